@@ -1,0 +1,6 @@
+"""Typed, closed configuration: ``workflow_config.yaml`` plus a preset plus what the command line overrides."""
+
+from teachable.config.load import load_config, preset_names
+from teachable.config.model import Config
+
+__all__ = ["Config", "load_config", "preset_names"]

@@ -1,0 +1,246 @@
+"""Every knob of the workflow with its type, unit and meaning. Values live in ``workflow_config.yaml``.
+
+The models are closed: an unknown key is an error. There are no defaults here, so the YAML file is the one place to
+read what a run will do; ``docs/configuration.md`` is generated from these descriptions.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Above0 = Annotated[float, Field(gt=0)]
+Family = Literal["easy", "medium", "nav", "hard", "treasure_hunter", "coin_collector"]
+Split = Literal["warmstart", "train", "test"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+
+class World(Section):
+    name: Literal["textworld"] = Field(description="which world the tasks come from")
+    max_steps: Positive = Field(description="commands an episode may take")
+    prune_containers: bool = Field(description="leave put, insert and close out of the admissible commands")
+    timeout_s: Above0 = Field(description="seconds after which one engine step counts as an engine fault")
+
+
+class Tasks(Section):
+    warmstart: dict[Family, Count] = Field(description="games per family the built-in student is cloned from")
+    train: dict[Family, Count] = Field(description="games per family for rollouts, snapshots and training")
+    test: dict[Family, Count] = Field(description="held-out games per family")
+    shard_size: Positive = Field(description="games per job, for generation and for rollouts")
+
+
+class Student(Section):
+    source: Literal["builtin", "hf"] = Field(description="built-in student, or a Hugging Face causal LM")
+    path: str | None = Field(description="for hf: local directory or hub name, e.g. Qwen/Qwen3-8B")
+    revision: str | None = Field(description="for hf: commit of the hub repository, so that weights cannot move")
+    temperature: Above0 = Field(description="policy(a) = softmax(score / temperature)")
+    length_normalisation: Literal["none", "mean"] = Field(
+        description="score of a command: sum of its tokens' log-likelihoods, or their mean"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(description="where the model runs; auto takes a GPU if there is one")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(description="auto: bfloat16 on a GPU, float32 on a CPU")
+    batch_tokens: Positive = Field(description="tokens per forward pass")
+
+    @model_validator(mode="after")
+    def _path_for_hf(self) -> Student:
+        if self.source == "hf" and not self.path:
+            raise ValueError("student.path is needed when student.source is hf")
+        return self
+
+
+class Builtin(Section):
+    hidden: Positive = Field(description="hidden size of the built-in model")
+    layers: Positive = Field(description="transformer layers")
+    heads: Positive = Field(description="attention heads")
+    key_value_heads: Positive = Field(description="key-value heads")
+    intermediate: Positive = Field(description="MLP size")
+    vocabulary: Positive = Field(description="entries of the byte-level BPE")
+    trajectories: Positive = Field(description="expert trajectories per warm-start game; the first is clean")
+    noise: Fraction = Field(description="share of random, not losing, commands in the others")
+    learning_rate: Above0 = Field(description="AdamW peak learning rate")
+    batch_size: Positive = Field(description="examples per step")
+    max_steps: Positive = Field(description="optimiser steps at most")
+    validate_every: Positive = Field(description="steps between validations")
+    validate_from: Count = Field(description="first step at which to validate")
+    band_low: Fraction = Field(description="stop as soon as validation success reaches this")
+    band_high: Fraction = Field(description="a student above this is too good: an error")
+    validation_games: Positive = Field(description="warm-start games kept for validation")
+    threads: Positive = Field(description="CPU threads for training")
+
+
+class Price(Section):
+    input: float = Field(description="US dollars per million prompt tokens")
+    output: float = Field(description="US dollars per million completion tokens")
+
+
+class Teacher(Section):
+    source: Literal["oracle", "openai"] = Field(description="oracle: the game's solver; openai: any compatible endpoint")
+    model: str = Field(description="model name sent to the endpoint")
+    base_url: str | None = Field(description="endpoint; null for api.openai.com")
+    api_key_env: str = Field(description="environment variable that holds the key")
+    temperature: Annotated[float, Field(ge=0)] = Field(description="sampling temperature of the teacher")
+    max_retries: Count = Field(description="further attempts after a transport error or an invalid answer")
+    timeout_s: Above0 = Field(description="seconds one request may take")
+    concurrency: Positive = Field(description="requests in flight")
+    budget_usd: Annotated[float, Field(ge=0)] = Field(description="hard budget of this workflow, US dollars")
+    prices: dict[str, Price] = Field(description="price per model, for the ledger and the budget")
+    cache: str = Field(description="directory of the request cache; paid answers live here and are never deleted")
+
+
+class Rollouts(Section):
+    episodes_per_task: Positive = Field(description="student episodes per train task, sampled at temperature 1")
+    expert_episodes_per_task: Count = Field(description="noisy expert episodes per train task (setup B)")
+    expert_noise: Fraction = Field(description="share of random commands in those")
+
+
+class Snapshots(Section):
+    max_snapshots: Positive = Field(description="failure snapshots at most")
+    per_episode: Positive = Field(description="failure snapshots of one episode at most")
+    first_before_end: Positive = Field(description="nearest decision before the end that is taken")
+    last_before_end: Positive = Field(description="farthest decision before the end that is taken")
+    interval: Positive = Field(description="steps between the snapshots that recovery depth reads")
+    interval_episodes: Count = Field(description="failed episodes that get interval snapshots")
+    shard_size: Positive = Field(description="snapshots per job, for advice and labels")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Snapshots:
+        if self.first_before_end > self.last_before_end:
+            raise ValueError("snapshots.first_before_end must not exceed snapshots.last_before_end")
+        return self
+
+
+class Labels(Section):
+    estimator: Literal["monte_carlo", "tree"] = Field(description="how success probabilities are estimated")
+    patch_scope: Literal["decision", "episode"] = Field(description="how long a patch stays in the context")
+    policy_episodes: Positive = Field(description="monte_carlo: episodes for p_policy")
+    force_episodes: Positive = Field(description="monte_carlo: episodes for p_force")
+    expert_episodes: Positive = Field(description="monte_carlo: episodes for p_expert")
+    condition_episodes: Positive = Field(description="monte_carlo: episodes per patch condition")
+    tree_prompts: Positive = Field(description="tree: prompts expanded per snapshot")
+    tree_episodes: Positive = Field(description="tree: episodes sampled from its frontier per snapshot")
+    uncertainty: Literal[
+        "entropy", "entropy_normalised", "margin", "topk_spread", "effective_actions", "logp_chosen"
+    ] = Field(description="which measure is U")
+    topk: Annotated[int, Field(ge=2)] = Field(description="k of the top-k spread p1 - pk")
+    thresholds: Literal["median", "percentiles", "given"] = Field(description="how U and L_local are cut into quadrants")
+    given_U: float | None = Field(description="threshold of U when thresholds: given, nats")
+    given_L: float | None = Field(description="threshold of L_local when thresholds: given")
+
+
+class Panels(Section):
+    held_out: Fraction = Field(description="share of the labelled games kept for evaluation and validation")
+    failure_per_quadrant: Positive = Field(description="held-out snapshots per quadrant in the failure panel")
+    validation_per_quadrant: Positive = Field(description="snapshots per quadrant for micro-training")
+    drift: Positive = Field(description="held-out snapshots of the drift panel")
+    retention: Positive = Field(description="tasks of the retention panel")
+
+
+class Lora(Section):
+    rank: Positive = Field(description="rank of the adapters")
+    alpha: Positive = Field(description="LoRA alpha")
+    dropout: Fraction = Field(description="dropout on the adapter's input")
+
+
+class Microtraining(Section):
+    learning_rate: Above0 = Field(description="learning rate of the one-example updates")
+    steps: Positive = Field(description="optimiser steps on that example")
+    format: Literal["route", "demo", "contrast", "hint"] = Field(
+        description="format of the example: that of the snapshot's route, or one for all"
+    )
+    similar_tasks: Count = Field(description="tasks of the same family played before and after")
+    snapshot_weight: Fraction = Field(description="weight of the snapshot in delta_micro; the rest is similar tasks")
+    tree_prompts: Positive = Field(description="prompts expanded when the snapshot is valued with the tuned student")
+    tree_episodes: Positive = Field(description="frontier episodes of the same")
+    shard_size: Positive = Field(description="snapshots per job")
+
+
+class Training(Section):
+    learning_rate: Above0 = Field(description="learning rate of the matrix")
+    epochs: Positive = Field(description="passes over a run's examples")
+    batch_size: Positive = Field(description="effective batch; reached by accumulation where memory is short")
+    micro_batch: Positive = Field(description="examples per forward pass to begin with; halved on out-of-memory")
+    max_examples: Positive = Field(description="examples of one run at most (B2_all excepted)")
+    warmup: Fraction = Field(description="share of the steps with rising learning rate")
+    recovery_minimum: Fraction = Field(description="L_upper above which expert continuations are trained on")
+
+
+class Evaluation(Section):
+    test_repeats: Positive = Field(description="episodes per test task; the first is greedy, the others sampled")
+    failure_repeats: Positive = Field(description="sampled episodes per failure snapshot")
+    retention_repeats: Positive = Field(description="episodes per retention task; the first is greedy")
+    drift_runs: list[str] = Field(description="runs whose checkpoints are tested again")
+    drift_episodes: Positive = Field(description="drift: episodes per condition, or frontier episodes of the tree")
+
+
+class Predictor(Section):
+    folds: Annotated[int, Field(ge=2)] = Field(description="folds, grouped by game")
+    k: list[Positive] = Field(description="k of NDCG@k and Precision@k")
+    sample_sizes: list[Fraction] = Field(description="shares of the training folds for the sample-efficiency curve")
+
+
+class Selection(Section):
+    k: Positive = Field(description="snapshots each method may choose")
+    methods: list[Literal["random", "entropy", "predictor", "oracle", "eef_failures", "eef_error"]] = Field(
+        description="selection methods that are trained and compared"
+    )
+
+
+class Statistics(Section):
+    repetitions: Positive = Field(description="bootstrap repetitions")
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(description="confidence level")
+
+
+class Store(Section):
+    enabled: bool = Field(description="keep every result by content and never compute it twice")
+    path: str = Field(description="directory of the store; TEACHABLE_STORE overrides it")
+
+
+class Resources(Section):
+    gpus: Count = Field(description="GPUs of a job that loads the student")
+    gpu_memory_gb: Positive = Field(description="memory such a job asks for, gigabytes")
+    memory_gb: Positive = Field(description="memory any other job asks for, gigabytes")
+    student_minutes: Positive = Field(description="run time of a job that loads the student")
+    minutes: Positive = Field(description="run time of any other job")
+    threads: Positive = Field(description="CPU threads of a job that loads the student")
+
+
+class Config(Section):
+    """The resolved configuration of a run."""
+
+    preset: str = Field(description="which preset was asked for")
+    seed: Count = Field(description="seed of everything random")
+    world: World
+    tasks: Tasks
+    student: Student
+    builtin: Builtin
+    teacher: Teacher
+    rollouts: Rollouts
+    snapshots: Snapshots
+    labels: Labels
+    panels: Panels
+    lora: Lora
+    microtraining: Microtraining
+    training: Training
+    evaluation: Evaluation
+    predictor: Predictor
+    selection: Selection
+    statistics: Statistics
+    store: Store
+    resources: Resources
+
+    @model_validator(mode="after")
+    def _possible(self) -> Config:
+        if self.labels.thresholds == "given" and (self.labels.given_U is None or self.labels.given_L is None):
+            raise ValueError("labels.given_U and labels.given_L are needed when labels.thresholds is given")
+        if self.student.source == "builtin" and not sum(self.tasks.warmstart.values()):
+            raise ValueError("tasks.warmstart has no games, but the built-in student is cloned from them")
+        if not sum(self.tasks.train.values()) or not sum(self.tasks.test.values()):
+            raise ValueError("tasks.train and tasks.test need at least one game each")
+        return self

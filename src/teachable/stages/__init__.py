@@ -1,0 +1,198 @@
+"""The stages of the workflow: what each reads, writes and is configured by.
+
+This table imports neither torch nor any room of science, so the Snakefile, the command line and the store can read it
+in milliseconds. The code of a stage lives in the module the table names, in a function
+``run(inputs, outputs, params)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from teachable.stages import params as p
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One command line: ``teachable <name> --in NAME=PATH ... --out NAME=PATH ... --params JSON``."""
+
+    name: str
+    module: str  # holds run(inputs, outputs, params)
+    doc: str
+    inputs: tuple[str, ...]  # "name" one file or directory, "name*" any number, "name?" none or one
+    outputs: tuple[str, ...]
+    params: type[BaseModel]
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(name.rstrip("*?") for name in self.inputs)
+
+
+def _stage(
+    name: str, doc: str, inputs: str, outputs: str, params: type[BaseModel], module: str | None = None
+) -> Stage:
+    module = f"teachable.stages.{module or name.replace('-', '_')}"
+    return Stage(name, module, doc, tuple(inputs.split()), tuple(outputs.split()), params)
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        _stage("resolve-config", "write the resolved configuration", "", "config", p.ResolveConfig),
+        # world and student
+        _stage("make-tasks", "generate games and play the expert once on each", "", "games tasks", p.MakeTasks),
+        _stage(
+            "check-splits", "verify that no game is in two splits", "tasks*", "report", p.Nothing, "check_splits"
+        ),
+        _stage(
+            "demonstrate",
+            "play expert and noisy-expert episodes for the built-in student",
+            "tasks games",
+            "demonstrations",
+            p.Demonstrate,
+        ),
+        _stage(
+            "build-student",
+            "make the built-in student from demonstrations",
+            "demonstrations* tasks* games*",
+            "student",
+            p.BuildStudent,
+        ),
+        _stage("link-student", "record which pretrained model is the student", "", "student", p.LinkStudent),
+        _stage("gather", "concatenate the shards of a table", "shards*", "table", p.Gather),
+        # phase 0
+        _stage("rollout", "play the student on tasks", "tasks games student", "steps episodes", p.Rollout),
+        _stage(
+            "snapshots", "mine decision points of failed episodes", "steps episodes", "snapshots", p.MineSnapshots
+        ),
+        _stage(
+            "restore-check", "restore every snapshot and compare", "snapshots tasks games*", "report", p.RestoreCheck
+        ),
+        _stage(
+            "retention-panel", "choose tasks the base student wins", "steps episodes", "panel", p.RetentionPanel
+        ),
+        _stage("advise", "ask the teacher about every snapshot", "snapshots tasks games*", "advice", p.Advise),
+        # phase 1
+        _stage(
+            "action-values",
+            "estimate success after every command and under every patch",
+            "snapshots advice tasks games* student",
+            "estimates action_values episodes",
+            p.ActionValues,
+        ),
+        _stage(
+            "label",
+            "uncertainty, leverage, patch test, depth, quadrants",
+            "snapshots advice estimates",
+            "labeled thresholds",
+            p.Label,
+        ),
+        _stage("panels", "choose which snapshots serve what, by game", "labeled", "panels", p.MakePanels),
+        # phase 1b
+        _stage(
+            "microtrain",
+            "train on one example, evaluate before and after",
+            "labeled advice panels tasks games* student",
+            "microtraining",
+            p.Microtrain,
+        ),
+        _stage(
+            "cpt-correlation",
+            "relate the patch test to micro-training",
+            "microtraining labeled",
+            "correlation",
+            p.CptCorrelation,
+        ),
+        # phase 2
+        _stage(
+            "examples",
+            "make the training sets of the matrix",
+            "labeled advice panels student",
+            "examples budget",
+            p.MakeExamples,
+        ),
+        _stage(
+            "recovery-examples",
+            "make examples of expert continuations",
+            "labeled panels tasks games* student",
+            "examples budget",
+            p.RecoveryExamples,
+        ),
+        _stage("train", "train one LoRA adapter", "examples student", "adapter record", p.Train),
+        _stage("training-summary", "collect the records of the runs", "records*", "summary", p.Nothing),
+        # phase 3
+        _stage(
+            "evaluate",
+            "play one model on the panels",
+            "student adapter? labeled panels retention tasks games* test_tasks test_games*",
+            "episodes probes",
+            p.Evaluate,
+        ),
+        _stage(
+            "evaluation-summary",
+            "intervals, paired contrasts and transfer",
+            "episodes* labeled",
+            "metrics contrasts transfer",
+            p.Summarise,
+        ),
+        _stage(
+            "mechanistic-summary",
+            "intervals of first actions, shifts and linear probes",
+            "probes* episodes* labeled",
+            "mechanistic",
+            p.Summarise,
+        ),
+        _stage(
+            "drift",
+            "repeat the patch test and the retention panel at checkpoints of a run",
+            "student adapter labeled advice panels retention tasks games*",
+            "drift episodes",
+            p.Drift,
+        ),
+        _stage(
+            "checkpoint-summary",
+            "intervals of retention at first, middle and last checkpoint",
+            "base* episodes*",
+            "metrics",
+            p.Summarise,
+        ),
+        # phase 4
+        _stage("features", "features of every snapshot", "labeled steps student", "features", p.Features),
+        _stage(
+            "predict",
+            "fit the teachability predictor and its rivals, held out by game",
+            "features labeled panels",
+            "predictions metrics calibration importance confusion cost",
+            p.Predict,
+        ),
+        # phase 5
+        _stage(
+            "select",
+            "choose a fixed budget of snapshots",
+            "features labeled panels",
+            "selection",
+            p.Select,
+        ),
+        _stage(
+            "selection-examples",
+            "make the training sets of the selections",
+            "selection labeled advice student",
+            "examples budget",
+            p.SelectionExamples,
+        ),
+        _stage(
+            "selection-summary",
+            "compare the selections",
+            "episodes* labeled",
+            "metrics contrasts",
+            p.Summarise,
+        ),
+        # paper
+        _stage("figure", "draw one figure", "*", "pdf png", p.PaperItem),
+        _stage("table", "make one table", "*", "tex csv", p.PaperItem),
+        _stage("criteria", "judge every criterion of the protocol", "*", "criteria", p.Criteria),
+        _stage("report", "write the report", "*", "html markdown", p.Report),
+    )
+}

@@ -1,0 +1,182 @@
+"""What each stage is configured by: sections of the configuration, by their names, plus what the rule adds.
+
+A field with the name of a configuration section or scalar is filled from the resolved configuration; the others
+(``shard``, ``run``, ...) are given by the rule. A stage sees nothing else, so an edit to any other knob cannot
+change, or rerun, it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from teachable.config import model as c
+
+
+class Params(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Nothing(Params):
+    pass
+
+
+class Seeded(Params):
+    seed: int
+
+
+class ResolveConfig(Params):
+    config: dict[str, Any]
+
+
+class MakeTasks(Seeded):
+    world: c.World
+    split: c.Split
+    items: list[tuple[c.Family, int]]  # (family, index within the family and split)
+
+
+class Demonstrate(Seeded):
+    world: c.World
+    trajectories: int
+    noise: float
+
+
+class BuildStudent(Seeded):
+    world: c.World
+    student: c.Student
+    builtin: c.Builtin
+
+
+class LinkStudent(Params):
+    student: c.Student
+
+
+class Gather(Params):
+    schema_name: str  # e.g. STEPS
+
+
+class Rollout(Seeded):
+    world: c.World
+    rollouts: c.Rollouts
+
+
+class MineSnapshots(Seeded):
+    snapshots: c.Snapshots
+
+
+class RestoreCheck(Params):
+    world: c.World
+
+
+class RetentionPanel(Params):
+    retention: int
+
+
+class Advise(Seeded):
+    world: c.World
+    teacher: c.Teacher
+    student_layout: str  # compact | chat: how wordy the advice may be
+    shard: int
+    shards: int
+
+
+class ActionValues(Seeded):
+    world: c.World
+    estimator: str
+    patch_scope: str
+    policy_episodes: int
+    force_episodes: int
+    expert_episodes: int
+    condition_episodes: int
+    tree_prompts: int
+    tree_episodes: int
+    shard: int
+    shards: int
+
+
+class Label(Seeded):
+    labels: c.Labels
+
+
+class MakePanels(Seeded):
+    panels: c.Panels
+
+
+class Microtrain(Seeded):
+    world: c.World
+    lora: c.Lora
+    microtraining: c.Microtraining
+    shard: int
+    shards: int
+
+
+class CptCorrelation(Seeded):
+    statistics: c.Statistics
+    microtraining: c.Microtraining
+
+
+class MakeExamples(Seeded):
+    max_examples: int
+
+
+class RecoveryExamples(Seeded):
+    world: c.World
+    max_examples: int
+    recovery_minimum: float
+
+
+class Train(Seeded):
+    run: str
+    lora: c.Lora
+    training: c.Training
+
+
+class Evaluate(Seeded):
+    model: str
+    world: c.World
+    evaluation: c.Evaluation
+
+
+class Summarise(Seeded):
+    statistics: c.Statistics
+
+
+class Drift(Seeded):
+    model: str
+    world: c.World
+    estimator: str
+    patch_scope: str
+    drift_episodes: int
+    tree_prompts: int
+    retention_repeats: int
+
+
+class Features(Params):
+    pass
+
+
+class Predict(Seeded):
+    predictor: c.Predictor
+    statistics: c.Statistics
+
+
+class Select(Seeded):
+    selection: c.Selection
+    method: str
+
+
+class SelectionExamples(Seeded):
+    pass
+
+
+class PaperItem(Params):
+    item: str  # e.g. h1_1
+
+
+class Criteria(Params):
+    student_source: str
+
+
+class Report(Params):
+    preset: str
