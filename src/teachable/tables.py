@@ -220,6 +220,7 @@ BUDGET: Schema = {
     "completion_tokens": INT,
     "target_examples": INT,
     "difference": INT,
+    "repeated": INT,  # of the examples, copies made by up-sampling; 0 unless it was asked for
 }
 
 MICROTRAINING: Schema = {
