@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -38,8 +38,8 @@ def preset_names(raw: Mapping[str, Any]) -> list[str]:
 def load_config(raw: Mapping[str, Any], *, source: str = "workflow_config.yaml", preset: str | None = None) -> Config:
     """The resolved configuration.
 
-    Precedence, weakest first: the top-level sections of ``raw``, the chosen preset, then ``raw["override"]`` (set by
-    :func:`with_overrides`).
+    Precedence, weakest first: the top-level sections of ``raw``, the chosen preset, then ``raw["override"]`` (what the command line
+    gave).
 
     Raises:
         ConfigError: names the key, the file and, for an unknown key, the nearest valid name.
@@ -61,21 +61,17 @@ def load_config(raw: Mapping[str, Any], *, source: str = "workflow_config.yaml",
         raise ConfigError(f"{source}: {where}: {message} (got {_short(first.get('input'))}).") from error
 
 
-def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Later layers win; mappings merge, except that a mapping of counts per family is replaced whole."""
+def merge(*layers: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Later layers win. Sections merge key by key; counts per family are replaced whole, so that a preset that names
+    two families means these two and not the other families' defaults as well."""
     result: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
-            if isinstance(value, Mapping) and isinstance(result.get(key), Mapping) and not _is_leaf(value):
-                result[key] = merge(result[key], value)
-            else:
-                result[key] = value
+            here = (*path, key)
+            both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+            whole = len(here) == 2 and here[0] == "tasks"
+            result[key] = merge(result[key], value, path=here) if both and not whole else value
     return result
-
-
-def _is_leaf(value: Mapping[str, Any]) -> bool:
-    """Counts per family: a preset that names two families means these two, not the others' defaults as well."""
-    return bool(value) and all(isinstance(item, int) and not isinstance(item, bool) for item in value.values())
 
 
 def _check_keys(values: Mapping[str, Any], model: type[BaseModel], source: str, path: tuple[str, ...]) -> None:
@@ -124,8 +120,3 @@ def _elsewhere(name: str, every: Mapping[str, str]) -> str:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def literal_values(annotation: Any) -> tuple[Any, ...]:
-    """The values a ``Literal`` annotation allows, for the generated reference."""
-    return get_args(annotation)
