@@ -1,0 +1,75 @@
+"""Statistics for data clustered by game: intervals, contrasts, correlations, effect sizes, calibration.
+
+Plain numpy and scipy over arrays; every random result takes a seed, and the same inputs give the same
+numbers.
+"""
+
+from teachable.stats.association import (
+    correlation,
+    partial_correlation,
+    reliability_of_halves,
+    spearman_brown,
+    split_half_reliability,
+)
+from teachable.stats.bootstrap import (
+    cluster_bootstrap,
+    cluster_ratio,
+    cluster_standard_error,
+    group_contrast,
+    t_test,
+)
+from teachable.stats.core import (
+    REPETITIONS,
+    Interval,
+    StatsError,
+    bootstrap_weighted,
+    cluster_codes,
+    cluster_draws,
+)
+from teachable.stats.effects import (
+    Reliability,
+    cohens_d,
+    cohens_d_paired,
+    cohens_h,
+    expected_calibration_error,
+    reliability_curve,
+    wilson,
+)
+from teachable.stats.paired import (
+    Contrast,
+    holm,
+    minimum_detectable_effect,
+    paired_difference,
+    sign_flip_test,
+)
+
+__all__ = [
+    "REPETITIONS",
+    "Contrast",
+    "Interval",
+    "Reliability",
+    "StatsError",
+    "bootstrap_weighted",
+    "cluster_bootstrap",
+    "cluster_codes",
+    "cluster_draws",
+    "cluster_ratio",
+    "cluster_standard_error",
+    "cohens_d",
+    "cohens_d_paired",
+    "cohens_h",
+    "correlation",
+    "expected_calibration_error",
+    "group_contrast",
+    "holm",
+    "minimum_detectable_effect",
+    "paired_difference",
+    "partial_correlation",
+    "reliability_curve",
+    "reliability_of_halves",
+    "sign_flip_test",
+    "spearman_brown",
+    "split_half_reliability",
+    "t_test",
+    "wilson",
+]

@@ -1,0 +1,70 @@
+"""Closed forms against published numbers and scipy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as distributions
+
+from teachable import stats
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_that_of_scipy(case):
+    successes, n = case
+    ours = stats.wilson(successes, n)
+    peer = distributions.binomtest(successes, n).proportion_ci(method="wilson")
+    assert (ours.low, ours.high) == pytest.approx((peer.low, peer.high), abs=1e-9)
+    assert ours.low <= ours.point <= ours.high
+    assert ours.row()["seed"] is None
+
+
+def test_wilson_refuses_the_impossible():
+    for case in ((3, 2), (0, 0), (-1, 5)):
+        with pytest.raises(stats.StatsError):
+            stats.wilson(*case)
+
+
+def test_effect_sizes_by_hand():
+    assert stats.cohens_h(1.0, 0.0) == pytest.approx(math.pi)
+    assert stats.cohens_h(0.5, 0.5) == 0
+    assert stats.cohens_d([2.0, 4.0], [1.0, 3.0]) == pytest.approx(1 / math.sqrt(2))
+    assert stats.cohens_d_paired([2.0, 4.0, 5.0], [1.0, 3.0, 2.0]) == pytest.approx(
+        (5 / 3) / np.std([1, 1, 3], ddof=1)
+    )
+    assert math.isnan(stats.cohens_d([1.0, 1.0], [1.0, 1.0]))
+    with pytest.raises(stats.StatsError):
+        stats.cohens_h(1.2, 0.1)
+
+
+def test_calibration_by_hand():
+    predicted = [0.05, 0.05, 0.95, 0.95]
+    assert stats.expected_calibration_error(predicted, [0, 0, 1, 1]) == pytest.approx(0.05)
+    assert stats.expected_calibration_error(predicted, [1, 1, 0, 0]) == pytest.approx(0.95)
+    curve = stats.reliability_curve(predicted, [0, 0, 1, 0], bins=10, strategy="uniform")
+    assert curve.count.tolist() == [2, 2]
+    assert curve.observed.tolist() == [0, 0.5]
+    assert curve.low.tolist() == pytest.approx([0.0, 0.9])
+
+
+def test_a_calibrated_forecast_has_a_small_error():
+    rng = np.random.default_rng(0)
+    p = rng.random(20_000)
+    assert stats.expected_calibration_error(p, rng.random(20_000) < p) < 0.02
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.floats(-5, 5), min_size=1, max_size=30),
+    st.sampled_from(["uniform", "quantile"]),
+    st.integers(1, 12),
+)
+def test_every_observation_is_in_one_bin(values, strategy, bins):
+    curve = stats.reliability_curve(values, values, bins=bins, strategy=strategy)
+    assert curve.count.sum() == len(values)
+    assert curve.error == pytest.approx(0, abs=1e-9)
