@@ -1,0 +1,433 @@
+"""What code a stage runs, as a digest: it changes when an edit can reach the stage, and only then.
+
+The fingerprint of a module is a SHA-256 over the normalised syntax trees of the module and of every module of the
+same package that it can import, directly or through others. Comments, formatting, docstrings and positions are not in
+a syntax tree so normalised; nothing is imported or executed, so a Snakefile may ask for every stage while it parses.
+
+What counts as an import:
+
+* ``import p.a``, ``from p.a import x`` (the submodule ``p.a.x`` where there is one, else the module ``p.a``), relative
+  imports, at any depth of the file: a lazy import inside a function is still code that may run;
+* in a module that calls ``import_module`` or ``__import__``: every string that names a module of the package
+  (``"p.a"``, ``"p.a:Name"``, ``".a"``), and for a pattern such as ``f"p.worlds.{name}"`` all modules below ``p.worlds``;
+* not what stands under ``if TYPE_CHECKING:``, which never runs.
+
+A package's ``__init__`` that is named by an import counts in full. One that runs only because a module lies below it
+counts by what running it does to others (calls, assignments to attributes or items, decorated definitions), not by the
+names it defines, so that a registry in ``p/stages/__init__.py`` does not tie every stage to every other.
+
+Data files beside a counted module (templates, lists; anything but Python and documentation) count by their bytes.
+"""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from teachable.errors import TeachableError
+
+__all__ = ["FingerprintError", "fingerprint", "library_imports", "parts", "versions"]
+
+_IGNORED_DATA = {".py", ".pyc", ".pyi", ".so", ".md", ".rst", ".typed"}
+
+# Import names whose distribution is called otherwise; anything else is looked up under its own name first.
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "pillow", "dateutil": "python-dateutil"}
+
+# Libraries that do the numerical or engine work of another one: a change of theirs can change a result.
+_COMPANIONS = {
+    "textworld": ("jericho",),
+    "transformers": ("tokenizers", "safetensors"),
+    "peft": ("transformers", "tokenizers", "safetensors"),
+    "sklearn": ("scipy", "numpy"),
+    "seaborn": ("matplotlib",),
+}
+
+# Libraries that cannot change a result: progress bars, and the check of parameters that are in the recipe by value.
+_WITHOUT_EFFECT = {"tqdm", "pydantic", "pydantic_core", "typing_extensions"}
+
+
+class FingerprintError(TeachableError):
+    """A module whose code should be fingerprinted is not there, or is not valid Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What one file says, without running it."""
+
+    digest: str  # of the whole normalised tree
+    effects: str  # of the statements that act on others when the file runs; "" when there are none
+    imports: tuple[tuple[str, str], ...]  # (absolute module, name or ""), as written, made absolute
+    prefixes: tuple[str, ...]  # packages all of whose modules may be imported by a computed name
+
+
+def fingerprint(module: str) -> str:
+    """Digest (64 hex digits) of the code that running ``module`` can reach inside its own top-level package.
+
+    Raises :class:`FingerprintError` when the module does not exist or a reached file is not valid Python.
+    """
+    return _fingerprint(module, str(_package_root(module)))
+
+
+def parts(module: str) -> dict[str, str]:
+    """The pieces :func:`fingerprint` is made of: module or data file -> digest, sorted by name."""
+    return dict(_parts(module, str(_package_root(module))))
+
+
+def library_imports(module: str) -> tuple[str, ...]:
+    """Top-level import names of the third-party libraries that the reachable code imports, sorted.
+
+    With the libraries that do their work (``transformers`` brings ``tokenizers``), without those that cannot change a
+    result (``tqdm``).
+    """
+    return _libraries(module, str(_package_root(module)))
+
+
+def versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Installed version of every library, by import name, read from metadata without importing; "absent" if missing."""
+    return {name: _version(name) for name in sorted(set(libraries))}
+
+
+@cache
+def _fingerprint(module: str, root: str) -> str:
+    lines = (f"{name} {digest}\n" for name, digest in _parts(module, root))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@cache
+def _parts(module: str, root: str) -> tuple[tuple[str, str], ...]:
+    base = Path(root)
+    full, implicit = _reachable(module, base)
+    found: dict[str, str] = {}
+    directories: set[Path] = set()
+    for name in full:
+        file = _file(name, base)
+        assert file is not None
+        found[name] = _source(file, name).digest
+        directories.add(file.parent)
+    for name in implicit:
+        file = _file(name, base)
+        assert file is not None
+        effects = _source(file, name).effects
+        if effects:
+            found[f"{name} (effects)"] = effects
+    for directory in directories:
+        for file, digest in _data_files(directory):
+            found[file.relative_to(base.parent).as_posix()] = digest
+    return tuple(sorted(found.items()))
+
+
+@cache
+def _libraries(module: str, root: str) -> tuple[str, ...]:
+    base = Path(root)
+    full, implicit = _reachable(module, base)
+    names: set[str] = set()
+    for name in sorted(full | implicit):
+        file = _file(name, base)
+        assert file is not None
+        for target, _ in _source(file, name).imports:
+            top = target.partition(".")[0]
+            if top != base.name and top not in sys.stdlib_module_names:
+                names.add(top)
+    for name in tuple(names):
+        names.update(_COMPANIONS.get(name, ()))
+    return tuple(sorted(names - _WITHOUT_EFFECT))
+
+
+@cache
+def _package_root(module: str) -> Path:
+    top = module.partition(".")[0]
+    spec = importlib.util.find_spec(top)
+    locations = spec.submodule_search_locations if spec is not None else None
+    if not locations:
+        raise FingerprintError(f"cannot fingerprint {module!r}: {top!r} is not an installed package")
+    return Path(next(iter(locations))).resolve()
+
+
+def _reachable(module: str, base: Path) -> tuple[set[str], set[str]]:
+    """Modules that count in full, and packages that only run on the way to them."""
+    if _file(module, base) is None:
+        raise FingerprintError(f"cannot fingerprint {module!r}: no such module in {base}")
+    full: set[str] = set()
+    pending = [module]
+    while pending:
+        name = pending.pop()
+        if name in full:
+            continue
+        full.add(name)
+        file = _file(name, base)
+        assert file is not None
+        pending.extend(_targets(_source(file, name), base))
+    ancestors = {parent for name in full for parent in _ancestors(name)}
+    return full, ancestors - full
+
+
+def _targets(source: _Source, base: Path) -> Iterator[str]:
+    for target, name in source.imports:
+        if target.partition(".")[0] != base.name:
+            continue
+        submodule = f"{target}.{name}"
+        if name and _file(submodule, base) is not None:
+            yield submodule
+        elif _file(target, base) is not None:
+            yield target
+    for prefix in source.prefixes:
+        if prefix.partition(".")[0] == base.name:
+            yield from _modules_below(prefix, base)
+
+
+def _modules_below(package: str, base: Path) -> Iterator[str]:
+    directory = base.joinpath(*package.split(".")[1:])
+    for file in sorted(directory.glob("*.py")):
+        yield package if file.stem == "__init__" else f"{package}.{file.stem}"
+    for file in sorted(directory.glob("*/__init__.py")):
+        yield f"{package}.{file.parent.name}"
+
+
+def _ancestors(name: str) -> Iterator[str]:
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
+
+
+@cache
+def _file(name: str, base: Path) -> Path | None:
+    """The file of a module of the package at ``base``; None when there is none."""
+    path = base.joinpath(*name.split(".")[1:])
+    if path.is_dir():
+        init = path / "__init__.py"
+        return init if init.is_file() else None
+    plain = path.with_name(path.name + ".py")
+    return plain if plain.is_file() else None
+
+
+@cache
+def _data_files(directory: Path) -> tuple[tuple[Path, str], ...]:
+    found = []
+    for entry in sorted(directory.iterdir()):
+        if entry.name.startswith((".", "__pycache__")):
+            continue
+        if entry.is_dir():
+            if not (entry / "__init__.py").exists():
+                found.extend(_data_files(entry))
+        elif entry.suffix not in _IGNORED_DATA:
+            found.append((entry, hashlib.sha256(entry.read_bytes()).hexdigest()))
+    return tuple(found)
+
+
+@cache
+def _source(file: Path, name: str) -> _Source:
+    text = file.read_bytes()
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    remembered = _memory()
+    key = hashlib.sha256(f"{package}\0".encode() + text).hexdigest()
+    if key in remembered.entries:
+        digest, effects, imports, prefixes = remembered.entries[key]
+        return _Source(digest, effects, tuple((target, item) for target, item in imports), tuple(prefixes))
+    source = _analyse(text, file, name, package)
+    remembered.add(key, [source.digest, source.effects, source.imports, source.prefixes])
+    return source
+
+
+def _analyse(text: bytes, file: Path, name: str, package: str) -> _Source:
+    try:
+        tree = ast.parse(text, filename=str(file))
+    except SyntaxError as error:
+        raise FingerprintError(f"cannot fingerprint {name!r}: {file}:{error.lineno}: {error.msg}") from error
+    visitor = _Imports(package)
+    visitor.visit(tree)
+    _strip(tree)
+    acting = [statement for statement in tree.body if _acts(statement)]
+    return _Source(
+        digest=_digest([tree]),
+        effects=_digest(acting) if acting else "",
+        imports=tuple(sorted(visitor.imports | (visitor.strings if visitor.dynamic else set()))),
+        prefixes=tuple(sorted(visitor.prefixes)) if visitor.dynamic else (),
+    )
+
+
+class _Memory:
+    """Analyses of earlier processes, keyed by the bytes of the source: parsing is nine tenths of the time.
+
+    One JSON file in the user's cache directory, replaced by rename; a missing, torn or unwritable one costs time only.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.entries: dict[str, Any] = {}
+        self._new = False
+        try:
+            loaded = json.loads(file.read_text())
+            if isinstance(loaded, dict) and all(len(entry) == 4 for entry in loaded.values()):
+                self.entries = loaded
+        except (OSError, ValueError, TypeError):
+            pass
+        atexit.register(self.save)
+
+    def add(self, key: str, entry: list[Any]) -> None:
+        self.entries[key] = entry
+        self._new = True
+
+    def save(self) -> None:
+        if not self._new:
+            return
+        kept = dict(list(self.entries.items())[-2000:])  # about 1 MB; a stage reaches tens of modules
+        temporary = self.file.with_name(f".{self.file.name}.{os.getpid()}")
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(kept))
+            temporary.replace(self.file)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+        self._new = False
+
+
+@cache
+def _memory() -> _Memory:
+    directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "teachable"
+    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]  # another analysis, another memory
+    return _Memory(directory / f"syntax-{sys.version_info.major}.{sys.version_info.minor}-{own}.json")
+
+
+class _Imports(ast.NodeVisitor):
+    """Collects imports, and the strings that would be imports if the file imports by computed names."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        self.imports: set[tuple[str, str]] = set()
+        self.strings: set[tuple[str, str]] = set()
+        self.prefixes: set[str] = set()
+        self.dynamic = False
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.imports.update((alias.name, "") for alias in node.names)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        target = self._absolute("." * node.level + (node.module or ""))
+        self.imports.update((target, alias.name) for alias in node.names)
+
+    def visit_If(self, node: ast.If) -> None:
+        if ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            for statement in node.orelse:
+                self.visit(statement)
+        else:
+            self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        called = node.func
+        label = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        if label in ("import_module", "__import__"):
+            self.dynamic = True
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        text = node.value
+        if isinstance(text, str) and len(text) < 200:
+            target = text.partition(":")[0]
+            if all(piece.isidentifier() for piece in target.lstrip(".").split(".")):
+                self.strings.add((self._absolute(target), ""))
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        head = node.values[0] if node.values else None
+        if isinstance(head, ast.Constant) and "." in str(head.value):
+            self.prefixes.add(self._absolute(str(head.value).rpartition(".")[0] or "."))
+        self.generic_visit(node)
+
+    def _absolute(self, target: str) -> str:
+        level = len(target) - len(target.lstrip("."))
+        if level == 0:
+            return target
+        parents = self.package.split(".")
+        anchor = parents[: len(parents) - (level - 1)]
+        return ".".join([*anchor, target[level:]] if target[level:] else anchor)
+
+
+def _strip(tree: ast.AST) -> None:
+    """Take docstrings out of the tree, in place."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                del node.body[0]
+
+
+def _acts(statement: ast.stmt) -> bool:
+    """Whether running this top-level statement can do more than define a name of its own module."""
+    match statement:
+        case ast.Import() | ast.ImportFrom() | ast.Pass():
+            return False
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return bool(statement.decorator_list) and not _only_dataclass(statement.decorator_list)
+        case ast.Assign():
+            return not all(isinstance(target, ast.Name | ast.Tuple) for target in statement.targets)
+        case ast.AnnAssign():
+            return not isinstance(statement.target, ast.Name)
+        case ast.If():
+            return not ast.unparse(statement.test).endswith("TYPE_CHECKING")
+        case _:
+            return True
+
+
+def _only_dataclass(decorators: list[ast.expr]) -> bool:
+    return all(ast.unparse(decorator).startswith(("dataclass", "cache", "lru_cache")) for decorator in decorators)
+
+
+def _digest(nodes: Iterable[ast.AST]) -> str:
+    pieces: list[str] = []
+    for node in nodes:
+        _write(node, pieces.append)
+    return hashlib.sha256("".join(pieces).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_LEFT_OUT = {"ctx", "type_comment", "kind", "type_ignores"}
+
+
+@cache
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    return tuple(field for field in kind._fields if field not in _LEFT_OUT)
+
+
+def _write(value: object, emit: Callable[[str], None]) -> None:
+    """Write a tree as text; empty fields are left out, so that Python releases that add one agree with older ones."""
+    if isinstance(value, ast.AST):
+        emit(type(value).__name__ + "(")
+        for field in _fields(type(value)):
+            content = getattr(value, field, None)
+            if (content is None and field != "value") or content == []:
+                continue
+            emit(field + "=")
+            _write(content, emit)
+        emit(")")
+    elif isinstance(value, list):
+        emit("[")
+        for item in value:
+            _write(item, emit)
+            emit(",")
+        emit("]")
+    else:
+        emit(repr(value) + ";")
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(_DISTRIBUTIONS.get(name, name))
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    for distribution in importlib.metadata.packages_distributions().get(name, ()):
+        return importlib.metadata.version(distribution)
+    return "absent"
