@@ -116,7 +116,7 @@ class Snapshots(Section):
         return self
 
 
-class Labels(Section):
+class Estimation(Section):
     estimator: Literal["monte_carlo", "tree"] = Field(description="how success probabilities are estimated")
     patch_scope: Literal["decision", "episode"] = Field(description="how long a patch stays in the context")
     policy_episodes: Positive = Field(description="monte_carlo: episodes for p_policy")
@@ -125,6 +125,9 @@ class Labels(Section):
     condition_episodes: Positive = Field(description="monte_carlo: episodes per patch condition")
     tree_prompts: Positive = Field(description="tree: prompts expanded per snapshot")
     tree_episodes: Positive = Field(description="tree: episodes sampled from its frontier per snapshot")
+
+
+class Labels(Section):
     uncertainty: Literal[
         "entropy", "entropy_normalised", "margin", "topk_spread", "effective_actions", "logp_chosen"
     ] = Field(description="which measure is U")
@@ -223,6 +226,7 @@ class Config(Section):
     teacher: Teacher
     rollouts: Rollouts
     snapshots: Snapshots
+    estimation: Estimation
     labels: Labels
     panels: Panels
     lora: Lora

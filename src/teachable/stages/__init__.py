@@ -7,7 +7,9 @@ in milliseconds. The code of a stage lives in the module the table names, in a f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -24,6 +26,12 @@ class Stage:
     inputs: tuple[str, ...]  # "name" one file or directory, "name*" any number, "name?" none or one
     outputs: tuple[str, ...]
     params: type[BaseModel]
+
+    def modules(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """The modules whose code this stage runs; a figure or table has its own beside the stage's."""
+        if self.name in ("figure", "table"):
+            return (self.module, f"teachable.paper.{self.name}s.{params['item']}")
+        return (self.module,)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -171,7 +179,7 @@ STAGES: dict[str, Stage] = {
         _stage(
             "select",
             "choose a fixed budget of snapshots",
-            "features labeled panels",
+            "predictions features labeled panels",
             "selection",
             p.Select,
         ),

@@ -83,14 +83,7 @@ class Advise(Seeded):
 
 class ActionValues(Seeded):
     world: c.World
-    estimator: str
-    patch_scope: str
-    policy_episodes: int
-    force_episodes: int
-    expert_episodes: int
-    condition_episodes: int
-    tree_prompts: int
-    tree_episodes: int
+    estimation: c.Estimation
     shard: int
     shards: int
 
@@ -145,11 +138,8 @@ class Summarise(Seeded):
 class Drift(Seeded):
     model: str
     world: c.World
-    estimator: str
-    patch_scope: str
-    drift_episodes: int
-    tree_prompts: int
-    retention_repeats: int
+    estimation: c.Estimation
+    evaluation: c.Evaluation
 
 
 class Features(Params):

@@ -1,0 +1,127 @@
+"""What every rules file uses: the resolved configuration, and how a rule becomes a command line."""
+
+import json
+import sys
+from math import ceil
+
+from teachable.config import load_config
+from teachable.config.load import read_yaml
+from teachable.errors import ConfigError
+from teachable.fingerprint import fingerprint
+from teachable.stages import STAGES
+
+BASE = Path(workflow.basedir)
+
+try:
+    CONFIG = load_config(
+        {**read_yaml(BASE / "workflow_config.yaml"), "override": config},
+        preset=config.get("preset"),
+    )
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+if CONFIG.store.enabled:
+    os.environ.setdefault("TEACHABLE_STORE", str(Path(CONFIG.store.path).expanduser()))
+
+shell.executable("bash")
+shell.prefix("set -euo pipefail; ")
+
+
+def command(stage, *absent):
+    """The shell line of a stage: its inputs, outputs and parameters by name. ``absent`` inputs are left out."""
+    declared = STAGES[stage]
+    read = [
+        f"{name}={{input.{name}}}"
+        for name in declared.input_names
+        if name and name not in absent
+    ]
+    made = [f"{name}={{output.{name}}}" for name in declared.outputs]
+    parts = ["teachable", stage]
+    parts += ["--in", *read] if read else []
+    parts += ["--out", *made, "--params", "{params.settings:q}", "> {log} 2>&1"]
+    return " ".join(parts)
+
+
+def settings(stage, **extra):
+    """The parameters of a stage as canonical JSON: the sections of the configuration that it uses, and ``extra``."""
+    model = STAGES[stage].params
+    values = {
+        name: getattr(CONFIG, name)
+        for name in model.model_fields
+        if hasattr(CONFIG, name)
+    }
+    return json.dumps(
+        model(**{**values, **extra}).model_dump(mode="json"), sort_keys=True
+    )
+
+
+def code(stage, **extra):
+    """Fingerprint of the code a stage can reach: an edit that changes it reruns the stage, a comment does not."""
+    return " ".join(fingerprint(module) for module in STAGES[stage].modules(extra))
+
+
+# Resources of a job that loads the student, and of any other; a retry asks for more memory and time.
+STUDENT_THREADS = CONFIG.resources.threads
+STUDENT_JOB = dict(
+    gpu=CONFIG.resources.gpus,
+    mem_mb=lambda wildcards, attempt: 1000 * CONFIG.resources.gpu_memory_gb * attempt,
+    runtime=lambda wildcards, attempt: CONFIG.resources.student_minutes * attempt,
+)
+OTHER_JOB = dict(
+    mem_mb=lambda wildcards, attempt: 1000 * CONFIG.resources.memory_gb * attempt,
+    runtime=lambda wildcards, attempt: CONFIG.resources.minutes * attempt,
+)
+
+
+def task_items(split):
+    """(family, index) of every game of a split, families in turn, so that more games leave earlier shards as they are."""
+    counts = getattr(CONFIG.tasks, split)
+    return sorted(
+        ((family, index) for family, count in counts.items() for index in range(count)),
+        key=lambda item: (item[1], list(counts).index(item[0])),
+    )
+
+
+def numbered(count):
+    return [f"{number:03d}" for number in range(count)]
+
+
+SPLITS = [split for split in ("warmstart", "train", "test") if task_items(split)]
+TASK_SHARDS = {
+    split: numbered(ceil(len(task_items(split)) / CONFIG.tasks.shard_size))
+    for split in SPLITS
+}
+GAMES = {
+    split: expand(
+        "results/world/{split}/games/{shard}", split=split, shard=TASK_SHARDS[split]
+    )
+    for split in SPLITS
+}
+TASKS = {split: f"results/phase0/tasks_{split}.parquet" for split in SPLITS}
+
+_interval = CONFIG.snapshots.interval_episodes * ceil(
+    CONFIG.world.max_steps / CONFIG.snapshots.interval
+)
+SNAPSHOT_SHARDS = numbered(
+    ceil((CONFIG.snapshots.max_snapshots + _interval) / CONFIG.snapshots.shard_size)
+)
+MICRO_SHARDS = numbered(
+    ceil(4 * CONFIG.panels.validation_per_quadrant / CONFIG.microtraining.shard_size)
+)
+
+STUDENT = "results/student"
+CELLS = [
+    f"{quadrant}_{kind}"
+    for quadrant in ("Q1", "Q2", "Q3", "Q4")
+    for kind in ("demo", "contrast", "hint")
+]
+MATRIX = [*CELLS, "B1_uniform", "B2_all"]
+SELECTIONS = [f"S_{method}" for method in CONFIG.selection.methods]
+LAYOUT = "compact" if CONFIG.student.source == "builtin" else "chat"
+
+
+wildcard_constraints:
+    split="warmstart|train|test",
+    shard=r"\d{3,}",
+    run=r"[A-Za-z0-9_]+",
+    method="[a-z_]+",

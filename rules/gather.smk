@@ -1,0 +1,59 @@
+"""Every table that is made in shards, and the rule that puts it together.
+
+Needs: the shards. Makes: the whole tables of phases 0 to 5.
+"""
+
+# table: (schema, shards)
+GATHERED = {
+    **{
+        f"results/phase0/tasks_{split}": (
+            "TASKS",
+            expand(
+                "results/world/{split}/tasks/{shard}.parquet",
+                split=split,
+                shard=TASK_SHARDS[split],
+            ),
+        )
+        for split in SPLITS
+    },
+    **{
+        f"results/{table}": (
+            schema,
+            expand("results/{table}/{shard}.parquet", table=table, shard=shards),
+        )
+        for table, schema, shards in (
+            ("phase0/steps", "STEPS", TASK_SHARDS["train"]),
+            ("phase0/episodes", "EPISODES", TASK_SHARDS["train"]),
+            ("phase0/advice", "ADVICE", SNAPSHOT_SHARDS),
+            ("phase1/estimates", "ESTIMATES", SNAPSHOT_SHARDS),
+            ("phase1/action_values", "ACTION_VALUES", SNAPSHOT_SHARDS),
+            ("phase1/label_episodes", "EPISODES", SNAPSHOT_SHARDS),
+            ("phase1b/microtraining", "MICROTRAINING", MICRO_SHARDS),
+            ("phase3/drift", "DRIFT", CONFIG.evaluation.drift_runs),
+            ("phase5/sets", "SELECTION", SELECTIONS),
+        )
+    },
+}
+
+for table, (schema, shards) in GATHERED.items():
+
+    rule:
+        name:
+            f"gather_{Path(table).name}"
+        input:
+            shards=shards,
+        output:
+            table=f"{table}.parquet",
+        log:
+            f"logs/gather/{Path(table).name}.log",
+        benchmark:
+            f"results/benchmarks/gather/{Path(table).name}.tsv"
+        resources:
+            **OTHER_JOB,
+        params:
+            code=code("gather"),
+            settings=settings("gather", schema_name=schema),
+        message:
+            f"Gather {table}.parquet"
+        shell:
+            command("gather")

@@ -1,0 +1,135 @@
+"""Phase 0: student rollouts, snapshots, restore check, retention panel, advice.
+
+Needs: games, tasks, student. Makes: results/phase0/{steps,episodes,snapshots,retention_panel,advice}.parquet,
+restore_check.json, splits.json.
+"""
+
+
+rule rollout:
+    input:
+        tasks="results/world/train/tasks/{shard}.parquet",
+        games="results/world/train/games/{shard}",
+        student=STUDENT,
+    output:
+        steps="results/phase0/steps/{shard}.parquet",
+        episodes="results/phase0/episodes/{shard}.parquet",
+    log:
+        "logs/phase0/rollout/{shard}.log",
+    benchmark:
+        "results/benchmarks/phase0/rollout-{shard}.tsv"
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("rollout"),
+        settings=settings("rollout"),
+    message:
+        "Phase 0: play the student on training games, shard {wildcards.shard}"
+    shell:
+        command("rollout")
+
+
+rule snapshots:
+    input:
+        steps="results/phase0/steps.parquet",
+        episodes="results/phase0/episodes.parquet",
+    output:
+        snapshots="results/phase0/snapshots.parquet",
+    log:
+        "logs/phase0/snapshots.log",
+    benchmark:
+        "results/benchmarks/phase0/snapshots.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("snapshots"),
+        settings=settings("snapshots"),
+    message:
+        "Phase 0: mine the decision points before failure"
+    shell:
+        command("snapshots")
+
+
+rule restore_check:
+    input:
+        snapshots="results/phase0/snapshots.parquet",
+        tasks=TASKS["train"],
+        games=GAMES["train"],
+    output:
+        report="results/phase0/restore_check.json",
+    log:
+        "logs/phase0/restore_check.log",
+    benchmark:
+        "results/benchmarks/phase0/restore_check.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("restore-check"),
+        settings=settings("restore-check"),
+    message:
+        "Phase 0: restore every snapshot and compare it"
+    shell:
+        command("restore-check")
+
+
+rule retention_panel:
+    input:
+        steps="results/phase0/steps.parquet",
+        episodes="results/phase0/episodes.parquet",
+    output:
+        panel="results/phase0/retention_panel.parquet",
+    log:
+        "logs/phase0/retention_panel.log",
+    benchmark:
+        "results/benchmarks/phase0/retention_panel.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("retention-panel"),
+        settings=settings("retention-panel", retention=CONFIG.panels.retention),
+    message:
+        "Phase 0: choose tasks that the base student wins, near-misses first"
+    shell:
+        command("retention-panel")
+
+
+rule advise:
+    input:
+        snapshots="results/phase0/snapshots.parquet",
+        tasks=TASKS["train"],
+        games=GAMES["train"],
+    output:
+        advice="results/phase0/advice/{shard}.parquet",
+    log:
+        "logs/phase0/advise/{shard}.log",
+    benchmark:
+        "results/benchmarks/phase0/advise-{shard}.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("advise"),
+        settings=lambda w: settings(
+            "advise",
+            student_layout=LAYOUT,
+            shard=int(w.shard),
+            shards=len(SNAPSHOT_SHARDS),
+        ),
+    message:
+        "Phase 0: ask the teacher, shard {wildcards.shard}"
+    shell:
+        command("advise")
+
+
+rule phase0:
+    input:
+        "results/config.json",
+        "results/phase0/splits.json",
+        "results/phase0/steps.parquet",
+        rules.snapshots.output,
+        rules.restore_check.output,
+        rules.retention_panel.output,
+        "results/phase0/advice.parquet",
+
+
+localrules:
+    phase0,

@@ -1,0 +1,89 @@
+"""Phase 1: labels. Uncertainty, leverage, contextual patch test, depth, quadrants, panels.
+
+Needs: snapshots, advice, games, student. Makes: results/phase1/{estimates,action_values,label_episodes,
+labeled_snapshots,panels}.parquet, thresholds.json.
+"""
+
+
+rule action_values:
+    input:
+        snapshots="results/phase0/snapshots.parquet",
+        advice="results/phase0/advice.parquet",
+        tasks=TASKS["train"],
+        games=GAMES["train"],
+        student=STUDENT,
+    output:
+        estimates="results/phase1/estimates/{shard}.parquet",
+        action_values="results/phase1/action_values/{shard}.parquet",
+        episodes="results/phase1/label_episodes/{shard}.parquet",
+    log:
+        "logs/phase1/action_values/{shard}.log",
+    benchmark:
+        "results/benchmarks/phase1/action_values-{shard}.tsv"
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("action-values"),
+        settings=lambda w: settings(
+            "action-values", shard=int(w.shard), shards=len(SNAPSHOT_SHARDS)
+        ),
+    message:
+        "Phase 1: counterfactual rollouts from the snapshots, shard {wildcards.shard}"
+    shell:
+        command("action-values")
+
+
+rule label:
+    input:
+        snapshots="results/phase0/snapshots.parquet",
+        advice="results/phase0/advice.parquet",
+        estimates="results/phase1/estimates.parquet",
+    output:
+        labeled="results/phase1/labeled_snapshots.parquet",
+        thresholds="results/phase1/thresholds.json",
+    log:
+        "logs/phase1/label.log",
+    benchmark:
+        "results/benchmarks/phase1/label.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("label"),
+        settings=settings("label"),
+    message:
+        "Phase 1: uncertainty, leverage, patch test, depth and quadrants"
+    shell:
+        command("label")
+
+
+rule panels:
+    input:
+        labeled="results/phase1/labeled_snapshots.parquet",
+    output:
+        panels="results/phase1/panels.parquet",
+    log:
+        "logs/phase1/panels.log",
+    benchmark:
+        "results/benchmarks/phase1/panels.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("panels"),
+        settings=settings("panels"),
+    message:
+        "Phase 1: choose training and held-out games and the panels"
+    shell:
+        command("panels")
+
+
+rule phase1:
+    input:
+        rules.label.output,
+        rules.panels.output,
+        "results/phase1/action_values.parquet",
+        "results/phase1/label_episodes.parquet",
+
+
+localrules:
+    phase1,

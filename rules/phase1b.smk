@@ -1,0 +1,62 @@
+"""Phase 1b: does the patch test predict what a small update does? Micro-training on single examples.
+
+Needs: labels, panels. Makes: results/phase1b/microtraining.parquet, cpt_correlation.json.
+"""
+
+
+rule microtrain:
+    input:
+        labeled="results/phase1/labeled_snapshots.parquet",
+        advice="results/phase0/advice.parquet",
+        panels="results/phase1/panels.parquet",
+        tasks=TASKS["train"],
+        games=GAMES["train"],
+        student=STUDENT,
+    output:
+        microtraining="results/phase1b/microtraining/{shard}.parquet",
+    log:
+        "logs/phase1b/microtrain/{shard}.log",
+    benchmark:
+        "results/benchmarks/phase1b/microtrain-{shard}.tsv"
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("microtrain"),
+        settings=lambda w: settings(
+            "microtrain", shard=int(w.shard), shards=len(MICRO_SHARDS)
+        ),
+    message:
+        "Phase 1b: micro-training, shard {wildcards.shard}"
+    shell:
+        command("microtrain")
+
+
+rule cpt_correlation:
+    input:
+        microtraining="results/phase1b/microtraining.parquet",
+        labeled="results/phase1/labeled_snapshots.parquet",
+    output:
+        correlation="results/phase1b/cpt_correlation.json",
+    log:
+        "logs/phase1b/cpt_correlation.log",
+    benchmark:
+        "results/benchmarks/phase1b/cpt_correlation.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("cpt-correlation"),
+        settings=settings("cpt-correlation"),
+    message:
+        "Phase 1b: correlate the patch test with micro-training"
+    shell:
+        command("cpt-correlation")
+
+
+rule phase1b:
+    input:
+        rules.cpt_correlation.output,
+
+
+localrules:
+    phase1b,

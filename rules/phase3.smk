@@ -1,0 +1,183 @@
+"""Phase 3: evaluation on held-out games. Success, transfer, retention, stuckness, mechanism, drift.
+
+Needs: adapters, panels, test games. Makes: results/phase3/{metrics,contrasts,transfer,mechanistic,drift,
+checkpoints}.parquet and models/<run>/.
+"""
+
+
+rule evaluate_base:
+    input:
+        student=STUDENT,
+        labeled="results/phase1/labeled_snapshots.parquet",
+        panels="results/phase1/panels.parquet",
+        retention="results/phase0/retention_panel.parquet",
+        tasks=TASKS["train"],
+        games=GAMES["train"],
+        test_tasks=TASKS["test"],
+        test_games=GAMES["test"],
+    output:
+        episodes="results/phase3/models/base/episodes.parquet",
+        probes="results/phase3/models/base/probes.parquet",
+    log:
+        "logs/phase3/evaluate_base.log",
+    benchmark:
+        "results/benchmarks/phase3/evaluate_base.tsv"
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("evaluate"),
+        settings=settings("evaluate", model="base"),
+    message:
+        "Phase 3: play the base student on every panel"
+    shell:
+        command("evaluate", "adapter")
+
+
+rule evaluate:
+    input:
+        student=STUDENT,
+        adapter="results/phase2/adapters/{run}",
+        labeled="results/phase1/labeled_snapshots.parquet",
+        panels="results/phase1/panels.parquet",
+        retention="results/phase0/retention_panel.parquet",
+        tasks=TASKS["train"],
+        games=GAMES["train"],
+        test_tasks=TASKS["test"],
+        test_games=GAMES["test"],
+    output:
+        episodes="results/phase3/models/{run}/episodes.parquet",
+        probes="results/phase3/models/{run}/probes.parquet",
+    log:
+        "logs/phase3/evaluate/{run}.log",
+    benchmark:
+        "results/benchmarks/phase3/evaluate-{run}.tsv"
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("evaluate"),
+        settings=lambda w: settings("evaluate", model=w.run),
+    message:
+        "Phase 3: play {wildcards.run} on every panel"
+    shell:
+        command("evaluate")
+
+
+rule evaluation_summary:
+    input:
+        episodes=[
+            f"results/phase3/models/{run}/episodes.parquet"
+            for run in ["base", *MATRIX, "recovery"]
+        ],
+        labeled="results/phase1/labeled_snapshots.parquet",
+    output:
+        metrics="results/phase3/metrics.parquet",
+        contrasts="results/phase3/contrasts.parquet",
+        transfer="results/phase3/transfer.parquet",
+    log:
+        "logs/phase3/evaluation_summary.log",
+    benchmark:
+        "results/benchmarks/phase3/evaluation_summary.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("evaluation-summary"),
+        settings=settings("evaluation-summary"),
+    message:
+        "Phase 3: success, contrasts with the base and transfer"
+    shell:
+        command("evaluation-summary")
+
+
+rule mechanistic_summary:
+    input:
+        probes=[
+            f"results/phase3/models/{run}/probes.parquet"
+            for run in ["base", *MATRIX, "recovery"]
+        ],
+        episodes=[
+            f"results/phase3/models/{run}/episodes.parquet"
+            for run in ["base", *MATRIX, "recovery"]
+        ],
+        labeled="results/phase1/labeled_snapshots.parquet",
+    output:
+        mechanistic="results/phase3/mechanistic.parquet",
+    log:
+        "logs/phase3/mechanistic_summary.log",
+    benchmark:
+        "results/benchmarks/phase3/mechanistic_summary.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("mechanistic-summary"),
+        settings=settings("mechanistic-summary"),
+    message:
+        "Phase 3: first actions, probability shifts and linear probes"
+    shell:
+        command("mechanistic-summary")
+
+
+rule drift:
+    input:
+        student=STUDENT,
+        adapter="results/phase2/adapters/{run}",
+        labeled="results/phase1/labeled_snapshots.parquet",
+        advice="results/phase0/advice.parquet",
+        panels="results/phase1/panels.parquet",
+        retention="results/phase0/retention_panel.parquet",
+        tasks=TASKS["train"],
+        games=GAMES["train"],
+    output:
+        drift="results/phase3/drift/{run}.parquet",
+        episodes="results/phase3/checkpoints/{run}.parquet",
+    log:
+        "logs/phase3/drift/{run}.log",
+    benchmark:
+        "results/benchmarks/phase3/drift-{run}.tsv"
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("drift"),
+        settings=lambda w: settings("drift", model=w.run),
+    message:
+        "Phase 3: repeat the patch test at the checkpoints of {wildcards.run}"
+    shell:
+        command("drift")
+
+
+rule checkpoint_summary:
+    input:
+        base="results/phase3/models/base/episodes.parquet",
+        episodes=expand(
+            "results/phase3/checkpoints/{run}.parquet",
+            run=CONFIG.evaluation.drift_runs,
+        ),
+    output:
+        metrics="results/phase3/checkpoints.parquet",
+    log:
+        "logs/phase3/checkpoint_summary.log",
+    benchmark:
+        "results/benchmarks/phase3/checkpoint_summary.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("checkpoint-summary"),
+        settings=settings("checkpoint-summary"),
+    message:
+        "Phase 3: retention at first, middle and last checkpoint"
+    shell:
+        command("checkpoint-summary")
+
+
+rule phase3:
+    input:
+        rules.evaluation_summary.output,
+        rules.mechanistic_summary.output,
+        "results/phase3/drift.parquet",
+        rules.checkpoint_summary.output,
+
+
+localrules:
+    phase3,

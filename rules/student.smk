@@ -1,0 +1,147 @@
+"""The world's games and the student.
+
+Needs: nothing. Makes: results/world/<split>/games, results/phase0/tasks_<split>.parquet, results/student.
+"""
+
+
+localrules:
+    resolve_config,
+
+
+rule resolve_config:
+    output:
+        config="results/config.json",
+    log:
+        "logs/config.log",
+    benchmark:
+        "results/benchmarks/setup/config.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("resolve-config"),
+        settings=settings("resolve-config", config=CONFIG.model_dump(mode="json")),
+    message:
+        "Write the resolved configuration"
+    shell:
+        command("resolve-config")
+
+
+rule make_tasks:
+    output:
+        games=directory("results/world/{split}/games/{shard}"),
+        tasks="results/world/{split}/tasks/{shard}.parquet",
+    log:
+        "logs/world/{split}/{shard}.log",
+    benchmark:
+        "results/benchmarks/world/{split}-{shard}.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("make-tasks"),
+        settings=lambda w: settings(
+            "make-tasks",
+            split=w.split,
+            items=task_items(w.split)[
+                int(w.shard)
+                * CONFIG.tasks.shard_size : (int(w.shard) + 1)
+                * CONFIG.tasks.shard_size
+            ],
+        ),
+    message:
+        "Generate {wildcards.split} games, shard {wildcards.shard}, and let the expert win each once"
+    shell:
+        command("make-tasks")
+
+
+rule check_splits:
+    input:
+        tasks=[TASKS[split] for split in SPLITS],
+    output:
+        report="results/phase0/splits.json",
+    log:
+        "logs/world/check_splits.log",
+    benchmark:
+        "results/benchmarks/world/check_splits.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("check-splits"),
+        settings=settings("check-splits"),
+    message:
+        "Check that no game is in two splits"
+    shell:
+        command("check-splits")
+
+
+if CONFIG.student.source == "builtin":
+
+    rule demonstrate:
+        input:
+            tasks="results/world/warmstart/tasks/{shard}.parquet",
+            games="results/world/warmstart/games/{shard}",
+        output:
+            demonstrations="results/world/warmstart/demonstrations/{shard}.parquet",
+        log:
+            "logs/student/demonstrate/{shard}.log",
+        benchmark:
+            "results/benchmarks/student/demonstrate-{shard}.tsv"
+        resources:
+            **OTHER_JOB,
+        params:
+            code=code("demonstrate"),
+            settings=settings(
+                "demonstrate",
+                trajectories=CONFIG.builtin.trajectories,
+                noise=CONFIG.builtin.noise,
+            ),
+        message:
+            "Play expert and noisy-expert episodes for the built-in student, shard {wildcards.shard}"
+        shell:
+            command("demonstrate")
+
+    rule build_student:
+        input:
+            demonstrations=expand(
+                "results/world/warmstart/demonstrations/{shard}.parquet",
+                shard=TASK_SHARDS["warmstart"],
+            ),
+            tasks=expand(
+                "results/world/warmstart/tasks/{shard}.parquet",
+                shard=TASK_SHARDS["warmstart"],
+            ),
+            games=GAMES["warmstart"],
+        output:
+            student=directory(STUDENT),
+        log:
+            "logs/student/build.log",
+        benchmark:
+            "results/benchmarks/student/build.tsv"
+        threads: CONFIG.builtin.threads
+        resources:
+            **STUDENT_JOB,
+        params:
+            code=code("build-student"),
+            settings=settings("build-student"),
+        message:
+            "Make the built-in student: a small Qwen3 cloned from demonstrations, stopped while only partly competent"
+        shell:
+            command("build-student")
+
+else:
+
+    rule link_student:
+        output:
+            student=directory(STUDENT),
+        log:
+            "logs/student/link.log",
+        benchmark:
+            "results/benchmarks/student/link.tsv"
+        resources:
+            **OTHER_JOB,
+        params:
+            code=code("link-student"),
+            settings=settings("link-student"),
+        message:
+            "Record which pretrained model is the student"
+        shell:
+            command("link-student")

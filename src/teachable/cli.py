@@ -1,0 +1,110 @@
+"""The command line: ``teachable <stage> ...`` for every stage of the workflow, and a few commands for people."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from teachable.errors import TeachableError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. A user's mistake is one sentence, not a stack trace."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(argv)
+    except KeyboardInterrupt:
+        print("teachable: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 141
+    except Exception as error:
+        if os.environ.get("TEACHABLE_TRACEBACK") or not _is_for_the_user(error):
+            raise
+        print(f"teachable: {error}", file=sys.stderr)
+        return 1
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    # the student room has its own base class, because it runs without the rest of the package
+    return isinstance(error, TeachableError) or any(
+        base.__module__ == "teachable.student.errors" for base in type(error).__mro__
+    )
+
+
+def _dispatch(argv: list[str]) -> int:
+    from teachable.stages import STAGES
+
+    if argv and argv[0] in STAGES:
+        from teachable.stages import commandline, runner
+
+        stage = STAGES[argv[0]]
+        runner.run(stage, commandline.parse(argv))
+        return 0
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    result: int = arguments.run(arguments)
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    from teachable import __version__
+    from teachable.stages import STAGES
+    from teachable.store.commands import add_store_parser
+
+    stages = "\n".join(f"  {stage.name:22s}{stage.doc}" for stage in STAGES.values())
+    parser = argparse.ArgumentParser(
+        prog="teachable",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__,
+        epilog=f"stages (`teachable STAGE --help` shows inputs, outputs and parameters):\n{stages}",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_store_parser(commands)
+
+    fetch = commands.add_parser("fetch-student", help="download a student from the Hugging Face hub")
+    fetch.add_argument("name", nargs="?", default="Qwen/Qwen3-8B", help="hub name (default: %(default)s)")
+    fetch.add_argument("--revision", default=None, help="commit, tag or branch")
+    fetch.add_argument("--to", default=None, help="directory (default: the hub's cache)")
+    fetch.set_defaults(run=_fetch)
+
+    config = commands.add_parser("config", help="print the resolved configuration, or its reference or JSON schema")
+    config.add_argument("--preset", default=None)
+    config.add_argument("--file", default="workflow_config.yaml")
+    config.add_argument("--reference", action="store_true", help="docs/configuration.md, from the models")
+    config.add_argument("--schema", action="store_true", help="JSON schema, for editors")
+    config.set_defaults(run=_config)
+    return parser
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from teachable.student.fetch import fetch
+
+    print(fetch(arguments.name, revision=arguments.revision, to=arguments.to))
+    return 0
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    import json
+
+    import yaml
+
+    from teachable.config import Config, load_config
+    from teachable.config.load import read_yaml
+    from teachable.config.reference import reference
+
+    if arguments.reference:
+        print(reference(), end="")
+    elif arguments.schema:
+        print(json.dumps(Config.model_json_schema(), indent=2))
+    else:
+        config = load_config(read_yaml(arguments.file), source=arguments.file, preset=arguments.preset)
+        print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

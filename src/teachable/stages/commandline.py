@@ -1,0 +1,213 @@
+"""The command line of a stage, read the same way by the program, by the store and by the executor of the cluster.
+
+``teachable <stage> --in NAME=PATH [NAME=PATH ...] --out NAME=PATH [NAME=PATH ...] --params '<JSON object>'``
+
+An input may have several paths: its name is repeated, and the order counts. ``--log`` and ``--threads`` say how to run
+and not what to make, so they are no part of the recipe that the artifact store keys on. Imports no room of science.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from pydantic import BaseModel, ValidationError
+
+from teachable import fingerprint
+from teachable.errors import MissingInput, TeachableError
+from teachable.store.recipe import Recipe
+from teachable.store.store import Store
+
+PROGRAM = "teachable"
+
+
+class CommandLineError(TeachableError):
+    """A stage's command line does not say what the stage needs."""
+
+
+class StageLike(Protocol):
+    """What this module asks of an entry of the table of stages."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def module(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[str, ...]: ...  # "name" one path, "name*" any number, "name?" none or one, "*" any names
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+    @property
+    def params(self) -> type[BaseModel]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One parsed command line. Paths are as written, relative to the working directory."""
+
+    stage: str
+    inputs: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    outputs: dict[str, Path] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+    log: Path | None = None
+    threads: int | None = None
+
+    def recipe(self, stage: StageLike, store: Store) -> Recipe:
+        """The recipe of this invocation; reads (hashes) every input, so the inputs must exist."""
+        return recipe(self, stage, store)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the arguments that every stage has."""
+    parser.add_argument(
+        "--in", dest="inputs", metavar="NAME=PATH", nargs="+", action="extend", default=[],
+        help="an input file or directory; a name may be given several paths",
+    )
+    parser.add_argument(
+        "--out", dest="outputs", metavar="NAME=PATH", nargs="+", action="extend", default=[],
+        help="where an output goes",
+    )
+    parser.add_argument("--params", metavar="JSON", default="{}", help="the stage's parameters as one JSON object")
+    parser.add_argument("--log", type=Path, metavar="PATH", help="also write the log there")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads the stage may use")
+
+
+def invocation(stage: str, arguments: argparse.Namespace) -> Invocation:
+    """The invocation that parsed ``arguments`` stand for. Raises :class:`CommandLineError`."""
+    inputs: dict[str, tuple[Path, ...]] = {}
+    for name, path in map(_assignment, arguments.inputs):
+        inputs[name] = (*inputs.get(name, ()), path)
+    outputs: dict[str, Path] = {}
+    for name, path in map(_assignment, arguments.outputs):
+        if name in outputs:
+            raise CommandLineError(f"{stage}: output {name!r} is given twice ({outputs[name]} and {path})")
+        outputs[name] = path
+    try:
+        params = json.loads(arguments.params)
+    except ValueError as error:
+        raise CommandLineError(f"{stage}: --params is not JSON ({error}): {arguments.params[:200]}") from error
+    if not isinstance(params, dict):
+        raise CommandLineError(f"{stage}: --params must be a JSON object, not {type(params).__name__}")
+    return Invocation(stage, inputs, outputs, params, arguments.log, arguments.threads)
+
+
+def parse(argv: Sequence[str]) -> Invocation:
+    """Parse ``[stage, "--in", ...]``. Raises :class:`CommandLineError`; never exits."""
+    if not argv or argv[0].startswith("-"):
+        raise CommandLineError("a stage's command line begins with the name of the stage")
+    parser = _RaisingParser(prog=f"{PROGRAM} {argv[0]}", add_help=False, allow_abbrev=False)
+    add_arguments(parser)
+    return invocation(argv[0], parser.parse_args(list(argv[1:])))
+
+
+def parse_shell(command: str, stages: Mapping[str, StageLike]) -> Invocation | None:
+    """The invocation a rule's shell command stands for; None when the command is anything but one stage.
+
+    Understood: leading ``NAME=value`` assignments, the program by name or path or as ``python -m teachable``, and
+    redirections of its output. A command with a pipe, a list, a substitution or a glob is not one stage.
+    """
+    try:
+        words = _words(command)
+    except ValueError:
+        return None
+    while words and re.fullmatch(r"[A-Za-z_]\w*=.*", words[0], re.DOTALL):
+        words.pop(0)
+    if len(words) > 2 and re.fullmatch(r"python[\d.]*", Path(words[0]).name) and words[1:3] == ["-m", PROGRAM]:
+        words = words[2:]
+    if len(words) < 2 or Path(words[0]).name != PROGRAM or words[1] not in stages:
+        return None
+    return parse(words[1:])
+
+
+def check(call: Invocation, stage: StageLike) -> None:
+    """Raise :class:`CommandLineError` unless the inputs and outputs are those the stage declares."""
+    declared = {name.rstrip("*?"): name for name in stage.inputs if name != "*"}
+    for name, paths in call.inputs.items():
+        if name not in declared and "*" not in stage.inputs:
+            raise CommandLineError(f"{call.stage}: unknown input {name!r}; it takes {sorted(declared) or 'none'}")
+        if len(paths) > 1 and not declared.get(name, "*").endswith("*"):
+            raise CommandLineError(f"{call.stage}: input {name!r} takes one path, not {len(paths)}")
+    missing = [name for name, mark in declared.items() if mark[-1] not in "*?" and name not in call.inputs]
+    missing += [name for name in stage.outputs if name not in call.outputs]
+    if missing:
+        raise CommandLineError(f"{call.stage}: no path given for {', '.join(missing)}")
+    unknown = sorted(set(call.outputs) - set(stage.outputs))
+    if unknown:
+        raise CommandLineError(f"{call.stage}: unknown output {unknown[0]!r}; it makes {', '.join(stage.outputs)}")
+
+
+def validated(call: Invocation, stage: StageLike) -> BaseModel:
+    """The stage's parameters, checked and with defaults filled in. Raises :class:`CommandLineError`."""
+    try:
+        return stage.params.model_validate(call.params)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise CommandLineError(f"{call.stage}: --params: {problems}") from error
+
+
+def recipe(call: Invocation, stage: StageLike, store: Store) -> Recipe:
+    """Everything the outputs depend on: code, parameters with defaults filled in, inputs by content, libraries.
+
+    Raises :class:`CommandLineError` for a bad line and :class:`MissingInput` for an absent input.
+    """
+    check(call, stage)
+    for name, paths in call.inputs.items():
+        for path in paths:
+            if not path.exists():
+                raise MissingInput(f"{call.stage}: input {name!r} is not there: {path}")
+    return Recipe(
+        stage=call.stage,
+        code=fingerprint.fingerprint(stage.module),
+        params=validated(call, stage).model_dump(mode="json"),
+        inputs={name: tuple(store.digest(path) for path in paths) for name, paths in call.inputs.items()},
+        versions=fingerprint.versions(fingerprint.library_imports(stage.module)),
+        outputs=tuple(sorted(call.outputs)),
+    )
+
+
+def provenance(call: Invocation, stage: StageLike) -> dict[str, Any]:
+    """What ``explain`` wants to know later and the key does not need: where the pieces came from."""
+    return {
+        "module": stage.module,
+        "code": fingerprint.parts(stage.module),
+        "inputs": {name: [str(path) for path in paths] for name, paths in call.inputs.items()},
+        "outputs": {name: str(path) for name, path in call.outputs.items()},
+    }
+
+
+def _assignment(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals or not path or not re.fullmatch(r"[A-Za-z][\w-]*", name):
+        raise CommandLineError(f"expected NAME=PATH, found {text!r}")
+    return name, Path(path)
+
+
+def _words(command: str) -> list[str]:
+    """The words of a simple command without its redirections. Raises ``ValueError`` when it is not simple."""
+    lexer = shlex.shlex(command.strip(), posix=True, punctuation_chars=True)
+    lexer.commenters = ""
+    lexer.whitespace_split = True
+    words: list[str] = []
+    tokens = iter(lexer)
+    for token in tokens:
+        if token in (">", ">>", "<", "&>", "&>>", ">&"):
+            if words and words[-1].isdigit():
+                words.pop()  # the 2 of "2> log"
+            target = next(tokens, "")
+            if token == "<" or not target:
+                raise ValueError("not a simple command")
+        elif token and set(token) <= set("();<>|&"):
+            raise ValueError("not a simple command")
+        else:
+            words.append(token)
+    return words
+
+
+class _RaisingParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CommandLineError(f"{self.prog}: {message}")
