@@ -1,0 +1,186 @@
+"""Patches match in length, keep the secret they must keep, and never stand in for missing advice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from teachable.supervision import (
+    CONDITIONS,
+    TOLERANCE,
+    AdviceText,
+    Register,
+    context_fields,
+    example,
+    patch,
+    patches,
+    placebo,
+)
+from teachable.teacher.advice import bad_action, names_action
+from teachable.teacher.errors import AdviceError
+
+ADVICE = AdviceText(
+    suggested_action="take red hot pepper from counter",
+    bad_action="go north",
+    rationale="The recipe asks for it.",
+    diagnosis="Something in the recipe is not in hand yet.",
+    why_bad="It leaves while something is still needed here.",
+)
+SNAPSHOT: dict[str, Any] = {
+    "snapshot_id": "s1",
+    "goal": "cook",
+    "memo": "",
+    "scene": "kitchen",
+    "observation": "You look around.",
+    "history": [{"command": "go south", "observation": "A kitchen."}],
+    "commands": ["go north", "go south", "take red hot pepper from counter"],
+    "logp": [-0.5, -1.5, -2.0],
+    "student_action": "go north",
+}
+ROW: dict[str, Any] = {
+    "snapshot_id": "s1",
+    "valid": True,
+    "reason": None,
+    "suggested_action": "take red hot pepper from counter",
+    "rationale": "The recipe asks for it.",
+    "diagnosis": "Something is missing.",
+    "why_bad": "It leads away.",
+}
+
+words = st.lists(
+    st.sampled_from("the apple, stove. because it; is raw (still) hot: here now!".split()), min_size=1
+)
+prose = st.one_of(
+    words.map(" ".join),
+    st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: text.strip() != ""),
+)
+long_prose = st.integers(1, 40).flatmap(lambda n: prose.map(lambda text: "\n".join([text] * n)))
+nouns = st.lists(st.sampled_from(["red", "hot", "pepper", "fridge", "BBQ", "oven"]), min_size=1, max_size=9)
+action = st.tuples(st.sampled_from(["take", "go", "cook", "look", "unlock"]), nouns).map(
+    lambda pair: " ".join([pair[0], *pair[1]])
+)
+
+
+@given(action, action, long_prose, long_prose, long_prose, st.sampled_from(["compact", "full"]), st.text())
+@settings(deadline=None, max_examples=300)
+def test_patches_of_any_advice_match_in_length_and_the_hint_keeps_its_secret(
+    good: str, bad: str, rationale: str, diagnosis: str, why: str, register: Register, key: str
+) -> None:
+    if good == bad or names_action(diagnosis, good):
+        with pytest.raises(AdviceError):
+            AdviceText(good, bad, rationale, diagnosis, why)
+        return
+    advice = AdviceText(good, bad, rationale, diagnosis, why)
+    made = patches(advice, register=register, key=key)
+    assert tuple(made) == CONDITIONS
+    assert made["base"] == ""
+    lengths = [len(text.split()) for name, text in made.items() if name != "base"]
+    assert max(lengths) <= TOLERANCE * min(lengths), made
+    assert good in made["demo"]
+    assert good in made["contrast"]
+    assert bad in made["contrast"]
+    for name in ("hint", "placebo"):
+        assert good.lower() not in made[name].lower()
+        assert not names_action(made[name], good)
+    assert "\n" not in "".join(made.values())
+    assert made == patches(advice, register=register, key=key)
+
+
+def test_compact_patches_of_short_advice_are_short() -> None:
+    for name, text in patches(ADVICE, key="s1").items():
+        assert name == "base" or 10 <= len(text.split()) <= 24, text
+
+
+@pytest.mark.parametrize("register", ["compact", "full"])
+@given(count=st.integers(0, 120), key=st.text())
+def test_a_placebo_has_the_length_asked_for_and_no_instruction(
+    register: Register, count: int, key: str
+) -> None:
+    text = placebo(count, register=register, key=key)
+    shortest = len(placebo(0, register=register).split())
+    assert max(count, shortest) - 2 <= len(text.split()) <= max(count, shortest + 2)
+    assert not {"think", "step", "carefully", "reason", "must", "should"} & set(
+        text.lower().replace(".", "").split()
+    )
+    assert patch("placebo", None, register=register, key=key, placebo_like=count) == text
+
+
+def test_placebos_vary_with_the_snapshot() -> None:
+    assert len({placebo(16, key=f"s{i}") for i in range(50)}) > 10
+
+
+def test_examples_differ_only_in_the_patch_and_complete_with_the_teachers_action() -> None:
+    made = {name: example(SNAPSHOT, ADVICE, name) for name in ("demo", "contrast", "hint")}
+    assert {item.completion for item in made.values()} == {ADVICE.suggested_action}
+    assert made["demo"].context == context_fields(SNAPSHOT)
+    assert made["demo"].context["patch"] == ""
+    assert made["contrast"].context["patch"] == patch("contrast", ADVICE, key="s1")
+    assert made["hint"].context["patch"] == patch("hint", ADVICE, key="s1")
+    assert made["hint"].context["history"] == (("go south", "A kitchen."),)
+    with pytest.raises(AdviceError, match="not an admissible"):
+        example({**SNAPSHOT, "commands": ["go north"]}, ADVICE, "demo")
+    with pytest.raises(AdviceError, match="unknown format"):
+        example(SNAPSHOT, ADVICE, "placebo")
+
+
+@pytest.mark.parametrize("condition", ["placebo", "demo", "contrast", "hint"])
+def test_missing_advice_is_an_error_and_never_another_text(condition: str) -> None:
+    with pytest.raises(AdviceError, match="s7"):
+        patch(condition, None, key="s7")
+    assert patch("base", None) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"valid": False, "reason": "hallucinated"}, "hallucinated"),
+        ({"valid": None}, "not valid"),
+        ({"rationale": None}, "rationale"),
+        ({"diagnosis": ""}, "diagnosis"),
+        ({"suggested_action": "take apple"}, "not an admissible"),
+        ({"snapshot_id": "s2"}, "belongs to s2"),
+        ({"diagnosis": "It should take the red hot pepper from the counter."}, "names the suggested action"),
+    ],
+)
+def test_advice_that_breaks_its_contract_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(AdviceError, match=message):
+        AdviceText.from_rows(SNAPSHOT, {**ROW, **change})
+
+
+def test_advice_from_rows() -> None:
+    advice = AdviceText.from_rows(SNAPSHOT, ROW)
+    assert advice.bad_action == "go north"
+    with pytest.raises(AdviceError, match="no advice"):
+        AdviceText.from_rows(SNAPSHOT, None)
+
+
+def test_where_the_student_was_right_its_runner_up_is_the_bad_action() -> None:
+    commands = ["a", "b", "c", "d"]
+    assert bad_action("b", "a", commands, None) == "b"
+    assert bad_action("b", "b", commands, [-3.0, -0.1, -2.0, -2.0]) == "c"
+    with pytest.raises(AdviceError, match="only admissible"):
+        bad_action("b", "b", ["b"], [0.0])
+    with pytest.raises(AdviceError, match="distribution"):
+        bad_action("b", "b", commands, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "action", "named"),
+    [
+        ("Take the knife from the counter!", "take knife from counter", True),
+        ("It ignores taking a knife that lies on the counter.", "take knife from counter", True),
+        ("The knife is on the counter.", "take knife from counter", False),
+        ("It took a break. The knife is on the counter.", "take knife from counter", False),
+        ("The way north is open, so go there.", "go north", False),
+        ("Going to the north would help.", "go north", True),
+        ("The meal is not eaten.", "eat meal", False),
+        ("It has not eaten the meal.", "eat meal", True),
+        ("LOOK around", "look", True),
+        ("It overlooks the fridge.", "look", False),
+    ],
+)
+def test_names_action(text: str, action: str, named: bool) -> None:
+    assert names_action(text, action) is named
