@@ -1,0 +1,29 @@
+"""Labels: pure functions over distributions, success probabilities and episode tables. No torch, no files."""
+
+from __future__ import annotations
+
+from teachable.labels.depth import recovery_depth
+from teachable.labels.label import LabelSettings, label
+from teachable.labels.leverage import with_leverage
+from teachable.labels.measures import uncertainty
+from teachable.labels.panels import PanelSettings, make_panels, split_tasks
+from teachable.labels.patch_test import FORMATS, expected_excess, with_patch_test
+from teachable.labels.quadrants import QUADRANTS, Cut, cut, quadrant
+
+__all__ = [
+    "FORMATS",
+    "QUADRANTS",
+    "Cut",
+    "LabelSettings",
+    "PanelSettings",
+    "cut",
+    "expected_excess",
+    "label",
+    "make_panels",
+    "quadrant",
+    "recovery_depth",
+    "split_tasks",
+    "uncertainty",
+    "with_leverage",
+    "with_patch_test",
+]

@@ -1,0 +1,148 @@
+"""From snapshots, advice and estimated success probabilities to the labelled table: one pure function."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from teachable import tables
+from teachable.errors import TableError
+from teachable.labels.depth import recovery_depth
+from teachable.labels.leverage import with_leverage
+from teachable.labels.measures import uncertainty
+from teachable.labels.patch_test import FORMATS, with_patch_test
+from teachable.labels.quadrants import QUADRANTS, Method, cut, quadrant
+
+QUANTITIES = ("policy", "force", "expert", "base", "placebo", *FORMATS)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSettings:
+    """How labels are cut; the names are those of the configuration's ``labels`` section."""
+
+    uncertainty: str = "entropy"  # which of tables.MEASURES is U
+    topk: int = 3  # k of the top-k spread
+    thresholds: Method = "median"
+    given_U: float | None = None  # nats
+    given_L: float | None = None
+    tie_margin: float = 0.01  # two formats this close in success probability count as tied
+
+
+def label(
+    snapshots: pl.DataFrame,
+    advice: pl.DataFrame,
+    estimates: pl.DataFrame,
+    settings: LabelSettings | None = None,
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """The labelled failure snapshots (schema LABELED, sorted by id), and the thresholds with their counts.
+
+    The *labelled set*, over which the thresholds are taken and which alone gets quadrants, are the failure
+    snapshots with valid advice and with p_policy and p_force. A failure snapshot with invalid advice keeps
+    its row, with null patch-test columns and quadrant; one without estimates (an engine fault) likewise.
+    Interval snapshots have no row: they serve recovery depth.
+
+    Raises TableError when a table contradicts another: duplicated ids or estimates, estimates of unknown
+    quantities, failure snapshots without an advice row.
+    """
+    settings = settings or LabelSettings()
+    if settings.uncertainty not in tables.MEASURES:
+        raise TableError(
+            f"U cannot be {settings.uncertainty!r}; the measures are {', '.join(tables.MEASURES)}."
+        )
+    _check_unique(snapshots, ["snapshot_id"], "snapshots")
+    _check_unique(advice, ["snapshot_id"], "advice")
+    values = _wide(estimates)
+    failures = snapshots.filter(pl.col("kind") == "failure")
+    missing = failures.join(advice, on="snapshot_id", how="anti")
+    if len(missing):
+        raise TableError(
+            f"advice: {len(missing)} failure snapshots have no row, e.g. {missing['snapshot_id'][0]}. An "
+            "invalid answer has a row too; run the advice stage again."
+        )
+    depth = recovery_depth(
+        snapshots.select("snapshot_id", "episode_id", "step").join(
+            values.select("snapshot_id", "p_expert", "p_force"), on="snapshot_id", how="left"
+        )
+    )
+    frame = (
+        failures.join(_advice_columns(advice), on="snapshot_id", how="left")
+        .join(_measures(failures, settings.topk), on="snapshot_id", how="left")
+        .join(values, on="snapshot_id", how="left")
+        .join(depth, on="snapshot_id", how="left")
+        .sort("snapshot_id")
+    )
+    frame = with_patch_test(with_leverage(frame), tie_margin=settings.tie_margin)
+    frame = frame.with_columns(
+        pl.when("advice_valid").then(pl.col(c)).alias(c)
+        for c in (
+            *(f"{kind}_{m}" for kind in ("raw", "net") for m in FORMATS),
+            *("placebo_gain", "ELP_net", "ELP_raw", "ELP_net_debiased", "route", "route_tied"),
+        )
+    ).with_columns(U=pl.col(settings.uncertainty))
+    member = pl.col("advice_valid") & pl.col("U").is_not_null() & pl.col("L_local").is_not_null()
+    labelled = frame.filter(member)
+    u_cut = cut(labelled["U"].to_numpy(), settings.thresholds, settings.given_U)
+    l_cut = cut(labelled["L_local"].to_numpy(), settings.thresholds, settings.given_L)
+    frame = frame.with_columns(
+        quadrant=pl.when(member).then(quadrant(pl.col("U"), pl.col("L_local"), u_cut, l_cut))
+    )
+    counts = dict(frame.filter(pl.col("quadrant").is_not_null()).group_by("quadrant").len().iter_rows())
+    thresholds = {
+        "method": settings.thresholds,
+        "measure": settings.uncertainty,
+        "U": asdict(u_cut),
+        "L_local": asdict(l_cut),
+        "rule": "high is strictly above `high`, low is at or below `low`",
+        "counts": {q: int(counts.get(q, 0)) for q in QUADRANTS},
+        "labelled": len(labelled),
+        "between_cuts": len(labelled) - sum(counts.values()),
+        "advice_invalid": int((~frame["advice_valid"]).sum()),
+        "without_estimates": int(frame["L_local"].is_null().sum()),
+        "failure_snapshots": len(frame),
+        "interval_snapshots": len(snapshots) - len(failures),
+    }
+    return tables.conform(frame.select(list(tables.LABELED)), tables.LABELED, "labeled_snapshots"), thresholds
+
+
+def _check_unique(frame: pl.DataFrame, keys: list[str], name: str) -> None:
+    twice = frame.select(keys).filter(pl.struct(keys).is_duplicated())
+    if len(twice):
+        raise TableError(f"{name}: {keys} is not unique, e.g. {twice.row(0)}; were two runs' files mixed?")
+
+
+def _advice_columns(advice: pl.DataFrame) -> pl.DataFrame:
+    return advice.select(
+        *("snapshot_id", "expert_action", "suggested_action", "error_type", "confidence", "unwinnable"),
+        advice_valid=pl.col("valid").fill_null(False),
+    )
+
+
+def _measures(snapshots: pl.DataFrame, topk: int) -> pl.DataFrame:
+    columns = snapshots.select("snapshot_id", "logp", "commands", "student_action")
+    rows = [
+        {"snapshot_id": snapshot_id, **uncertainty(logp, commands, action, topk=topk)}
+        for snapshot_id, logp, commands, action in columns.iter_rows()
+    ]
+    return pl.DataFrame(rows, schema={"snapshot_id": pl.String, **dict.fromkeys(tables.MEASURES, pl.Float64)})
+
+
+def _wide(estimates: pl.DataFrame) -> pl.DataFrame:
+    """One row per snapshot: p_* and p_*_se, the errors of the differences, and the estimator."""
+    known = [f"p_{q}" for q in QUANTITIES]
+    unknown = set(estimates["quantity"].unique()) - set(known)
+    if unknown:
+        raise TableError(f"estimates: unknown quantities {sorted(unknown)}; known are {known}.")
+    _check_unique(estimates, ["snapshot_id", "quantity"], "estimates")
+
+    def at(quantity: str, column: str) -> pl.Expr:
+        return pl.col(column).filter(pl.col("quantity") == f"p_{quantity}").first()
+
+    return estimates.group_by("snapshot_id", maintain_order=True).agg(
+        *(at(q, "value").alias(f"p_{q}") for q in QUANTITIES),
+        *(at(q, "se").alias(f"p_{q}_se") for q in QUANTITIES),
+        *(at(m, "net_se").alias(f"net_se_{m}") for m in FORMATS),
+        *(at(q, "net_se").alias(f"{q}_diff_se") for q in ("force", "expert")),
+        estimator=pl.col("estimator").first(),
+    )
