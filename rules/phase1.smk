@@ -60,6 +60,7 @@ rule label:
 rule panels:
     input:
         labeled="results/phase1/labeled_snapshots.parquet",
+        retention="results/phase0/retention_panel.parquet",
     output:
         panels="results/phase1/panels.parquet",
     log:

@@ -81,9 +81,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    from teachable.student.fetch import fetch
+    from pathlib import Path
 
-    print(fetch(arguments.name, revision=arguments.revision, to=arguments.to))
+    from teachable.student.files import fetch_student
+
+    to = Path(arguments.to) if arguments.to else None
+    print(fetch_student(arguments.name, revision=arguments.revision, into=to))
     return 0
 
 

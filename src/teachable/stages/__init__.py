@@ -65,10 +65,10 @@ STAGES: dict[str, Stage] = {
             "build-student",
             "make the built-in student from demonstrations",
             "demonstrations* tasks* games*",
-            "student",
+            "weights",
             p.BuildStudent,
         ),
-        _stage("link-student", "record which pretrained model is the student", "", "student", p.LinkStudent),
+        _stage("link-student", "record which model is the student and how it answers", "weights?", "student", p.LinkStudent),
         _stage("gather", "concatenate the shards of a table", "shards*", "table", p.Gather),
         # phase 0
         _stage("rollout", "play the student on tasks", "tasks games student", "steps episodes", p.Rollout),
@@ -97,7 +97,7 @@ STAGES: dict[str, Stage] = {
             "labeled thresholds",
             p.Label,
         ),
-        _stage("panels", "choose which snapshots serve what, by game", "labeled", "panels", p.MakePanels),
+        _stage("panels", "choose which snapshots serve what, by game", "labeled retention", "panels", p.MakePanels),
         # phase 1b
         _stage(
             "microtrain",

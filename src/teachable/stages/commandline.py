@@ -1,9 +1,11 @@
-"""The command line of a stage, read the same way by the program, by the store and by the executor of the cluster.
+"""The command line of a stage, read the same way by the program, by the store and by the executor of the
+cluster.
 
 ``teachable <stage> --in NAME=PATH [NAME=PATH ...] --out NAME=PATH [NAME=PATH ...] --params '<JSON object>'``
 
-An input may have several paths: its name is repeated, and the order counts. ``--log`` and ``--threads`` say how to run
-and not what to make, so they are no part of the recipe that the artifact store keys on. Imports no room of science.
+An input may have several paths: its name is repeated, and the order counts. ``--log`` and ``--threads`` say
+how to run and not what to make, so they are no part of the recipe that the artifact store keys on. Imports no
+room of science.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import argparse
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -21,8 +23,8 @@ from pydantic import BaseModel, ValidationError
 
 from teachable import fingerprint
 from teachable.errors import MissingInput, TeachableError
+from teachable.store.objects import digest as digest_of
 from teachable.store.recipe import Recipe
-from teachable.store.store import Store
 
 PROGRAM = "teachable"
 
@@ -39,7 +41,8 @@ class StageLike(Protocol):
     @property
     def module(self) -> str: ...
     @property
-    def inputs(self) -> tuple[str, ...]: ...  # "name" one path, "name*" any number, "name?" none or one, "*" any names
+    def inputs(self) -> tuple[str, ...]: ...  # "name" one path, "name*" any number, "name?" none or one, "*"
+    any names
     @property
     def outputs(self) -> tuple[str, ...]: ...
     @property
@@ -57,9 +60,9 @@ class Invocation:
     log: Path | None = None
     threads: int | None = None
 
-    def recipe(self, stage: StageLike, store: Store) -> Recipe:
-        """The recipe of this invocation; reads (hashes) every input, so the inputs must exist."""
-        return recipe(self, stage, store)
+    def recipe(self, stage: StageLike, digest: Callable[[Path], str] = digest_of) -> Recipe:
+        """The recipe of this invocation; see :func:`recipe`."""
+        return recipe(self, stage, digest)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,8 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", dest="outputs", metavar="NAME=PATH", nargs="+", action="extend", default=[],
         help="where an output goes",
     )
-    parser.add_argument("--params", metavar="JSON", default="{}", help="the stage's parameters as one JSON object")
-    parser.add_argument("--log", type=Path, metavar="PATH", help="also write the log there")
+    parser.add_argument("--params", metavar="JSON", default="{}", help="the stage's parameters as one JSON
+    object") parser.add_argument("--log", type=Path, metavar="PATH", help="also write the log there")
     parser.add_argument("--threads", type=int, metavar="N", help="threads the stage may use")
 
 
@@ -90,7 +93,8 @@ def invocation(stage: str, arguments: argparse.Namespace) -> Invocation:
     try:
         params = json.loads(arguments.params)
     except ValueError as error:
-        raise CommandLineError(f"{stage}: --params is not JSON ({error}): {arguments.params[:200]}") from error
+        raise CommandLineError(f"{stage}: --params is not JSON ({error}): {arguments.params[:200]}") from
+        error
     if not isinstance(params, dict):
         raise CommandLineError(f"{stage}: --params must be a JSON object, not {type(params).__name__}")
     return Invocation(stage, inputs, outputs, params, arguments.log, arguments.threads)
@@ -108,8 +112,8 @@ def parse(argv: Sequence[str]) -> Invocation:
 def parse_shell(command: str, stages: Mapping[str, StageLike]) -> Invocation | None:
     """The invocation a rule's shell command stands for; None when the command is anything but one stage.
 
-    Understood: leading ``NAME=value`` assignments, the program by name or path or as ``python -m teachable``, and
-    redirections of its output. A command with a pipe, a list, a substitution or a glob is not one stage.
+    Understood: leading ``NAME=value`` assignments, the program by name or path or as ``python -m teachable``,
+    and redirections of its output. A command with a pipe, a list, a substitution or a glob is not one stage.
     """
     try:
         words = _words(command)
@@ -117,7 +121,8 @@ def parse_shell(command: str, stages: Mapping[str, StageLike]) -> Invocation | N
         return None
     while words and re.fullmatch(r"[A-Za-z_]\w*=.*", words[0], re.DOTALL):
         words.pop(0)
-    if len(words) > 2 and re.fullmatch(r"python[\d.]*", Path(words[0]).name) and words[1:3] == ["-m", PROGRAM]:
+    if len(words) > 2 and re.fullmatch(r"python[\d.]*", Path(words[0]).name) and words[1:3] == ["-m",
+    PROGRAM]:
         words = words[2:]
     if len(words) < 2 or Path(words[0]).name != PROGRAM or words[1] not in stages:
         return None
@@ -129,7 +134,8 @@ def check(call: Invocation, stage: StageLike) -> None:
     declared = {name.rstrip("*?"): name for name in stage.inputs if name != "*"}
     for name, paths in call.inputs.items():
         if name not in declared and "*" not in stage.inputs:
-            raise CommandLineError(f"{call.stage}: unknown input {name!r}; it takes {sorted(declared) or 'none'}")
+            raise CommandLineError(f"{call.stage}: unknown input {name!r}; it takes {sorted(declared) or
+            'none'}")
         if len(paths) > 1 and not declared.get(name, "*").endswith("*"):
             raise CommandLineError(f"{call.stage}: input {name!r} takes one path, not {len(paths)}")
     missing = [name for name, mark in declared.items() if mark[-1] not in "*?" and name not in call.inputs]
@@ -138,7 +144,8 @@ def check(call: Invocation, stage: StageLike) -> None:
         raise CommandLineError(f"{call.stage}: no path given for {', '.join(missing)}")
     unknown = sorted(set(call.outputs) - set(stage.outputs))
     if unknown:
-        raise CommandLineError(f"{call.stage}: unknown output {unknown[0]!r}; it makes {', '.join(stage.outputs)}")
+        raise CommandLineError(f"{call.stage}: unknown output {unknown[0]!r}; it makes {',
+        '.join(stage.outputs)}")
 
 
 def validated(call: Invocation, stage: StageLike) -> BaseModel:
@@ -150,10 +157,12 @@ def validated(call: Invocation, stage: StageLike) -> BaseModel:
         raise CommandLineError(f"{call.stage}: --params: {problems}") from error
 
 
-def recipe(call: Invocation, stage: StageLike, store: Store) -> Recipe:
-    """Everything the outputs depend on: code, parameters with defaults filled in, inputs by content, libraries.
+def recipe(call: Invocation, stage: StageLike, digest: Callable[[Path], str] = digest_of) -> Recipe:
+    """Everything the outputs depend on: code, parameters with defaults filled in, inputs by content,
+    libraries.
 
-    Raises :class:`CommandLineError` for a bad line and :class:`MissingInput` for an absent input.
+    Every input is read and hashed, so it must exist; ``digest`` may be a store's, which remembers within a
+    process. Raises :class:`CommandLineError` for a bad line and :class:`MissingInput` for an absent input.
     """
     check(call, stage)
     for name, paths in call.inputs.items():
@@ -164,7 +173,7 @@ def recipe(call: Invocation, stage: StageLike, store: Store) -> Recipe:
         stage=call.stage,
         code=fingerprint.fingerprint(stage.module),
         params=validated(call, stage).model_dump(mode="json"),
-        inputs={name: tuple(store.digest(path) for path in paths) for name, paths in call.inputs.items()},
+        inputs={name: tuple(digest(path) for path in paths) for name, paths in call.inputs.items()},
         versions=fingerprint.versions(fingerprint.library_imports(stage.module)),
         outputs=tuple(sorted(call.outputs)),
     )
@@ -187,22 +196,30 @@ def _assignment(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
+_SINGLE_QUOTED = re.compile(r"'[^']*'")
+_DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
 def _words(command: str) -> list[str]:
     """The words of a simple command without its redirections. Raises ``ValueError`` when it is not simple."""
-    lexer = shlex.shlex(command.strip(), posix=True, punctuation_chars=True)
+    command = command.strip().replace("\\\n", " ")
+    outside_single = _SINGLE_QUOTED.sub("", command)
+    bare = _DOUBLE_QUOTED.sub("", outside_single)
+    if re.search(r"[$`]", outside_single) or re.search(r"[*?\[{~#!\n]", bare):
+        raise ValueError("not a simple command: the shell would change its words")
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.commenters = ""
     lexer.whitespace_split = True
     words: list[str] = []
     tokens = iter(lexer)
     for token in tokens:
-        if token in (">", ">>", "<", "&>", "&>>", ">&"):
+        if token in (">", ">>", "&>", "&>>", ">&"):
             if words and words[-1].isdigit():
                 words.pop()  # the 2 of "2> log"
-            target = next(tokens, "")
-            if token == "<" or not target:
-                raise ValueError("not a simple command")
+            if not next(tokens, ""):
+                raise ValueError("not a simple command: nothing to redirect to")
         elif token and set(token) <= set("();<>|&"):
-            raise ValueError("not a simple command")
+            raise ValueError(f"not a simple command: it has {token!r}")
         else:
             words.append(token)
     return words

@@ -44,7 +44,6 @@ class Demonstrate(Seeded):
 
 class BuildStudent(Seeded):
     world: c.World
-    student: c.Student
     builtin: c.Builtin
 
 

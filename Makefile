@@ -1,0 +1,42 @@
+# make run    preset laptop, from nothing to the report      make test   every test
+# make lint   format, lint, types, workflow lint             make docs   the generated pages
+PRESET ?= laptop
+CORES ?= 2
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONHASHSEED := 0
+
+.PHONY: run test lint docs lock clean setup
+.DEFAULT_GOAL := run
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@scripts/check_system.sh $(PYTHON)
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned environment into $(VENV) (a few minutes, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup
+	@snakemake --cores $(CORES) --config preset=$(PRESET)
+	@echo; echo "Report: $(CURDIR)/results/report.html"; echo "Criteria: $(CURDIR)/results/criteria.json"
+
+test: setup
+	@pytest $(TESTARGS)
+
+lint: setup
+	@ruff check . && ruff format --check . && snakefmt --check Snakefile rules && mypy && snakemake --lint
+
+docs: setup
+	@teachable config --reference > docs/configuration.md
+	@teachable config --schema > docs/configuration.schema.json
+
+lock: setup
+	@{ head -n 2 requirements.lock; $(BIN)/pip freeze --exclude-editable | grep -viE '^(pip)==' | sed 's/+cpu//'; } > .lock.new && mv .lock.new requirements.lock
+
+clean:
+	@rm -rf results figures tables logs

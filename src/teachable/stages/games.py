@@ -1,0 +1,34 @@
+"""Tasks, worlds, shards and progress: what stages that play games do on the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from teachable import tables
+from teachable.worlds import get_world
+from teachable.worlds.base import Task, World
+
+if TYPE_CHECKING:
+    from teachable.config import model as c
+
+
+def read_tasks(*paths: Path) -> list[Task]:
+    """The tasks in the given TASKS tables, in their order."""
+    return [Task(**row) for path in paths for row in tables.read(path, tables.TASKS).iter_rows(named=True)]
+
+
+def task_frame(tasks: Iterable[Task]) -> pl.DataFrame:
+    return pl.DataFrame([{name: getattr(task, name) for name in tables.TASKS} for task in tasks], schema=dict(tables.TASKS))
+
+
+def games_root(games: Sequence[Path]) -> Path:
+    """The directory that task paths are relative to: the one that holds the shards."""
+    return games[0].parent
+
+
+def open_world(section: c.World) -> World:
+    return get_world(section.name, prune_containers=section.prune_containers, timeout_s=section.timeout_s)
