@@ -1,0 +1,59 @@
+"""The fourteen runs of the matrix, the recovery model, and the names they share with every later table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
+FORMATS = ("demo", "contrast", "hint")
+BASE = "base"
+UNIFORM = "B1_uniform"
+EVERYTHING = "B2_all"
+RECOVERY = "recovery"
+SELECTION_PREFIX = "S_"
+ALL = "all"  # in a `quadrant` column: drawn from every quadrant
+ROUTED = "routed"  # in a `format` column: each example in its own format
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One trained model: its name, where its examples come from and how they are written."""
+
+    name: str
+    quadrant: str  # Q1..Q4, or "all"
+    format: str  # demo | contrast | hint, or "routed"
+
+
+def cell_name(quadrant: str, format_: str) -> str:
+    """The run trained on one quadrant in one format, e.g. ``Q3_hint``."""
+    return f"{quadrant}_{format_}"
+
+
+def cells() -> tuple[Run, ...]:
+    """The twelve cells, quadrants first: Q1_demo, Q1_contrast, Q1_hint, Q2_demo, ..."""
+    return tuple(Run(cell_name(q, f), q, f) for q in QUADRANTS for f in FORMATS)
+
+
+def baselines() -> tuple[Run, ...]:
+    """The two baselines of the matrix."""
+    return (Run(UNIFORM, ALL, "demo"), Run(EVERYTHING, ALL, "demo"))
+
+
+def matrix() -> tuple[Run, ...]:
+    """The fourteen runs: twelve cells and two baselines."""
+    return cells() + baselines()
+
+
+def describe(name: str) -> Run:
+    """The run called ``name``; selection runs are recognised by their prefix.
+
+    Raises :class:`ValueError` for a name that is no run (``base`` is a model, not a run).
+    """
+    for run in (*matrix(), Run(RECOVERY, ALL, "demo")):
+        if run.name == name:
+            return run
+    if name.startswith(SELECTION_PREFIX):
+        return Run(name, ALL, ROUTED)
+    raise ValueError(
+        f"{name!r} is not a run: expected one of the matrix, {RECOVERY!r} or {SELECTION_PREFIX}<method>."
+    )

@@ -1,0 +1,444 @@
+"""Training sets: the twelve cells, the two baselines, recovery and selection, with their budget.
+
+Everything here works on *assignments* (which snapshot, in which format, for which run) and only then
+renders text, so the three formats of a quadrant teach from the very same snapshots and differ in nothing
+else.
+
+A snapshot may be taught from when it is on the train side of the panels, its advice is valid and the task
+can still be won there. Sizes are equal where the data allow it; what differs stands in the budget table,
+and no example is repeated unless ``upsample`` asks for it, in which case the table counts the copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from teachable import seeds, tables
+from teachable.training.errors import SetError, SplitError
+from teachable.training.matrix import (
+    ALL,
+    EVERYTHING,
+    FORMATS,
+    QUADRANTS,
+    RECOVERY,
+    ROUTED,
+    UNIFORM,
+    cell_name,
+    describe,
+)
+
+Row = Mapping[str, Any]
+Render = Callable[[Row, Row, str], tuple[str, str]]  # snapshot row, advice row, format -> prompt, completion
+RenderDecision = Callable[
+    [Row, str], tuple[str, str]
+]  # row of a decision, command -> plain prompt, completion
+CountTokens = Callable[[Sequence[str]], Sequence[int]]  # texts -> tokens of each
+
+ASSIGNMENTS: tables.Schema = {
+    "run": pl.String,
+    "snapshot_id": pl.String,
+    "task_id": pl.String,
+    "quadrant": pl.String,
+    "format": pl.String,
+    "copy": pl.Int64,  # 0 for the example itself, 1.. for its repetitions by up-sampling
+}
+
+# What the stage must give for recovery: every decision of the expert's continuation behind a snapshot.
+# `step` counts from the start of the task; all other columns are those of a snapshot at that decision.
+CONTINUATIONS: tables.Schema = {
+    "snapshot_id": pl.String,
+    "task_id": pl.String,
+    "step": pl.Int64,
+    "goal": pl.String,
+    "memo": pl.String,
+    "scene": pl.String,
+    "observation": pl.String,
+    "history": tables.HISTORY,
+    "commands": tables.TEXTS,
+    "action": pl.String,  # the expert's command
+    "success": pl.Boolean,  # of the whole continuation
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SetSettings:
+    """How training sets are drawn.
+
+    ``examples_per_run``: examples of a cell at most; ``None`` is the size of the smallest quadrant, so that
+    all are equal. ``upsample``: repeat examples of a cell that has fewer (counted in the budget table);
+    without it the cell is smaller and the difference is reported. ``minimum``: a cell below it is an error.
+    ``recovery_minimum``: recovery learns from snapshots whose ``L_upper`` is strictly above it.
+    """
+
+    seed: int
+    examples_per_run: int | None = None
+    upsample: bool = False
+    minimum: int = 1
+    recovery_minimum: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.examples_per_run is not None and self.examples_per_run < 1:
+            raise SetError(f"examples_per_run is {self.examples_per_run}: it must be at least 1, or null.")
+
+
+# ------------------------------------------------------------------------------------------- who may teach
+
+
+def check_sides(panels: pl.DataFrame) -> None:
+    """Raise :class:`SplitError` when a task stands on the train side and on the held-out side."""
+    sides = panels.group_by("task_id").agg(pl.col("side").unique().sort())
+    both = sides.filter(pl.col("side").list.len() > 1)["task_id"].sort()
+    if len(both):
+        raise SplitError(
+            f"{len(both)} tasks are on both sides of the panels, e.g. {both[0]!r}: every game must serve "
+            "either training or evaluation. Make the panels again."
+        )
+
+
+def train_side(labeled: pl.DataFrame, panels: pl.DataFrame) -> pl.DataFrame:
+    """The labelled, winnable snapshots on the train side, sorted by ``snapshot_id``.
+
+    Raises :class:`SplitError` when a game is on both sides.
+    """
+    check_sides(panels)
+    train = panels.filter((pl.col("panel") == "train") & (pl.col("side") == "train"))
+    held_out = panels.filter(pl.col("side") == "held_out")["task_id"].unique()
+    pool = labeled.filter(
+        pl.col("snapshot_id").is_in(train["snapshot_id"].drop_nulls().implode())
+        & ~pl.col("unwinnable").fill_null(False)
+        & pl.col("quadrant").is_in(QUADRANTS)
+    ).sort("snapshot_id")
+    leaked = pool.filter(pl.col("task_id").is_in(held_out.implode()))["task_id"]
+    if len(leaked):
+        raise SplitError(f"Task {leaked[0]!r} gives a training snapshot but is held out by the panels.")
+    return pool
+
+
+def teachable_pool(labeled: pl.DataFrame, advice: pl.DataFrame, panels: pl.DataFrame) -> pl.DataFrame:
+    """The snapshots of :func:`train_side` whose advice is valid: those that may be taught from."""
+    valid = advice.filter(pl.col("valid") & pl.col("suggested_action").is_not_null())["snapshot_id"]
+    return train_side(labeled, panels).filter(pl.col("snapshot_id").is_in(valid.implode()))
+
+
+# ------------------------------------------------------------------------------------ matrix and baselines
+
+
+def matrix_assignments(pool: pl.DataFrame, settings: SetSettings) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Assignments of the fourteen runs, and each run's target size.
+
+    ``B1_uniform`` draws uniformly from all quadrants as many examples as a typical cell has (the median of
+    the cells' sizes); ``B2_all`` takes the whole pool. Both are written as demonstrations. The target of
+    every run is the common cell size, so ``B2_all`` shows in the budget how much more it sees.
+    """
+    sizes = {q: pool.filter(pl.col("quadrant") == q).height for q in QUADRANTS}
+    small = {q: n for q, n in sizes.items() if n < max(1, settings.minimum)}
+    if small:
+        raise SetError(
+            f"Too few training snapshots: {', '.join(f'{q} has {n}' for q, n in small.items())}, at least "
+            f"{max(1, settings.minimum)} are needed. Label more snapshots, or lower `minimum`."
+        )
+    target = settings.examples_per_run or min(sizes.values())
+    parts: list[pl.DataFrame] = []
+    for quadrant in QUADRANTS:
+        rows = pool.filter(pl.col("quadrant") == quadrant)
+        chosen, copies = _draw(rows.height, target, settings.upsample, settings.seed, "cell", quadrant)
+        drawn = rows[chosen]
+        parts.extend(_assign(cell_name(quadrant, f), drawn, f, copies) for f in FORMATS)
+    typical = int(np.median([part.height for part in parts]))
+    chosen, copies = _draw(pool.height, typical, settings.upsample, settings.seed, UNIFORM)
+    parts.append(_assign(UNIFORM, pool[chosen], "demo", copies))
+    parts.append(_assign(EVERYTHING, pool, "demo", [0] * pool.height))
+    assignments = pl.concat(parts)
+    return assignments, dict.fromkeys(assignments["run"].unique(maintain_order=True), target)
+
+
+def _draw(available: int, wanted: int, upsample: bool, seed: int, *names: str) -> tuple[list[int], list[int]]:
+    """Indices drawn without replacement, in rounds when up-sampling, and the round (copy) of each."""
+    rng = seeds.stream(seed, "training sets", *names)
+    chosen: list[int] = []
+    copies: list[int] = []
+    for copy in range(-(-wanted // available) if upsample else 1):
+        part = rng.permutation(available)[: wanted - len(chosen)].tolist()
+        chosen += part
+        copies += [copy] * len(part)
+    return chosen, copies
+
+
+def _assign(run: str, rows: pl.DataFrame, format_: str, copies: Sequence[int]) -> pl.DataFrame:
+    return rows.select(
+        pl.lit(run).alias("run"),
+        "snapshot_id",
+        "task_id",
+        "quadrant",
+        pl.lit(format_).alias("format"),
+        pl.Series("copy", copies, dtype=pl.Int64),
+    )
+
+
+# ----------------------------------------------------------------------------------------------- selection
+
+
+def selection_assignments(pool: pl.DataFrame, selection: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Assignments of selection runs (``SELECTION`` rows, best first) and their targets: the largest run's
+    size.
+
+    Every chosen snapshot must be in ``pool``; a run that chose one that cannot be taught from, or one
+    twice, raises :class:`SetError` rather than quietly losing part of its budget.
+    """
+    unknown = selection.filter(~pl.col("snapshot_id").is_in(pool["snapshot_id"].implode()))
+    if unknown.height:
+        raise SetError(
+            f"Run {unknown['run'][0]!r} selected {unknown['snapshot_id'][0]!r} ({unknown.height} in all), "
+            "which is no training snapshot with valid advice in a winnable state: select from the train side only."
+        )
+    if selection.select(pl.struct("run", "snapshot_id").is_duplicated().any()).item():
+        raise SetError("A selection run chose the same snapshot twice: a budget counts distinct snapshots.")
+    odd = selection.filter(~pl.col("format").is_in(FORMATS))
+    if odd.height:
+        raise SetError(
+            f"Run {odd['run'][0]!r} asks for the format {odd['format'][0]!r}: expected one of {FORMATS}."
+        )
+    rows = (
+        selection.sort("run", "rank", "snapshot_id")
+        .join(
+            pool.select("snapshot_id", "task_id", "quadrant"),
+            on="snapshot_id",
+            how="left",
+            maintain_order="left",
+        )
+        .select("run", "snapshot_id", "task_id", "quadrant", "format", pl.lit(0, pl.Int64).alias("copy"))
+    )
+    sizes = rows.group_by("run").len()
+    target = int(sizes["len"].max() or 0)  # type: ignore[arg-type]
+    return rows, dict.fromkeys(sizes["run"].sort(), target)
+
+
+# ----------------------------------------------------------------------------------------------- rendering
+
+
+def render_examples(
+    assignments: pl.DataFrame, pool: pl.DataFrame, advice: pl.DataFrame, render: Render
+) -> pl.DataFrame:
+    """``EXAMPLES`` rows of ``assignments``. Each (snapshot, format) is rendered once, however many runs use
+    it."""
+    wanted = assignments["snapshot_id"].unique().implode()
+    snapshots = _by_id(pool.filter(pl.col("snapshot_id").is_in(wanted)))
+    advices = _by_id(advice.filter(pl.col("snapshot_id").is_in(wanted)))
+    texts: dict[tuple[str, str], tuple[str, str]] = {}
+    for snapshot_id, format_ in (
+        assignments.select("snapshot_id", "format").unique(maintain_order=True).iter_rows()
+    ):
+        if snapshot_id not in snapshots or snapshot_id not in advices:
+            raise SetError(f"Snapshot {snapshot_id!r} is assigned to a run but has no label or no advice.")
+        texts[snapshot_id, format_] = render(snapshots[snapshot_id], advices[snapshot_id], format_)
+    keys = list(assignments.select("snapshot_id", "format").iter_rows())
+    return assignments.select(
+        "run",
+        pl.when(pl.col("copy") == 0)
+        .then(pl.format("{}:{}", "snapshot_id", "format"))
+        .otherwise(pl.format("{}:{}:copy{}", "snapshot_id", "format", "copy"))
+        .alias("example_id"),
+        "snapshot_id",
+        "task_id",
+        "quadrant",
+        "format",
+        pl.Series("prompt", [texts[key][0] for key in keys], dtype=pl.String),
+        pl.Series("completion", [texts[key][1] for key in keys], dtype=pl.String),
+    )
+
+
+def _by_id(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    return {row["snapshot_id"]: row for row in frame.iter_rows(named=True)}
+
+
+# ------------------------------------------------------------------------------------------------ recovery
+
+
+def recovery_snapshots(pool: pl.DataFrame, settings: SetSettings) -> list[str]:
+    """Snapshots worth an expert continuation: ``L_upper`` strictly above the configured minimum.
+
+    In the seeded order in which the recovery set will use them, so a stage may stop playing when it has
+    enough. Raises :class:`SetError` when there is none.
+    """
+    high = pool.filter(pl.col("L_upper").fill_nan(None) > settings.recovery_minimum)["snapshot_id"].sort()
+    if not len(high):
+        raise SetError(
+            f"No training snapshot has L_upper above {settings.recovery_minimum}: "
+            "lower training.recovery_minimum."
+        )
+    order = seeds.stream(settings.seed, "training sets", RECOVERY).permutation(len(high))
+    return [high[int(i)] for i in order]
+
+
+def recovery_examples(
+    pool: pl.DataFrame,
+    continuations: pl.DataFrame,
+    render_decision: RenderDecision,
+    settings: SetSettings,
+    *,
+    target: int,
+) -> pl.DataFrame:
+    """``EXAMPLES`` rows of the recovery run: every decision of successful expert continuations.
+
+    ``continuations`` has the columns of :data:`CONTINUATIONS`. Continuations are taken whole, in the order of
+    :func:`recovery_snapshots`, until ``target`` examples are reached; the last one is cut there. A decision
+    that two continuations share (same prompt, same command) is taught once. Failed continuations are never
+    used.
+    """
+    continuations = tables.conform(continuations.select(list(CONTINUATIONS)), CONTINUATIONS, "continuations")
+    groups = {
+        str(key[0]): part.sort("step")
+        for key, part in continuations.filter(pl.col("success")).group_by("snapshot_id", maintain_order=True)
+    }
+    quadrant = dict(pool.select("snapshot_id", "quadrant").iter_rows())
+    rows: list[dict[str, Any]] = []
+    seen: set[tuple[str, str]] = set()
+    for snapshot_id in recovery_snapshots(pool, settings):
+        for row in groups[snapshot_id].iter_rows(named=True) if snapshot_id in groups else ():
+            prompt, completion = render_decision(row, row["action"])
+            if (prompt, completion) in seen or len(rows) >= target:
+                continue
+            seen.add((prompt, completion))
+            rows.append(
+                {
+                    "run": RECOVERY,
+                    "example_id": f"{snapshot_id}:recovery:{row['step']}",
+                    "snapshot_id": snapshot_id,
+                    "task_id": row["task_id"],
+                    "quadrant": quadrant[snapshot_id],
+                    "format": "demo",
+                    "prompt": prompt,
+                    "completion": completion,
+                }
+            )
+    if not rows:
+        raise SetError(
+            "No successful expert continuation of a snapshot with high L_upper: nothing to recover with."
+        )
+    return pl.DataFrame(rows, schema=dict(tables.EXAMPLES))
+
+
+# -------------------------------------------------------------------------------------------------- budget
+
+
+def budget(examples: pl.DataFrame, targets: Mapping[str, int], count_tokens: CountTokens) -> pl.DataFrame:
+    """``BUDGET`` rows, one a run: examples, tokens, copies, and the difference to the run's target size.
+
+    ``tokens`` counts prompt and completion of every example once an epoch; ``repeated`` says how many of
+    the examples are copies made by up-sampling. Raises :class:`SetError` when a run has no example.
+    """
+    texts = pl.concat([examples["prompt"], examples["completion"]]).unique(maintain_order=True).to_list()
+    lengths = dict(zip(texts, count_tokens(texts), strict=True))
+    completion = [lengths[text] for text in examples["completion"]]
+    prompt = [lengths[text] for text in examples["prompt"]]
+    counted = (
+        examples.with_columns(
+            pl.Series("_completion", completion, dtype=pl.Int64),
+            pl.Series("_tokens", [p + c for p, c in zip(prompt, completion, strict=True)], dtype=pl.Int64),
+        )
+        .group_by("run", maintain_order=True)
+        .agg(
+            pl.len().cast(pl.Int64).alias("examples"),
+            pl.col("_tokens").sum().alias("tokens"),
+            pl.col("_completion").sum().alias("completion_tokens"),
+            (pl.len() - pl.struct("snapshot_id", "format", "prompt").n_unique())
+            .cast(pl.Int64)
+            .alias("repeated"),
+        )
+    )
+    empty = [run for run in targets if run not in set(counted["run"])]
+    if empty:
+        raise SetError(f"Runs without a single example: {', '.join(empty)}.")
+    runs = [describe(name) for name in counted["run"]]
+    return tables.conform(
+        counted.with_columns(
+            pl.Series("quadrant", [run.quadrant for run in runs], dtype=pl.String),
+            pl.Series("format", [run.format for run in runs], dtype=pl.String),
+            pl.Series("target_examples", [targets[run.name] for run in runs], dtype=pl.Int64),
+        )
+        .with_columns((pl.col("examples") - pl.col("target_examples")).alias("difference"))
+        .select(list(tables.BUDGET)),
+        tables.BUDGET,
+        "budget",
+    )
+
+
+def matrix_sets(
+    labeled: pl.DataFrame,
+    advice: pl.DataFrame,
+    panels: pl.DataFrame,
+    render: Render,
+    count_tokens: CountTokens,
+    settings: SetSettings,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """``EXAMPLES`` and ``BUDGET`` of the fourteen runs."""
+    pool = teachable_pool(labeled, advice, panels)
+    assignments, targets = matrix_assignments(pool, settings)
+    examples = tables.conform(render_examples(assignments, pool, advice, render), tables.EXAMPLES, "examples")
+    return examples, budget(examples, targets, count_tokens)
+
+
+def recovery_set(
+    labeled: pl.DataFrame,
+    panels: pl.DataFrame,
+    continuations: pl.DataFrame,
+    render_decision: RenderDecision,
+    count_tokens: CountTokens,
+    settings: SetSettings,
+    *,
+    target: int,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """``EXAMPLES`` and ``BUDGET`` of the recovery run, with ``target`` examples where the continuations
+    give them."""
+    pool = train_side(labeled, panels)
+    examples = recovery_examples(pool, continuations, render_decision, settings, target=target)
+    examples = tables.conform(examples, tables.EXAMPLES, "examples")
+    return examples, budget(examples, {RECOVERY: target}, count_tokens)
+
+
+def selection_sets(
+    labeled: pl.DataFrame,
+    advice: pl.DataFrame,
+    panels: pl.DataFrame,
+    selection: pl.DataFrame,
+    render: Render,
+    count_tokens: CountTokens,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """``EXAMPLES`` and ``BUDGET`` of the selection runs, each example in the format its row asks for."""
+    pool = teachable_pool(labeled, advice, panels)
+    assignments, targets = selection_assignments(pool, selection)
+    examples = tables.conform(render_examples(assignments, pool, advice, render), tables.EXAMPLES, "examples")
+    return examples, budget(examples, targets, count_tokens)
+
+
+def runs_in(examples: pl.DataFrame) -> Iterable[tuple[str, pl.DataFrame]]:
+    """Each run's name and examples, in the order of the table."""
+    for key, part in examples.group_by("run", maintain_order=True):
+        yield str(key[0]), part
+
+
+__all__ = [
+    "ALL",
+    "ASSIGNMENTS",
+    "CONTINUATIONS",
+    "ROUTED",
+    "SetSettings",
+    "budget",
+    "check_sides",
+    "matrix_assignments",
+    "matrix_sets",
+    "recovery_examples",
+    "recovery_set",
+    "recovery_snapshots",
+    "render_examples",
+    "runs_in",
+    "selection_assignments",
+    "selection_sets",
+    "teachable_pool",
+    "train_side",
+]

@@ -1,0 +1,290 @@
+"""Training sets: who may teach, equal budgets, the size of the baselines, and nothing repeated in silence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from teachable import tables
+from teachable.training import matrix, sets
+from teachable.training.errors import SetError, SplitError
+
+SIZES = {"Q1": 9, "Q2": 5, "Q3": 12, "Q4": 4}
+
+
+def labeled_frame(sizes: dict[str, int], **columns: Any) -> pl.DataFrame:
+    """A labelled table with ``sizes`` snapshots a quadrant, two a game."""
+    rows = []
+    for quadrant, size in sizes.items():
+        for i in range(size):
+            rows.append(
+                {
+                    **dict.fromkeys(tables.LABELED),
+                    "snapshot_id": f"{quadrant}-s{i}",
+                    "task_id": f"{quadrant}-t{i // 2}",
+                    "quadrant": quadrant,
+                    "unwinnable": False,
+                    "L_upper": 0.1 * (i % 10),
+                    **columns,
+                }
+            )
+    return pl.DataFrame(rows, schema=dict(tables.LABELED))
+
+
+def advice_frame(labeled: pl.DataFrame, invalid: tuple[str, ...] = ()) -> pl.DataFrame:
+    rows = [
+        {
+            **dict.fromkeys(tables.ADVICE),
+            "snapshot_id": s,
+            "suggested_action": None if s in invalid else f"do {s}",
+            "valid": s not in invalid,
+        }
+        for s in labeled["snapshot_id"]
+    ]
+    return pl.DataFrame(rows, schema=dict(tables.ADVICE))
+
+
+def panels_frame(labeled: pl.DataFrame, held_out: tuple[str, ...] = ()) -> pl.DataFrame:
+    """Every task on the train side but those named."""
+    rows = [
+        {
+            "panel": "held_out" if task in held_out else "train",
+            "side": "held_out" if task in held_out else "train",
+            "snapshot_id": snapshot,
+            "task_id": task,
+            "quadrant": quadrant,
+            "order": i,
+        }
+        for i, (snapshot, task, quadrant) in enumerate(
+            labeled.select("snapshot_id", "task_id", "quadrant").iter_rows()
+        )
+    ]
+    return pl.DataFrame(rows, schema=dict(tables.PANELS))
+
+
+def render(snapshot: Any, advice: Any, format_: str) -> tuple[str, str]:
+    return f"{format_} {snapshot['snapshot_id']}", advice["suggested_action"]
+
+
+def count(texts: Any) -> list[int]:
+    return [len(text.split()) for text in texts]
+
+
+def make(
+    sizes: dict[str, int] = SIZES,
+    invalid: tuple[str, ...] = (),
+    held_out: tuple[str, ...] = (),
+    **options: Any,
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    labeled = labeled_frame(sizes)
+    examples, budget = sets.matrix_sets(
+        labeled,
+        advice_frame(labeled, invalid),
+        panels_frame(labeled, held_out),
+        render,
+        count,
+        sets.SetSettings(seed=3, **options),
+    )
+    return examples, budget, labeled
+
+
+def sizes_of(examples: pl.DataFrame) -> dict[str, int]:
+    return dict(examples.group_by("run").len().iter_rows())
+
+
+def test_fourteen_runs_of_equal_size_by_default() -> None:
+    examples, budget, _ = make()
+    sizes = sizes_of(examples)
+    assert set(sizes) == {run.name for run in matrix.matrix()}
+    assert {n for run, n in sizes.items() if run != matrix.EVERYTHING} == {4}
+    assert sizes[matrix.EVERYTHING] == 30
+    by_run = {row["run"]: row for row in budget.iter_rows(named=True)}
+    assert by_run["Q1_demo"]["difference"] == 0
+    assert by_run[matrix.EVERYTHING]["difference"] == 26
+    assert set(budget["repeated"]) == {0}
+    assert by_run["Q2_hint"]["tokens"] == 4 * 4
+    assert by_run["Q2_hint"]["completion_tokens"] == 4 * 2
+
+
+@given(
+    sizes=st.fixed_dictionaries({q: st.integers(1, 14) for q in matrix.QUADRANTS}),
+    wanted=st.one_of(st.none(), st.integers(1, 20)),
+    upsample=st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_budget_properties(sizes: dict[str, int], wanted: int | None, upsample: bool) -> None:
+    examples, budget, _ = make(sizes, examples_per_run=wanted, upsample=upsample)
+    target = wanted or min(sizes.values())
+    lengths = sizes_of(examples)
+    cells = [lengths[run.name] for run in matrix.cells()]
+    for run in matrix.cells():
+        expected = target if upsample else min(target, sizes[run.quadrant])
+        assert lengths[run.name] == expected
+    assert min(cells) <= lengths[matrix.UNIFORM] <= max(cells), "B1 has the size of a typical cell"
+    for row in budget.iter_rows(named=True):
+        rows = examples.filter(pl.col("run") == row["run"])
+        assert row["examples"] == rows.height
+        assert row["difference"] == rows.height - target
+        assert row["repeated"] == rows.height - rows["snapshot_id"].n_unique()
+        assert rows["example_id"].is_unique().all()
+        if not upsample:
+            assert row["repeated"] == 0
+
+
+def test_the_formats_of_a_quadrant_teach_from_the_same_snapshots() -> None:
+    examples, _, _ = make(examples_per_run=3)
+    for quadrant in matrix.QUADRANTS:
+        used = [
+            set(examples.filter(pl.col("run") == matrix.cell_name(quadrant, f))["snapshot_id"])
+            for f in matrix.FORMATS
+        ]
+        assert used[0] == used[1] == used[2]
+        assert all(s.startswith(quadrant) for s in used[0]), "a cell learns from its own quadrant only"
+
+
+def test_uniform_and_everything_are_demonstrations_over_all_quadrants() -> None:
+    examples, _, _ = make(dict.fromkeys(matrix.QUADRANTS, 40))
+    for run in (matrix.UNIFORM, matrix.EVERYTHING):
+        rows = examples.filter(pl.col("run") == run)
+        assert set(rows["format"]) == {"demo"}
+        assert set(rows["quadrant"]) == set(matrix.QUADRANTS)
+        assert rows["snapshot_id"].is_unique().all()
+    assert sizes_of(examples)[matrix.UNIFORM] == 40
+
+
+def test_held_out_unwinnable_and_badly_advised_snapshots_never_teach() -> None:
+    labeled = labeled_frame(SIZES).with_columns(
+        unwinnable=pl.when(pl.col("snapshot_id") == "Q3-s2").then(True).otherwise(False)
+    )
+    advice = advice_frame(labeled, invalid=("Q1-s4",))
+    panels = panels_frame(labeled, held_out=("Q1-t0", "Q3-t4"))
+    pool = sets.teachable_pool(labeled, advice, panels)
+    assert not set(pool["task_id"]) & {"Q1-t0", "Q3-t4"}
+    assert not set(pool["snapshot_id"]) & {"Q3-s2", "Q1-s4"}
+    assert pool.height == 30 - 2 - 2 - 2
+
+
+def test_a_game_on_both_sides_is_refused() -> None:
+    labeled = labeled_frame(SIZES)
+    panels = panels_frame(labeled)
+    both = panels.head(1).with_columns(panel=pl.lit("failure"), side=pl.lit("held_out"))
+    with pytest.raises(SplitError, match="both sides"):
+        sets.teachable_pool(labeled, advice_frame(labeled), pl.concat([panels, both]))
+
+
+def test_empty_cell_names_the_quadrant() -> None:
+    with pytest.raises(SetError, match="Q4 has 0"):
+        make({"Q1": 3, "Q2": 3, "Q3": 3, "Q4": 0})
+
+
+def test_order_of_rows_does_not_matter() -> None:
+    labeled = labeled_frame(SIZES)
+    args = (render, count, sets.SetSettings(seed=3))
+    one, _ = sets.matrix_sets(labeled, advice_frame(labeled), panels_frame(labeled), *args)
+    turned = labeled.reverse()
+    two, _ = sets.matrix_sets(turned, advice_frame(turned), panels_frame(turned), *args)
+    assert one.equals(two)
+
+
+def selection_frame(rows: list[tuple[str, str, str]]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {"run": run, "method": run[2:], "snapshot_id": s, "rank": i, "score": 0.0, "format": f}
+            for i, (run, s, f) in enumerate(rows)
+        ],
+        schema=dict(tables.SELECTION),
+    )
+
+
+def test_selection_runs_use_each_row_s_format_and_report_what_is_missing() -> None:
+    labeled = labeled_frame(SIZES)
+    chosen = [
+        ("S_random", "Q1-s0", "hint"),
+        ("S_random", "Q2-s0", "demo"),
+        ("S_oracle", "Q1-s0", "contrast"),
+    ]
+    examples, budget = sets.selection_sets(
+        labeled, advice_frame(labeled), panels_frame(labeled), selection_frame(chosen), render, count
+    )
+    got = Counter(examples.select("run", "snapshot_id", "format").iter_rows())
+    assert got == Counter(chosen)
+    assert dict(budget.select("run", "difference").iter_rows()) == {"S_random": 0, "S_oracle": -1}
+    assert set(budget["format"]) == {matrix.ROUTED}
+
+
+def test_selection_from_the_held_out_side_or_twice_is_refused() -> None:
+    labeled = labeled_frame(SIZES)
+    panels = panels_frame(labeled, held_out=("Q1-t0",))
+    advice = advice_frame(labeled)
+    with pytest.raises(SetError, match="Q1-s0"):
+        sets.selection_sets(
+            labeled, advice, panels, selection_frame([("S_random", "Q1-s0", "demo")]), render, count
+        )
+    twice = selection_frame([("S_random", "Q2-s0", "demo"), ("S_random", "Q2-s0", "hint")])
+    with pytest.raises(SetError, match="twice"):
+        sets.selection_sets(labeled, advice, panels, twice, render, count)
+
+
+def continuation(snapshot: str, length: int, *, success: bool = True, stem: str = "") -> list[dict[str, Any]]:
+    return [
+        {
+            **dict.fromkeys(sets.CONTINUATIONS),
+            "snapshot_id": snapshot,
+            "task_id": f"{snapshot[:2]}-t{int(snapshot[4:]) // 2}",
+            "step": 3 + i,
+            "goal": "",
+            "memo": "",
+            "scene": f"{stem or snapshot} {i}",
+            "observation": "",
+            "history": [],
+            "commands": [],
+            "action": f"expert {i}",
+            "success": success,
+        }
+        for i in range(length)
+    ]
+
+
+def recovery(rows: list[dict[str, Any]], target: int, **options: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+    labeled = labeled_frame(SIZES)
+    return sets.recovery_set(
+        labeled,
+        panels_frame(labeled),
+        pl.DataFrame(rows, schema=dict(sets.CONTINUATIONS)),
+        lambda row, command: (row["scene"], command),
+        count,
+        sets.SetSettings(seed=1, **options),
+        target=target,
+    )
+
+
+def test_recovery_takes_successful_continuations_of_high_ceilings() -> None:
+    rows = [
+        *continuation("Q3-s9", 4),  # L_upper 0.9
+        *continuation("Q3-s8", 3, success=False),  # failed
+        *continuation("Q3-s1", 3),  # L_upper 0.1
+        *continuation("Q1-s7", 4, stem="Q3-s9"),  # the same decisions again
+    ]
+    examples, budget = recovery(rows, target=10)
+    assert examples.height == 4
+    assert set(examples["completion"]) == {f"expert {i}" for i in range(4)}
+    assert budget["difference"].to_list() == [-6]
+    cut, _ = recovery(rows, target=3)
+    assert cut.height == 3
+    with pytest.raises(SetError, match="nothing to recover"):
+        recovery(continuation("Q3-s9", 2, success=False), target=3)
+    with pytest.raises(SetError, match="recovery_minimum"):
+        recovery(rows, target=3, recovery_minimum=0.95)
+
+
+def test_names_of_runs() -> None:
+    assert len(matrix.matrix()) == 14
+    assert matrix.describe("Q4_hint") == matrix.Run("Q4_hint", "Q4", "hint")
+    assert matrix.describe("S_eef_error").format == matrix.ROUTED
+    with pytest.raises(ValueError, match="base"):
+        matrix.describe("base")
