@@ -150,7 +150,7 @@ def weighted_midranks(rows: Floats, order: Ints, start: Ints, place: Ints) -> Fl
 
 
 def partial_from_covariance(covariance: Floats) -> Floats:
-    """The correlation of the first two variables given the rest, NaN if undefined; covariances ``[R, V, V]``."""
+    """The correlation of the first two variables given the rest, NaN if undefined; input ``[R, V, V]``."""
     spread = np.sqrt(np.clip(np.einsum("rii->ri", covariance), 0, None))
     defined = (spread > 1e-9).all(axis=1)
     result = np.full(len(covariance), math.nan)
