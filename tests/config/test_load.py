@@ -1,0 +1,82 @@
+"""The configuration is typed and closed: a typo stops with the key, the file and the nearest valid name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from teachable.config import load_config, preset_names
+from teachable.config.load import merge, read_yaml
+from teachable.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+RAW = read_yaml(ROOT / "workflow_config.yaml")
+
+
+@pytest.mark.parametrize("preset", preset_names(RAW))
+def test_every_preset_resolves(preset: str) -> None:
+    assert load_config(RAW, preset=preset).preset == preset
+
+
+def test_default_preset_is_laptop() -> None:
+    assert load_config(RAW).preset == "laptop"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ({"trainin": {}}, "trainin: unknown key; did you mean 'training'"),
+        ({"training": {"learning_rat": 1}}, "training.learning_rat: unknown key; did you mean 'learning_rate'"),
+        ({"band_low": 0.1}, "did you mean 'builtin.band_low'"),
+        ({"training": {"epochs": "three"}}, "training.epochs"),
+        ({"training": {"epochs": 0}}, "training.epochs"),
+        ({"training": 3}, "training: must be a section"),
+        ({"student": {"source": "hf"}}, "student.path is needed"),
+        ({"student": {"temperature": 0}}, "student.temperature"),
+        ({"tasks": {"train": {"eazy": 3}}}, "tasks.train"),
+        ({"tasks": {"test": {}}}, "at least one game"),
+        ({"labels": {"thresholds": "given"}}, "labels.given_U"),
+        ({"snapshots": {"first_before_end": 9}}, "first_before_end must not exceed"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence(override: dict[str, object], expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config({**RAW, "override": override}, source="mine.yaml")
+    message = str(caught.value)
+    assert expected in message
+    assert message.startswith("mine.yaml: ")
+    assert "\n" not in message
+
+
+def test_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'laptop'"):
+        load_config(RAW, preset="lapto")
+
+
+def test_the_command_line_beats_the_preset_and_the_preset_the_file() -> None:
+    config = load_config({**RAW, "override": {"training": {"epochs": 7}}}, preset="paper")
+    assert config.training.epochs == 7
+    assert config.training.learning_rate == pytest.approx(2e-5)
+    assert config.training.batch_size == RAW["training"]["batch_size"]
+
+
+def test_counts_per_family_are_replaced_whole() -> None:
+    merged = merge({"tasks": {"train": {"easy": 1, "hard": 2}}}, {"tasks": {"train": {"easy": 5}}})
+    assert merged["tasks"]["train"] == {"easy": 5}
+
+
+def test_a_missing_or_torn_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_yaml(tmp_path / "absent.yaml")
+    torn = tmp_path / "torn.yaml"
+    torn.write_text("a: [1,")
+    with pytest.raises(ConfigError, match=r"torn\.yaml: is not valid YAML"):
+        read_yaml(torn)
+
+
+def test_generated_reference_is_up_to_date() -> None:
+    from teachable.config.reference import reference
+
+    page = ROOT / "docs" / "configuration.md"
+    assert page.read_text() == reference(), "run `make docs`"
