@@ -41,8 +41,7 @@ class StageLike(Protocol):
     @property
     def module(self) -> str: ...
     @property
-    def inputs(self) -> tuple[str, ...]: ...  # "name" one path, "name*" any number, "name?" none or one, "*"
-    any names
+    def inputs(self) -> tuple[str, ...]: ...  # see teachable.stages.Stage
     @property
     def outputs(self) -> tuple[str, ...]: ...
     @property
@@ -54,7 +53,7 @@ class Invocation:
     """One parsed command line. Paths are as written, relative to the working directory."""
 
     stage: str
-    inputs: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    inputs: dict[str, list[Path]] = field(default_factory=dict)
     outputs: dict[str, Path] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     log: Path | None = None
@@ -68,23 +67,35 @@ class Invocation:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` the arguments that every stage has."""
     parser.add_argument(
-        "--in", dest="inputs", metavar="NAME=PATH", nargs="+", action="extend", default=[],
+        "--in",
+        dest="inputs",
+        metavar="NAME=PATH",
+        nargs="+",
+        action="extend",
+        default=[],
         help="an input file or directory; a name may be given several paths",
     )
     parser.add_argument(
-        "--out", dest="outputs", metavar="NAME=PATH", nargs="+", action="extend", default=[],
+        "--out",
+        dest="outputs",
+        metavar="NAME=PATH",
+        nargs="+",
+        action="extend",
+        default=[],
         help="where an output goes",
     )
-    parser.add_argument("--params", metavar="JSON", default="{}", help="the stage's parameters as one JSON
-    object") parser.add_argument("--log", type=Path, metavar="PATH", help="also write the log there")
+    parser.add_argument(
+        "--params", metavar="JSON", default="{}", help="the stage's parameters as one JSON object"
+    )
+    parser.add_argument("--log", type=Path, metavar="PATH", help="also write the log there")
     parser.add_argument("--threads", type=int, metavar="N", help="threads the stage may use")
 
 
 def invocation(stage: str, arguments: argparse.Namespace) -> Invocation:
     """The invocation that parsed ``arguments`` stand for. Raises :class:`CommandLineError`."""
-    inputs: dict[str, tuple[Path, ...]] = {}
+    inputs: dict[str, list[Path]] = {}
     for name, path in map(_assignment, arguments.inputs):
-        inputs[name] = (*inputs.get(name, ()), path)
+        inputs[name] = [*inputs.get(name, []), path]
     outputs: dict[str, Path] = {}
     for name, path in map(_assignment, arguments.outputs):
         if name in outputs:
@@ -93,8 +104,9 @@ def invocation(stage: str, arguments: argparse.Namespace) -> Invocation:
     try:
         params = json.loads(arguments.params)
     except ValueError as error:
-        raise CommandLineError(f"{stage}: --params is not JSON ({error}): {arguments.params[:200]}") from
-        error
+        raise CommandLineError(
+            f"{stage}: --params is not JSON ({error}): {arguments.params[:200]}"
+        ) from error
     if not isinstance(params, dict):
         raise CommandLineError(f"{stage}: --params must be a JSON object, not {type(params).__name__}")
     return Invocation(stage, inputs, outputs, params, arguments.log, arguments.threads)
@@ -121,8 +133,11 @@ def parse_shell(command: str, stages: Mapping[str, StageLike]) -> Invocation | N
         return None
     while words and re.fullmatch(r"[A-Za-z_]\w*=.*", words[0], re.DOTALL):
         words.pop(0)
-    if len(words) > 2 and re.fullmatch(r"python[\d.]*", Path(words[0]).name) and words[1:3] == ["-m",
-    PROGRAM]:
+    if (
+        len(words) > 2
+        and re.fullmatch(r"python[\d.]*", Path(words[0]).name)
+        and words[1:3] == ["-m", PROGRAM]
+    ):
         words = words[2:]
     if len(words) < 2 or Path(words[0]).name != PROGRAM or words[1] not in stages:
         return None
@@ -134,8 +149,9 @@ def check(call: Invocation, stage: StageLike) -> None:
     declared = {name.rstrip("*?"): name for name in stage.inputs if name != "*"}
     for name, paths in call.inputs.items():
         if name not in declared and "*" not in stage.inputs:
-            raise CommandLineError(f"{call.stage}: unknown input {name!r}; it takes {sorted(declared) or
-            'none'}")
+            raise CommandLineError(
+                f"{call.stage}: unknown input {name!r}; it takes {sorted(declared) or 'none'}"
+            )
         if len(paths) > 1 and not declared.get(name, "*").endswith("*"):
             raise CommandLineError(f"{call.stage}: input {name!r} takes one path, not {len(paths)}")
     missing = [name for name, mark in declared.items() if mark[-1] not in "*?" and name not in call.inputs]
@@ -144,8 +160,9 @@ def check(call: Invocation, stage: StageLike) -> None:
         raise CommandLineError(f"{call.stage}: no path given for {', '.join(missing)}")
     unknown = sorted(set(call.outputs) - set(stage.outputs))
     if unknown:
-        raise CommandLineError(f"{call.stage}: unknown output {unknown[0]!r}; it makes {',
-        '.join(stage.outputs)}")
+        raise CommandLineError(
+            f"{call.stage}: unknown output {unknown[0]!r}; it makes {', '.join(stage.outputs)}"
+        )
 
 
 def validated(call: Invocation, stage: StageLike) -> BaseModel:

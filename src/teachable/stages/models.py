@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from teachable import tables
+from teachable.student.files import STUDENT_FILE, locate, read_json
+from teachable.student.prompt import Context, Layout, get_layout
+from teachable.supervision import Register, context_fields, example
+from teachable.teacher.advice import AdviceText
 
 if TYPE_CHECKING:
     from teachable.student.model import Student
@@ -30,3 +36,41 @@ def load_student(directory: Path, adapters: dict[str, Path] | None = None) -> St
         length_normalisation=settings["length_normalisation"],
         adapters=adapters or {},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Prompter:
+    """The student's prompts and tokens without its weights."""
+
+    layout: Layout
+    tokenizer: Any
+
+    @property
+    def register(self) -> Register:
+        """How wordy patches may be: the small student reads few words."""
+        return "compact" if self.layout.name == "compact" else "full"
+
+    def render(self, snapshot: Mapping[str, Any], advice: Mapping[str, Any], format: str) -> tuple[str, str]:
+        """Prompt and completion of the supervised example of a snapshot in one format."""
+        text = AdviceText.from_rows(snapshot, advice)
+        made = example(snapshot, text, format, register=self.register)
+        return self.layout.render(Context(**made.context)), made.completion
+
+    def render_decision(self, snapshot: Mapping[str, Any], command: str) -> tuple[str, str]:
+        """Plain prompt and completion of a decision."""
+        return self.layout.render(Context(**context_fields(snapshot))), command
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False).input_ids]
+
+
+def load_prompter(directory: Path) -> Prompter:
+    """Prompts of the student in ``directory``; reads its tokenizer only."""
+    from transformers import AutoTokenizer
+
+    settings = tables.read_json(directory / SETTINGS)
+    local = directory / WEIGHTS
+    home = local if local.exists() else locate(settings["path"], settings["revision"])
+    tokenizer = AutoTokenizer.from_pretrained(str(home), trust_remote_code=False)
+    record = read_json(home / STUDENT_FILE) if (home / STUDENT_FILE).exists() else {}
+    return Prompter(get_layout(str(record.get("layout", "chat")), tokenizer), tokenizer)
