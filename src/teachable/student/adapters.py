@@ -1,0 +1,223 @@
+"""LoRA adapters on one base model: by name, loaded from PEFT directories or trained in place.
+
+`AdapterBank` injects PEFT's LoRA layers into the base model once and then adds, resets, switches and removes
+adapters. A directory holds PEFT's own `adapter_config.json` and `adapter_model.safetensors` (so that plain
+`peft.PeftModel.from_pretrained` reads it) and `teachable_adapter.json`, which says which base model and prompt
+layout it was trained for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save
+
+from teachable.student.errors import AdapterError
+from teachable.student.files import new_directory, read_json, write_json
+
+ADAPTER_FILE = "teachable_adapter.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+CONFIG_FILE = "adapter_config.json"
+
+
+def lora_config(rank: int, alpha: float, dropout: float, targets: str | list[str]) -> LoraConfig:
+    """PEFT's configuration; `targets` is "all-linear" or a list of module names."""
+    return LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, bias="none", task_type="CAUSAL_LM"
+    )
+
+
+def _signature(config: LoraConfig) -> tuple[object, ...]:
+    targets = config.target_modules
+    return (
+        config.r,
+        config.lora_alpha,
+        config.lora_dropout,
+        targets if isinstance(targets, str) or targets is None else tuple(sorted(targets)),
+        config.use_rslora,
+        config.use_dora,
+    )
+
+
+class AdapterBank:
+    """The adapters of one transformers model. LoRA layers are injected in place, so the model stays usable."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._peft: PeftModel | None = None
+        self._slots: dict[str, str] = {}  # adapter name -> PEFT's name, which must be a plain identifier
+        self._made = 0
+        self._signatures: dict[str, tuple[object, ...]] = {}
+        self._active: str | None = None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._slots
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._slots)
+
+    @property
+    def _wrapped(self) -> PeftModel:
+        if self._peft is None:
+            raise AdapterError("this student has no adapter")
+        return self._peft
+
+    def _parameters(self, name: str) -> list[tuple[str, torch.nn.Parameter]]:
+        """The adapter's parameters, sorted by name."""
+        mark = f".{self._slots[name]}."
+        found = [(key, value) for key, value in self.model.named_parameters() if mark in key and "lora_" in key]
+        return sorted(found)
+
+    def create(self, name: str, config: LoraConfig) -> None:
+        """Add an adapter called `name`, to be filled by `reset` or `fill`; the shape is reused where it fits."""
+        signature = _signature(config)
+        if name in self._slots:
+            if self._signatures[name] == signature:
+                return
+            self.remove(name)
+        slot = f"slot{self._made}"
+        self._made += 1
+        with warnings.catch_warnings():
+            # PEFT warns of tied embeddings (not a target here) and asks transformers by a name it deprecates
+            warnings.filterwarnings("ignore", message=".*(tie_word_embeddings|is_gradient_checkpointing).*")
+            if self._peft is None:
+                self._peft = PeftModel(self.model, config, adapter_name=slot)
+            else:
+                self._peft.add_adapter(slot, config)
+        self._slots[name] = slot
+        self._signatures[name] = signature
+        self._active = "?"  # adding may have switched
+        for _, parameter in self._parameters(name):
+            parameter.requires_grad_(False)
+
+    def reset(self, name: str, seed: int) -> None:
+        """Fresh weights: A uniform as in `torch.nn.Linear`, B zero (as PEFT does), from `seed` alone."""
+        generator = torch.Generator().manual_seed(seed % (1 << 63))
+        with torch.no_grad():
+            for key, parameter in self._parameters(name):
+                if "lora_B" in key:
+                    parameter.zero_()
+                    continue
+                bound = 1 / math.sqrt(parameter.shape[-1])  # kaiming_uniform with a = sqrt(5)
+                values = torch.rand(parameter.shape, generator=generator) * (2 * bound) - bound
+                parameter.copy_(values)
+
+    def fill(self, name: str, state: dict[str, torch.Tensor], where: str) -> None:
+        """Weights as `state` returned them; AdapterError unless every weight finds its place."""
+        own = self.state(name)
+        if missing := sorted(own.keys() - state.keys()):
+            raise AdapterError(f"{where} lacks weights for this model, first {missing[0]}")
+        if unknown := sorted(state.keys() - own.keys()):
+            raise AdapterError(f"{where} has weights that this model has no place for, first {unknown[0]}")
+        for key, value in own.items():
+            if value.shape != state[key].shape:
+                raise AdapterError(
+                    f"{where}: {key} has shape {tuple(state[key].shape)}, the model needs {tuple(value.shape)}"
+                )
+        set_peft_model_state_dict(self._wrapped, state, adapter_name=self._slots[name])
+
+    def state(self, name: str) -> dict[str, torch.Tensor]:
+        """A copy of the weights on the CPU, under PEFT's names."""
+        found = get_peft_model_state_dict(self._wrapped, adapter_name=self._slots[name], save_embedding_layers=False)
+        return {key: value.detach().to("cpu", copy=True).contiguous() for key, value in found.items()}
+
+    def trainable(self, name: str) -> list[torch.nn.Parameter]:
+        """Make the adapter active and only its weights trainable; returns them."""
+        self.activate(name)
+        parameters = [parameter for _, parameter in self._parameters(name)]
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        return parameters
+
+    def freeze(self, name: str) -> None:
+        for _, parameter in self._parameters(name):
+            parameter.requires_grad_(False)
+            parameter.grad = None
+
+    def activate(self, name: str | None) -> None:
+        """Let the model answer with the adapter `name`, or as the base model for None."""
+        if self._peft is None:
+            if name is not None:
+                raise AdapterError(f"unknown adapter {name!r}: this student has none")
+            return
+        if name == self._active:
+            return
+        if name is None:
+            self._peft.base_model.disable_adapter_layers()
+        else:
+            if name not in self._slots:
+                raise AdapterError(f"unknown adapter {name!r}; known are {', '.join(self.names) or 'none'}")
+            self._peft.base_model.enable_adapter_layers()
+            self._peft.set_adapter(self._slots[name], inference_mode=True)
+        self._active = name
+
+    def remove(self, name: str) -> None:
+        """Forget an adapter; with the last one the model is as if it never had any."""
+        if name not in self._slots:
+            raise AdapterError(f"unknown adapter {name!r}; known are {', '.join(self.names) or 'none'}")
+        wrapped = self._wrapped
+        slot = self._slots.pop(name)
+        del self._signatures[name]
+        self._active = "?"
+        if self._slots:
+            wrapped.base_model.enable_adapter_layers()
+            wrapped.set_adapter(next(iter(self._slots.values())), inference_mode=True)
+            wrapped.delete_adapter(slot)
+        else:
+            wrapped.unload()
+            self._peft = None
+            self._active = None
+
+    def config(self, name: str) -> LoraConfig:
+        config = self._wrapped.peft_config[self._slots[name]]
+        assert isinstance(config, LoraConfig)
+        return config
+
+
+def state_digest(state: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of the safetensors file these weights make."""
+    return hashlib.sha256(save(state, metadata={"format": "pt"})).hexdigest()
+
+
+def write_adapter(out: Path, config: LoraConfig, state: dict[str, torch.Tensor], record: dict[str, Any]) -> str:
+    """Write an adapter directory in PEFT's format, whole or not at all; returns the digest of its weights.
+
+    `record` (layout, base, how it was trained) goes to teachable_adapter.json with the digest.
+    """
+    content = save(state, metadata={"format": "pt"})
+    digest = hashlib.sha256(content).hexdigest()
+    with new_directory(out) as draft:
+        write_into(draft, config, content, {**record, "sha256": digest})
+    return digest
+
+
+def write_into(draft: Path, config: LoraConfig, content: bytes, record: dict[str, Any]) -> None:
+    """The three files of an adapter, into an existing directory."""
+    (draft / WEIGHTS_FILE).write_bytes(content)
+    training = config.inference_mode
+    config.inference_mode = True  # as PEFT saves it: loads frozen
+    try:
+        config.save_pretrained(str(draft))
+    finally:
+        config.inference_mode = training
+    write_json(draft / ADAPTER_FILE, record)
+
+
+def read_adapter(path: Path) -> tuple[LoraConfig, dict[str, torch.Tensor], dict[str, Any]]:
+    """Configuration, weights and record of an adapter directory; AdapterError says what is wrong with it."""
+    for name in (CONFIG_FILE, WEIGHTS_FILE, ADAPTER_FILE):
+        if not (path / name).is_file():
+            raise AdapterError(f"{path} is no adapter of this project: {name} is missing; train it again")
+    record = read_json(path / ADAPTER_FILE)
+    content = (path / WEIGHTS_FILE).read_bytes()
+    if hashlib.sha256(content).hexdigest() != record.get("sha256"):
+        raise AdapterError(f"{path / WEIGHTS_FILE} is not the file that {ADAPTER_FILE} describes; train it again")
+    config = LoraConfig.from_pretrained(str(path))
+    return config, load_file(path / WEIGHTS_FILE), record

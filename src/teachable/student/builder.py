@@ -1,0 +1,367 @@
+"""The built-in student: a small Qwen3 with its own tokenizer, cloned from demonstrations until it is half good.
+
+It exists so that the whole pipeline runs on a CPU in minutes; it shows that the pipeline works, not what a large
+model would show. A student that always or never wins has no failures worth teaching, so training stops on a
+band of validation success and not on a step count.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers.utils import logging as transformers_logging
+
+from teachable.student.errors import StudentError
+from teachable.student.files import STUDENT_FILE, fingerprint, new_directory, write_json
+from teachable.student.model import Student
+from teachable.student.prompt import CompactLayout, Context
+
+log = logging.getLogger(__name__)
+
+END, PAD = "<|end|>", "<|pad|>"
+BUCKET = 16  # batches whose examples are sorted by length together
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """What to do at a decision; a patch, if any, is already in the context."""
+
+    context: Context
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudentSettings:
+    """Shape and training of the built-in student."""
+
+    hidden: int = 128
+    layers: int = 3
+    heads: int = 4
+    key_value_heads: int = 2
+    intermediate: int = 384
+    vocabulary: int = 700  # entries of the byte-level BPE
+    learning_rate: float = 3e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 0.05
+    warmup_steps: int = 50
+    final_rate: float = 0.05  # the cosine's end, as a share of the peak
+    clip: float = 1.0
+    batch_size: int = 32
+    prompt_weight: float = 0.2  # of the language-model loss on the prompt; without it learning is far slower
+    max_steps: int = 1200
+    validate_from: int = 300
+    validate_every: int = 50
+    band_low: float = 0.45  # stop as soon as validation success is at least this ...
+    band_high: float = 0.60  # ... and at most this; above it, go back and look more often
+    temperature: float = 1.0
+    length_normalisation: str = "none"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.hidden % self.heads or self.heads % self.key_value_heads:
+            raise StudentError("hidden must be a multiple of heads, and heads of key_value_heads")
+        if not 0 <= self.band_low <= self.band_high <= 1:
+            raise StudentError(f"need 0 <= band_low <= band_high <= 1, not {self.band_low} and {self.band_high}")
+        if self.vocabulary < 300:
+            raise StudentError(f"a byte-level vocabulary needs at least 300 entries, not {self.vocabulary}")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """How a student was built. `validations` holds (step, success) in the order they were made."""
+
+    steps: int
+    success: float
+    validations: tuple[tuple[int, float], ...]
+    losses: tuple[float, ...]  # per step: nats per token of the action
+    examples: int
+    parameters: int
+    vocabulary: int
+    prompt_tokens_median: float
+    prompt_tokens_max: int
+    tokens: int  # trained on, padding not counted
+    seconds: float
+    validation_seconds: float
+    fingerprint: str
+
+
+def train_tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE of at most `vocabulary` entries. Any text can be written with it."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END, PAD],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
+
+
+def new_model(settings: StudentSettings, vocabulary: int, seed: int) -> Qwen3ForCausalLM:
+    """A model of random weights, float32, from `seed` alone."""
+    config = Qwen3Config(
+        vocab_size=vocabulary,
+        hidden_size=settings.hidden,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.key_value_heads,
+        head_dim=settings.hidden // settings.heads,
+        intermediate_size=settings.intermediate,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=None,  # a padding index would freeze that embedding; padding is masked anyway
+        attn_implementation="sdpa",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed % (1 << 63))
+        return Qwen3ForCausalLM(config).float()
+
+
+def save_student(
+    out: Path, model: Any, tokenizer: PreTrainedTokenizerFast, *, name: str, about: dict[str, Any],
+    temperature: float = 1.0, length_normalisation: str = "none",
+) -> str:  # fmt: skip
+    """Write a student directory, whole or not at all; returns its fingerprint."""
+    layout = CompactLayout()
+    transformers_logging.disable_progress_bar()
+    with new_directory(out) as draft:
+        model.save_pretrained(str(draft))
+        tokenizer.save_pretrained(str(draft))
+        write_json(
+            draft / STUDENT_FILE,
+            {
+                "name": name,
+                "layout": layout.name,
+                "layout_version": layout.version,
+                "temperature": temperature,
+                "length_normalisation": length_normalisation,
+                **about,
+            },
+        )
+        return fingerprint(draft)
+
+
+def _batches(lengths: np.ndarray, batch_size: int, steps: int, generator: np.random.Generator) -> list[np.ndarray]:
+    """`steps` batches of indices; examples of similar length share a batch, batches come in random order."""
+    found: list[np.ndarray] = []
+    while len(found) < steps:
+        order = generator.permutation(len(lengths))
+        if len(order) >= batch_size:
+            order = order[: len(order) // batch_size * batch_size]
+        epoch: list[np.ndarray] = []
+        for start in range(0, len(order), batch_size * BUCKET):
+            pool = order[start : start + batch_size * BUCKET]
+            pool = pool[np.argsort(lengths[pool], kind="stable")]
+            epoch += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
+        found += [epoch[i] for i in generator.permutation(len(epoch))]
+    return found[:steps]
+
+
+class _Trainer:
+    """Model, optimiser and data of one build, with a state that can be put back."""
+
+    def __init__(self, student: Student, demonstrations: Sequence[Demonstration], settings: StudentSettings, seed: int):
+        self.student, self.settings = student, settings
+        self.model = student.model
+        self.model.requires_grad_(True)
+        prompts = student.encode_prompts([student.prompt(d.context) for d in demonstrations])
+        actions = [student.encode_command(d.action) for d in demonstrations]
+        self.rows = [np.asarray(p + a, dtype=np.int64) for p, a in zip(prompts, actions, strict=True)]
+        self.starts = np.asarray([len(p) for p in prompts])
+        lengths = np.asarray([len(row) for row in self.rows])
+        self.lengths = lengths
+        self.order = _batches(lengths, settings.batch_size, settings.max_steps, np.random.default_rng(seed))
+        matrices = [value for value in self.model.parameters() if value.ndim > 1]
+        vectors = [value for value in self.model.parameters() if value.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": settings.weight_decay},
+                {"params": vectors, "weight_decay": 0.0},
+            ],
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            fused=True,
+        )
+        self.losses: list[float] = []
+        self.step = 0
+
+    def rate(self) -> float:
+        """Learning rate of the coming step: linear warm-up, then a cosine."""
+        settings = self.settings
+        if self.step < settings.warmup_steps:
+            return settings.learning_rate * (self.step + 1) / settings.warmup_steps
+        done = (self.step - settings.warmup_steps) / max(1, settings.max_steps - settings.warmup_steps)
+        low = settings.final_rate
+        return settings.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+    def advance(self) -> None:
+        """One optimiser step: loss on the action plus a little on the prompt, each a mean over its tokens."""
+        chosen = self.order[self.step]
+        width = int(self.lengths[chosen].max())
+        ids = np.full((len(chosen), width), self.student.pad, dtype=np.int64)
+        weights = np.zeros((len(chosen), width - 1), dtype=np.float32)
+        for row, index in enumerate(chosen):
+            length, start = self.lengths[index], self.starts[index]
+            ids[row, :length] = self.rows[index]
+            weights[row, : start - 1] = -1.0  # predicts a prompt token
+            weights[row, start - 1 : length - 1] = 1.0  # predicts an action token
+        tokens = torch.from_numpy(ids)
+        marks = torch.from_numpy(weights)
+        logits = self.model(input_ids=tokens[:, :-1], use_cache=False).logits
+        losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
+        action, prompt = losses[marks > 0].mean(), losses[marks < 0].mean()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        self.optimiser.zero_grad(set_to_none=True)
+        (action + self.settings.prompt_weight * prompt).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        self.optimiser.step()
+        self.losses.append(float(action.detach()))
+        self.step += 1
+
+    def save(self) -> dict[str, Any]:
+        return copy.deepcopy(
+            {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step}
+        )
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        self.model.load_state_dict(saved["model"])
+        self.optimiser.load_state_dict(copy.deepcopy(saved["optimiser"]))
+        self.step = saved["step"]
+        del self.losses[self.step :]
+
+
+def build_student(
+    demonstrations: Sequence[Demonstration],
+    settings: StudentSettings,
+    *,
+    validate: Callable[[Student], float],
+    seed: int,
+    out: Path,
+    name: str = "builtin",
+    progress: Callable[[int, float, float | None], None] | None = None,
+) -> BuildRecord:
+    """Clone the demonstrations until `validate(student)` is inside the band, and write the student to `out`.
+
+    `validate` returns the success rate on held-out games; it is called from `validate_from` on, every
+    `validate_every` steps. Success rises steeply: when it jumps over the band, the previous weights are put
+    back and validations come at half the distance. `progress(step, loss, success or None)` after every step.
+
+    Raises StudentError, with the curve, if the band is not reached in `max_steps` or cannot be hit.
+    """
+    if not demonstrations:
+        raise StudentError("no demonstrations to build a student from")
+    begun = time.perf_counter()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(settings.threads)
+    try:
+        layout = CompactLayout()
+        texts = [f"{layout.render(d.context)} {d.action}\n" for d in demonstrations]
+        tokenizer = train_tokenizer(texts, settings.vocabulary)
+        student = Student(
+            new_model(settings, len(tokenizer), seed), tokenizer, layout, name=name, fingerprint="",
+            temperature=settings.temperature, length_normalisation=settings.length_normalisation,
+        )  # fmt: skip
+        trainer = _Trainer(student, demonstrations, settings, seed)
+        success, curve, seconds = _train_into_band(trainer, settings, validate, progress)
+        tokens = int(sum(trainer.lengths[trainer.order[step]].sum() for step in range(trainer.step)))
+        about = {
+            "seed": seed,
+            "settings": asdict(settings),
+            "steps": trainer.step,
+            "validation_success": success,
+            "validations": curve,
+            "examples": len(demonstrations),
+        }
+        digest = save_student(
+            out, student.model, tokenizer, name=name, about=json.loads(json.dumps(about)),
+            temperature=settings.temperature, length_normalisation=settings.length_normalisation,
+        )  # fmt: skip
+    finally:
+        torch.set_num_threads(threads)
+    return BuildRecord(
+        steps=trainer.step,
+        success=success,
+        validations=tuple(curve),
+        losses=tuple(trainer.losses),
+        examples=len(demonstrations),
+        parameters=sum(value.numel() for value in student.model.parameters()),
+        vocabulary=len(tokenizer),
+        prompt_tokens_median=float(np.median(trainer.starts)),
+        prompt_tokens_max=int(trainer.starts.max()),
+        tokens=tokens,
+        seconds=time.perf_counter() - begun,
+        validation_seconds=seconds,
+        fingerprint=digest,
+    )
+
+
+def _train_into_band(
+    trainer: _Trainer,
+    settings: StudentSettings,
+    validate: Callable[[Student], float],
+    progress: Callable[[int, float, float | None], None] | None,
+) -> tuple[float, list[tuple[int, float]], float]:
+    """Train until success is in the band; returns it, the (step, success) curve and the seconds of validation."""
+    curve: list[tuple[int, float]] = []
+    seconds = 0.0
+    distance = settings.validate_every
+    due = max(1, settings.validate_from)
+    below = trainer.save()
+    while trainer.step < settings.max_steps:
+        trainer.advance()
+        success: float | None = None
+        if trainer.step == due or trainer.step == settings.max_steps:
+            start = time.perf_counter()
+            trainer.model.requires_grad_(False)
+            trainer.student.forget(everything=True)
+            success = float(validate(trainer.student))
+            trainer.model.requires_grad_(True)
+            seconds += time.perf_counter() - start
+            curve.append((trainer.step, success))
+            log.info("step %d: loss %.3f, validation success %.3f", trainer.step, trainer.losses[-1], success)
+        if progress is not None:
+            progress(trainer.step, trainer.losses[-1], success)
+        if success is None:
+            continue
+        if settings.band_low <= success <= settings.band_high:
+            trainer.model.requires_grad_(False)
+            trainer.student.forget(everything=True)
+            return success, curve, seconds
+        if success < settings.band_low:
+            below = trainer.save()
+            due = trainer.step + distance
+            continue
+        distance = min(distance, trainer.step - below["step"]) // 2
+        if distance < 5:
+            raise StudentError(
+                f"success jumps over the band {settings.band_low:.2f}-{settings.band_high:.2f} "
+                f"(step, success: {_shown(curve)}); widen the band, validate on more games, or lower learning_rate"
+            )
+        trainer.restore(below)
+        due = trainer.step + distance
+    raise StudentError(
+        f"the built-in student did not reach {settings.band_low:.2f} validation success in {settings.max_steps} steps "
+        f"(step, success: {_shown(curve)}); give it more games or steps, or lower band_low"
+    )
+
+
+def _shown(curve: Sequence[tuple[int, float]]) -> str:
+    return ", ".join(f"{step}: {success:.2f}" for step, success in curve[-8:])

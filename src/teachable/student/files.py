@@ -1,0 +1,148 @@
+"""Model directories: finding them, naming their content, and writing directories that are whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from teachable.student.errors import StudentError
+
+STUDENT_FILE = "student.json"
+WHOLE = 256 << 20  # files up to this many bytes are hashed whole
+SAMPLE = 1 << 20  # of larger ones: the first, a middle and the last mebibyte, and the size
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"]
+
+
+def locate(source: Path | str, revision: str | None = None) -> Path:
+    """The directory of the model `source`: a directory, or a hub name already on this machine.
+
+    Nothing is downloaded here. StudentError names what is missing and the command that fetches it.
+    """
+    path = Path(source)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise StudentError(
+                f"{path} holds no model: config.json is missing. A student directory holds config.json, "
+                "*.safetensors and a tokenizer; `teachable fetch-student` downloads one"
+            )
+        return path
+    name = str(source)
+    if path.exists() or not _HUB_NAME.fullmatch(name) or name.startswith((".", "/")):
+        raise StudentError(
+            f"no student at {path}: no such directory. Build the built-in student first, or download a model "
+            f"with `teachable fetch-student <hub name>` and set student.path to where it lies"
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, local_files_only=True, allow_patterns=_HUB_FILES))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as problem:
+        at = f" at revision {revision}" if revision else ""
+        raise StudentError(
+            f"the student {name}{at} is neither a directory nor in this machine's Hugging Face cache; "
+            f"run `teachable fetch-student {name}` where there is a network"
+        ) from problem
+
+
+def fetch_student(name: str, *, revision: str | None = None, into: Path | None = None) -> Path:
+    """Download the model `name` (safetensors, tokenizer and configuration only); returns its directory.
+
+    With `into` the files lie there, otherwise in the Hugging Face cache, where `locate` finds them by name.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        path = Path(snapshot_download(name, revision=revision, local_dir=into, allow_patterns=_HUB_FILES))
+    except Exception as problem:  # the hub's client raises many kinds, all of them "could not fetch"
+        raise StudentError(f"could not fetch {name} from the Hugging Face hub: {problem}") from problem
+    if not list(path.glob("*.safetensors")):
+        raise StudentError(f"{name} offers no safetensors weights; choose a model or revision that does")
+    return path
+
+
+def _file_digest(path: Path) -> str:
+    """A digest of a file's content; of large ones, of their size and three samples.
+
+    Files in the hub's cache are links to blobs named by their SHA-256, which is then used as it is.
+    """
+    blob = path.resolve().name
+    if re.fullmatch(r"[0-9a-f]{64}", blob):
+        return blob
+    size = path.stat().st_size
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        if size <= WHOLE:
+            while block := handle.read(1 << 20):
+                digest.update(block)
+        else:
+            digest.update(str(size).encode())
+            for offset in (0, size // 2, size - SAMPLE):
+                handle.seek(offset)
+                digest.update(handle.read(SAMPLE))
+    return digest.hexdigest()
+
+
+def fingerprint(directory: Path) -> str:
+    """A digest of a model's weights, tokenizer and configuration: what its answers depend on.
+
+    Independent of where the directory lies and of files that say how the model came about.
+    """
+    digest = hashlib.sha256()
+    names = {p for pattern in ("*.safetensors", "*.safetensors.index.json", "tokenizer*", "*.jinja")
+             for p in directory.glob(pattern)}  # fmt: skip
+    for path in sorted(names | {directory / "config.json"}):
+        if path.name != "config.json":
+            digest.update(f"{path.name}\x1f{_file_digest(path)}\x1e".encode())
+            continue
+        config = read_json(path)
+        for volatile in ("transformers_version", "_name_or_path"):
+            config.pop(volatile, None)
+        digest.update(f"config\x1f{json.dumps(config, sort_keys=True)}\x1e".encode())
+    return digest.hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; StudentError names the file if it is missing or torn."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise StudentError(f"cannot read {path}: {problem}") from problem
+    if not isinstance(value, dict):
+        raise StudentError(f"{path} should hold a JSON object")
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def new_directory(target: Path) -> Iterator[Path]:
+    """A temporary directory beside `target` that becomes `target` on success and vanishes on failure.
+
+    An existing `target` is replaced.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)  # mkdtemp makes private directories
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+            os.replace(target, old / target.name)
+            os.replace(draft, target)
+            shutil.rmtree(old)
+        else:
+            os.replace(draft, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

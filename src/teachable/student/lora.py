@@ -1,0 +1,312 @@
+"""LoRA training: a plain loop, loss on the completion only, the same result whatever memory allows.
+
+The loss of a step is the mean negative log-likelihood over all completion tokens of its batch, however the
+batch is cut into micro-batches; so when the GPU runs out of memory the micro-batch is halved, the step starts
+again, and the update is the one that was asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from teachable.student.adapters import lora_config, state_digest, write_into
+from teachable.student.errors import StudentError
+from teachable.student.files import new_directory
+from teachable.student.model import Student
+
+log = logging.getLogger(__name__)
+
+IGNORE = -100
+_UNNAMED = "in training"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One supervised example: the prompt as `Student.prompt` writes it, and the command to answer with."""
+
+    prompt: str
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """How an adapter is trained. The defaults suit an 8B model; the small student wants a higher rate."""
+
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    targets: str = "all-linear"
+    learning_rate: float = 2e-5
+    epochs: float = 3.0
+    max_steps: int | None = None  # instead of epochs: exactly that many steps, cycling through the examples
+    batch_size: int = 8  # effective: examples per optimiser step
+    micro_batch: int = 8  # examples per forward pass to begin with; halved when memory runs out
+    warmup: float = 0.03  # share of the steps with linearly rising rate
+    schedule: Literal["constant", "cosine"] = "cosine"
+    final_rate: float = 0.1  # of the cosine, as a share of the peak
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip: float = 1.0  # gradient norm
+    max_tokens: int | None = None  # longest example; None: the model's context
+    gradient_checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("rank", "alpha", "learning_rate", "epochs", "batch_size", "micro_batch", "clip"):
+            if not getattr(self, name) > 0:
+                raise StudentError(f"LoRA setting {name} must be above 0, not {getattr(self, name)}")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise StudentError(f"LoRA setting max_steps must be at least 1, not {self.max_steps}")
+        if self.schedule not in ("constant", "cosine"):
+            raise StudentError(f"LoRA setting schedule is constant or cosine, not {self.schedule!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRecord:
+    """What a training run did. Losses are nats per completion token; tokens count every pass over them."""
+
+    examples: int
+    steps: int
+    tokens: int
+    completion_tokens: int
+    seconds: float
+    loss_first: float  # mean over the first tenth of the steps (at least one)
+    loss_last: float  # mean over the last tenth
+    losses: tuple[float, ...]  # per step
+    micro_batch: int  # what it ended with
+    sha256: str  # of the adapter's safetensors file
+    path: str | None = None
+    checkpoints: dict[str, str] = field(default_factory=dict)  # share of the steps -> directory
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    ids: list[int]  # prompt and completion
+    start: int  # first completion token
+
+
+def encode(student: Student, examples: Sequence[Example], max_tokens: int | None) -> list[_Encoded]:
+    """Token ids of the examples, by the very functions that scoring uses."""
+    limit = min(max_tokens or 1 << 30, int(getattr(student.model.config, "max_position_embeddings", 0)) or 1 << 30)
+    found = []
+    for prompt, example in zip(student.encode_prompts([e.prompt for e in examples]), examples, strict=True):
+        ids = prompt + student.encode_command(example.completion)
+        if len(ids) > limit:
+            raise StudentError(
+                f"an example of {len(ids)} tokens exceeds the limit of {limit}; raise max_tokens or shorten the prompt"
+            )
+        found.append(_Encoded(ids, len(prompt)))
+    return found
+
+
+def schedule(settings: LoraSettings, step: int, steps: int) -> float:
+    """Share of the peak learning rate at `step` (from 0) of `steps`."""
+    warm = math.ceil(settings.warmup * steps) if steps > 1 else 0
+    if step < warm:
+        return (step + 1) / warm
+    if settings.schedule == "constant":
+        return 1.0
+    done = (step - warm) / max(1, steps - warm)
+    return settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def epoch_batches(count: int, batch_size: int, steps: int, generator: np.random.Generator) -> Iterator[list[int]]:
+    """`steps` batches of indices, every epoch in a new order; the last batch of an epoch may be smaller."""
+    made = 0
+    while True:
+        order = generator.permutation(count).tolist()
+        for start in range(0, count, batch_size):
+            if made == steps:
+                return
+            yield order[start : start + batch_size]
+            made += 1
+
+
+def _loss(model: Any, chosen: Sequence[_Encoded], pad: int) -> torch.Tensor:
+    """Summed negative log-likelihood (float32) of the completions, right-padded in one forward pass.
+
+    Under causal attention no real token sees the padding behind it, so no attention mask is needed and the
+    fast kernels apply. Logits are made only for the columns from the first completion on.
+    """
+    width = max(len(example.ids) for example in chosen) - 1
+    first = min(example.start for example in chosen) - 1
+    ids = torch.full((len(chosen), width), pad, dtype=torch.long)
+    labels = torch.full((len(chosen), width - first), IGNORE, dtype=torch.long)
+    for row, example in enumerate(chosen):
+        ids[row, : len(example.ids) - 1] = torch.tensor(example.ids[:-1])
+        begin = example.start - 1 - first
+        labels[row, begin : len(example.ids) - 1 - first] = torch.tensor(example.ids[example.start :])
+    logits = model(input_ids=ids.to(model.device), logits_to_keep=width - first, use_cache=False).logits
+    wanted = labels.to(model.device)
+    real = wanted != IGNORE
+    return torch.nn.functional.cross_entropy(logits[real].float(), wanted[real], reduction="sum")
+
+
+def _accumulate(model: Any, batch: Sequence[_Encoded], micro_batch: int, pad: int) -> float:
+    """Gradients of the batch's mean loss, micro-batch by micro-batch; returns that loss."""
+    tokens = sum(len(example.ids) - example.start for example in batch)
+    ordered = sorted(batch, key=lambda example: len(example.ids))  # similar lengths share a forward pass
+    total = 0.0
+    for start in range(0, len(ordered), micro_batch):
+        loss = _loss(model, ordered[start : start + micro_batch], pad) / tokens
+        loss.backward()
+        total += float(loss.detach())
+    return total
+
+
+@contextmanager
+def _training_mode(student: Student, name: str, settings: LoraSettings, seed: int) -> Iterator[list[torch.nn.Parameter]]:
+    """The adapter's weights trainable, and everything as it was afterwards."""
+    model = student.model
+    devices = [model.device] if model.device.type == "cuda" else []
+    parameters = student.bank.trainable(name)
+    try:
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed % (1 << 63))  # for dropout
+            if settings.gradient_checkpointing:
+                model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            if settings.dropout or settings.gradient_checkpointing:
+                model.train()
+            yield parameters
+    finally:
+        if settings.gradient_checkpointing:
+            model.gradient_checkpointing_disable()
+        model.eval()
+        student.bank.freeze(name)
+
+
+def train_lora(
+    student: Student,
+    examples: Sequence[Example],
+    settings: LoraSettings,
+    *,
+    seed: int,
+    out: Path | None = None,
+    name: str | None = None,
+    checkpoints: Sequence[float] = (),
+    progress: Callable[[int, int, float], None] | None = None,
+) -> TrainRecord:
+    """Train a LoRA adapter on `examples` from fresh weights; the base model is not changed.
+
+    `out`: write it there in PEFT's format, whole or not at all; checkpoints go to `out/checkpoints/<share>`
+    after each share of the steps named in `checkpoints` (0 < share < 1; the end is `out` itself). `name`:
+    keep it in memory as the student's adapter of that name, replacing one; an adapter of the same shape is
+    reset and trained in place, which makes a loop over many tiny trainings cheap. At least one of the two is
+    needed. `progress(step, steps, loss)` is called after every step.
+
+    The same student, examples, settings and seed give the same weights on the same machine and threads.
+    Raises StudentError when even one example does not fit in memory, or for a loss that is not finite.
+    """
+    if not examples:
+        raise StudentError("no examples to train on")
+    if out is None and name is None:
+        raise StudentError("train_lora needs `out`, `name` or both, or its result is lost")
+    if any(not 0 < share < 1 for share in checkpoints):
+        raise StudentError(f"checkpoints are shares between 0 and 1, not {tuple(checkpoints)}")
+    begun = time.perf_counter()
+    encoded = encode(student, examples, settings.max_tokens)
+    per_epoch = math.ceil(len(encoded) / settings.batch_size)
+    steps = settings.max_steps or max(1, round(settings.epochs * per_epoch))
+    slot = name if name is not None else _UNNAMED
+    config = lora_config(settings.rank, settings.alpha, settings.dropout, settings.targets)
+    student.bank.create(slot, config)
+    student.forget(slot)
+    student.bank.reset(slot, seed)
+    due = {min(steps - 1, max(1, round(share * steps))): share for share in checkpoints if steps > 1}
+    kept: dict[float, dict[str, torch.Tensor]] = {}
+    losses: list[float] = []
+    tokens = completion_tokens = 0
+    micro_batch = min(settings.micro_batch, settings.batch_size)
+    try:
+        with _training_mode(student, slot, settings, seed) as parameters:
+            optimiser = torch.optim.AdamW(
+                parameters, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
+            )
+            order = epoch_batches(len(encoded), settings.batch_size, steps, np.random.default_rng(seed))
+            for step, rows in enumerate(order):
+                batch = [encoded[row] for row in rows]
+                for group in optimiser.param_groups:
+                    group["lr"] = settings.learning_rate * schedule(settings, step, steps)
+                loss, micro_batch = _gradients(student, optimiser, batch, micro_batch)
+                if not math.isfinite(loss):
+                    raise StudentError(f"the loss became {loss} at step {step + 1}; lower the learning rate")
+                torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
+                optimiser.step()
+                losses.append(loss)
+                tokens += sum(len(example.ids) for example in batch)
+                completion_tokens += sum(len(example.ids) - example.start for example in batch)
+                if step + 1 in due and out is not None:
+                    kept[due[step + 1]] = student.bank.state(slot)
+                if progress is not None:
+                    progress(step + 1, steps, loss)
+        state = student.bank.state(slot)
+        config = student.bank.config(slot)
+    finally:
+        if name is None:
+            student.bank.remove(slot)
+    tenth = max(1, steps // 10)
+    seconds = time.perf_counter() - begun
+    digest = state_digest(state)
+    if out is not None:
+        about = {
+            "base": student.fingerprint,
+            "base_name": student.name,
+            "layout": student.layout_spec.name,
+            "layout_version": student.layout_spec.version,
+            "seed": seed,
+            "settings": asdict(settings),
+            "examples": len(encoded),
+        }
+        config.base_model_name_or_path = student.name
+        with new_directory(out) as draft:
+            for share, weights in kept.items():
+                place = draft / "checkpoints" / f"{share:g}"
+                place.mkdir(parents=True)
+                done = {"steps": round(share * steps), "sha256": state_digest(weights)}
+                write_into(place, config, save(weights, metadata={"format": "pt"}), {**about, **done})
+            write_into(draft, config, save(state, metadata={"format": "pt"}), {**about, "steps": steps, "sha256": digest})
+    return TrainRecord(
+        examples=len(encoded),
+        steps=steps,
+        tokens=tokens,
+        completion_tokens=completion_tokens,
+        seconds=seconds,
+        loss_first=float(np.mean(losses[:tenth])),
+        loss_last=float(np.mean(losses[-tenth:])),
+        losses=tuple(losses),
+        micro_batch=micro_batch,
+        sha256=digest,
+        path=None if out is None else str(out),
+        checkpoints={f"{share:g}": str(out / "checkpoints" / f"{share:g}") for share in kept} if out else {},
+    )
+
+
+def _gradients(
+    student: Student, optimiser: torch.optim.Optimizer, batch: Sequence[_Encoded], micro_batch: int
+) -> tuple[float, int]:
+    """Fill the gradients of one step, with a smaller micro-batch each time memory runs out."""
+    while True:
+        optimiser.zero_grad(set_to_none=True)
+        try:
+            return _accumulate(student.model, batch, micro_batch, student.pad), micro_batch
+        except torch.cuda.OutOfMemoryError as problem:
+            if micro_batch == 1:
+                raise StudentError(
+                    "out of GPU memory with a single example; use gradient_checkpointing, a lower rank, "
+                    "or a larger GPU"
+                ) from problem
+            micro_batch = max(1, micro_batch // 2)
+            log.warning("out of GPU memory: going on with a micro-batch of %d, same effective batch", micro_batch)
+        optimiser.zero_grad(set_to_none=True)  # outside the handler, so that its traceback frees the activations
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

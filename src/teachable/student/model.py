@@ -1,0 +1,401 @@
+"""`Student`: a causal language model as a policy over admissible commands."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from teachable.student.adapters import AdapterBank, read_adapter
+from teachable.student.errors import AdapterError, StudentError
+from teachable.student.files import STUDENT_FILE, fingerprint, locate, read_json
+from teachable.student.prompt import CompactLayout, Context, Layout, check_layout, get_layout
+from teachable.student.scoring import SCORERS, Request, batches, tree_is_exact
+from teachable.student.trees import TokenTree, build_tree
+
+log = logging.getLogger(__name__)
+
+CPU_BATCH_TOKENS = 2_000  # measured: small batches stay in the cache and win on a CPU
+GPU_BATCH_TOKENS = 32_768
+NORMALISATIONS = ("none", "mean")
+_PROBE = "goal: find out whether the adapter is in force\nact:"
+
+
+class Student:
+    """A policy over the admissible commands of a state, exact over the whole set.
+
+    `score(a)` is the log-likelihood of the command's tokens and its end-of-action token behind the prompt
+    (`length_normalisation: none`), or its mean per token (`mean`); policy(a) = softmax(score / temperature).
+    The end-of-action token keeps "take apple" from being a mere beginning of "take apple from counter".
+
+    Answers are remembered per (adapter, prompt, commands); nothing a caller sees depends on that, on the
+    grouping into batches or on the order of requests, but for rounding in the last digits.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        layout: Layout,
+        *,
+        name: str,
+        fingerprint: str,
+        temperature: float = 1.0,
+        length_normalisation: str = "none",
+        batch_tokens: int | None = None,
+        method: str = "auto",
+        memory: int = 200_000,
+    ) -> None:
+        """`method`: a scorer's name, or auto (tree where it is exact, else prefix_cache). `memory`: answers kept."""
+        if not temperature > 0:
+            raise StudentError(f"temperature must be above 0, not {temperature}; greedy play takes the argmax instead")
+        if length_normalisation not in NORMALISATIONS:
+            raise StudentError(f"length_normalisation is one of {NORMALISATIONS}, not {length_normalisation!r}")
+        if method != "auto" and method not in SCORERS:
+            raise StudentError(f"unknown scoring method {method!r}; known are auto, {', '.join(SCORERS)}")
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.layout_spec = layout
+        self.name = name
+        self.fingerprint = fingerprint
+        self.temperature = temperature
+        self.length_normalisation = length_normalisation
+        gpu = model.device.type == "cuda"
+        self.batch_tokens = batch_tokens or (GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS)
+        self.method = method if method != "auto" else ("tree" if tree_is_exact(model.config) else "prefix_cache")
+        if method == "tree" and not tree_is_exact(model.config):
+            raise StudentError(
+                f"scoring method tree is not exact for {model.config.model_type} (attention other than full causal, "
+                "or an unchecked family); use prefix_cache"
+            )
+        self.bank = AdapterBank(self.model)
+        self._memory_size = memory
+        self._memory: dict[str | None, dict[tuple[str, tuple[str, ...]], np.ndarray]] = {}
+        self._trees: dict[tuple[str, ...], tuple[TokenTree, list[list[int]]]] = {}
+        self._command_ids: dict[str, list[int]] = {}
+        self._end = self._end_of_action()
+        self.pad = self._pad_token()
+        self._context_length = int(getattr(model.config, "max_position_embeddings", 0)) or 1 << 30
+
+    # -- loading ---------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | str,
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_tokens: int | None = None,
+        adapters: Mapping[str, Path] | None = None,
+        temperature: float | None = None,
+        length_normalisation: str | None = None,
+        method: str = "auto",
+        memory: int = 200_000,
+    ) -> Student:
+        """Load a student from a directory, or by the hub name of a model that is already on this machine.
+
+        A directory with `student.json` says its own layout and scoring settings; any other is read as an
+        instruction-tuned model with the chat layout. `temperature` and `length_normalisation` override what
+        is recorded (1.0 and "none" where nothing is). Only safetensors are read and no code of the model's.
+        `dtype` auto: bfloat16 on a GPU, float32 on a CPU.
+        """
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
+
+        directory = locate(path, revision)
+        where = choose_device(device)
+        precision = choose_dtype(dtype, where)
+        record = read_json(directory / STUDENT_FILE) if (directory / STUDENT_FILE).is_file() else {}
+        transformers_logging.disable_progress_bar()  # weights load in one go; the bar only litters the logs
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(directory), trust_remote_code=False)
+            model = AutoModelForCausalLM.from_pretrained(
+                str(directory),
+                dtype=precision,
+                attn_implementation="sdpa",
+                trust_remote_code=False,
+                use_safetensors=True,
+            ).to(where)
+        except (OSError, ValueError) as problem:
+            raise StudentError(f"cannot load the student in {directory}: {problem}") from problem
+        layout = get_layout(str(record.get("layout", "chat")), tokenizer)
+        if record:
+            check_layout(str(directory), record.get("layout"), record.get("layout_version"), layout)
+        student = cls(
+            model,
+            tokenizer,
+            layout,
+            name=str(record.get("name", path if not Path(path).is_dir() else Path(path).name)),
+            fingerprint=fingerprint(directory),
+            temperature=float(record.get("temperature", 1.0)) if temperature is None else temperature,
+            length_normalisation=length_normalisation or str(record.get("length_normalisation", "none")),
+            batch_tokens=batch_tokens,
+            method=method,
+            memory=memory,
+        )
+        for name, place in (adapters or {}).items():
+            student.add_adapter(name, place)
+        return student
+
+    @property
+    def layout(self) -> str:
+        return self.layout_spec.name
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def adapters(self) -> list[str]:
+        return self.bank.names
+
+    def describe(self) -> dict[str, Any]:
+        """What a result should record about the student that made it."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "layout": self.layout_spec.name,
+            "layout_version": self.layout_spec.version,
+            "temperature": self.temperature,
+            "length_normalisation": self.length_normalisation,
+            "method": self.method,
+            "device": str(self.device),
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "parameters": sum(
+                value.numel() for key, value in self.model.named_parameters() if ".lora_" not in key
+            ),
+        }
+
+    # -- text to tokens --------------------------------------------------------------------------------
+
+    def prompt(self, context: Context) -> str:
+        """What the student reads at this decision."""
+        return self.layout_spec.render(context)
+
+    def _end_of_action(self) -> list[int]:
+        """Tokens that end an action: the end of turn where there is a chat template, else a newline."""
+        templated = bool(getattr(self.tokenizer, "chat_template", None)) and self.layout != CompactLayout.name
+        if templated and self.tokenizer.eos_token_id is not None:
+            return [int(self.tokenizer.eos_token_id)]
+        return list(self.tokenizer("\n", add_special_tokens=False).input_ids)
+
+    def _pad_token(self) -> int:
+        for token in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
+            if token is not None:
+                return int(token)
+        return 0  # padding is masked out, any token will do
+
+    def encode_prompts(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each prompt."""
+        encoded = self.tokenizer(list(prompts), add_special_tokens=self.layout_spec.special_tokens)
+        return [list(ids) for ids in encoded.input_ids]
+
+    def encode_command(self, command: str) -> list[int]:
+        """Token ids of a command behind any prompt: tokenised on its own, so that it is the same behind all."""
+        found = self._command_ids.get(command)
+        if found is None:
+            text = self.layout_spec.command_prefix + command
+            found = list(self.tokenizer(text, add_special_tokens=False).input_ids) + self._end
+            self._command_ids[command] = found
+        return found
+
+    def _tree(self, commands: tuple[str, ...]) -> tuple[TokenTree, list[list[int]]]:
+        found = self._trees.get(commands)
+        if found is None:
+            if not commands:
+                raise StudentError("a policy needs at least one admissible command")
+            ids = [self.encode_command(command) for command in commands]
+            found = self._trees[commands] = (build_tree(ids), ids)
+            if len(self._trees) > 20_000:
+                del self._trees[next(iter(self._trees))]
+        return found
+
+    # -- answers ---------------------------------------------------------------------------------------
+
+    def policy(
+        self,
+        prompts: Sequence[str],
+        commands: Sequence[Sequence[str]],
+        *,
+        adapters: Sequence[str | None] | None = None,
+    ) -> list[np.ndarray]:
+        """Log-probabilities (float64, read-only) over each request's commands, in the order given.
+
+        `prompts[i]` goes with `commands[i]` and, where given, with the adapter `adapters[i]` (None: the base
+        model). Raises StudentError for an empty or repeating command list or a prompt beyond the model's
+        context, AdapterError for an unknown adapter.
+        """
+        if len(prompts) != len(commands) or (adapters is not None and len(adapters) != len(prompts)):
+            raise StudentError("policy needs as many command lists (and adapters, where given) as prompts")
+        names: Sequence[str | None] = adapters if adapters is not None else [None] * len(prompts)
+        keys = [(prompt, tuple(listed)) for prompt, listed in zip(prompts, commands, strict=True)]
+        open_questions: dict[str | None, dict[tuple[str, tuple[str, ...]], None]] = {}
+        answers: list[np.ndarray | None] = []
+        for name, key in zip(names, keys, strict=True):
+            answers.append(self._memory.get(name, {}).get(key))
+            if answers[-1] is None:
+                open_questions.setdefault(name, {})[key] = None
+        fresh: dict[str | None, dict[tuple[str, tuple[str, ...]], np.ndarray]] = {}
+        for name in sorted(open_questions, key=lambda value: (value is not None, value or "")):
+            wanted = list(open_questions[name])
+            fresh[name] = dict(zip(wanted, self._answer(wanted, name), strict=True))
+            self._remember(name, fresh[name])
+        return [
+            answer if answer is not None else fresh[name][key]
+            for answer, name, key in zip(answers, names, keys, strict=True)
+        ]
+
+    def _answer(self, keys: Sequence[tuple[str, tuple[str, ...]]], adapter: str | None) -> list[np.ndarray]:
+        """The policies of distinct questions under one adapter, computed."""
+        encoded = self.encode_prompts([prompt for prompt, _ in keys])
+        requests = []
+        for ids, (_, listed) in zip(encoded, keys, strict=True):
+            tree, command_ids = self._tree(listed)
+            if len(ids) + int(tree.lengths.max()) > self._context_length:
+                raise StudentError(
+                    f"a prompt of {len(ids)} tokens exceeds the {self._context_length} that {self.name} can read"
+                )
+            requests.append(Request(ids, tree, command_ids))
+        scorer, mean = SCORERS[self.method], self.length_normalisation == "mean"
+        found: list[np.ndarray | None] = [None] * len(requests)
+        vocabulary = int(self.model.config.get_text_config().vocab_size)
+        with self.answering(adapter):
+            for batch in batches(requests, self.batch_tokens, vocabulary):
+                chosen = [requests[index] for index in batch]
+                for index, request, values in zip(batch, chosen, scorer(self.model, chosen, self.pad), strict=True):
+                    found[index] = log_softmax(request.tree.scores(values, mean=mean) / self.temperature)
+        return [value for value in found if value is not None]
+
+    @contextmanager
+    def answering(self, adapter: str | None) -> Iterator[None]:
+        """The model in inference mode with this adapter in force."""
+        self.bank.activate(adapter)
+        with torch.inference_mode():
+            yield
+
+    def embed(self, prompts: Sequence[str], *, adapter: str | None = None) -> np.ndarray:
+        """[N, H] float32: the last hidden layer (after the final norm), averaged over a prompt's tokens."""
+        encoded = self.encode_prompts(prompts)
+        found = np.zeros((len(prompts), int(self.model.config.get_text_config().hidden_size)), dtype=np.float32)
+        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
+        with self.answering(adapter):
+            start = 0
+            while start < len(order):
+                stop = start + 1
+                while stop < len(order) and (stop + 1 - start) * len(encoded[order[stop]]) <= self.batch_tokens:
+                    stop += 1
+                rows = order[start:stop]
+                width = max(len(encoded[index]) for index in rows)
+                ids = torch.full((len(rows), width), self.pad, dtype=torch.long)
+                real = torch.zeros((len(rows), width), dtype=torch.float32)
+                for row, index in enumerate(rows):
+                    ids[row, : len(encoded[index])] = torch.tensor(encoded[index])
+                    real[row, : len(encoded[index])] = 1 / len(encoded[index])
+                # right padding under causal attention: what is real never sees what is not
+                hidden = self.model.base_model(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
+                found[rows] = torch.einsum("bt,bth->bh", real.to(self.device), hidden.float()).cpu().numpy()
+                start = stop
+        return found
+
+    # -- memory ----------------------------------------------------------------------------------------
+
+    def _remember(self, adapter: str | None, answers: Mapping[tuple[str, tuple[str, ...]], np.ndarray]) -> None:
+        if self._memory_size <= 0:
+            return
+        self._memory.setdefault(adapter, {}).update(answers)
+        excess = sum(len(part) for part in self._memory.values()) - self._memory_size
+        for part in list(self._memory.values()):  # oldest adapter first, oldest answer first
+            while excess > 0 and part:
+                del part[next(iter(part))]
+                excess -= 1
+
+    def forget(self, adapter: str | None = None, *, everything: bool = False) -> None:
+        """Drop the remembered answers of one adapter (None: of the base model), or all of them."""
+        if everything:
+            self._memory.clear()
+        else:
+            self._memory.pop(adapter, None)
+
+    # -- adapters --------------------------------------------------------------------------------------
+
+    def add_adapter(self, name: str, path: Path | str) -> None:
+        """Load the adapter directory `path` under `name`, replacing one of that name.
+
+        Raises LayoutMismatch if it was trained for another prompt layout, and AdapterError if it was trained
+        on another base model, does not fit, or leaves the model's answers as they were.
+        """
+        place = Path(path)
+        config, state, record = read_adapter(place)
+        check_layout(str(place), record.get("layout"), record.get("layout_version"), self.layout_spec)
+        if record.get("base") != self.fingerprint:
+            raise AdapterError(
+                f"{place} was trained on another base model ({str(record.get('base'))[:12]}..., this student is "
+                f"{self.fingerprint[:12]}...); train it again on this one"
+            )
+        if name in self.bank:
+            self.remove_adapter(name)
+        self.bank.create(name, config)
+        try:
+            self.bank.fill(name, state, str(place))
+            self.check_adapter(name)
+        except AdapterError:
+            self.remove_adapter(name)
+            raise
+
+    def check_adapter(self, name: str) -> float:
+        """The largest change of a logit that the adapter makes on a probe; AdapterError if it makes none."""
+        self.forget(name)
+        ids = torch.tensor([self.encode_prompts([_PROBE])[0]], device=self.device)
+        logits = []
+        for adapter in (None, name):
+            with self.answering(adapter):
+                logits.append(self.model(input_ids=ids, use_cache=False).logits.float())
+        change = float((logits[0] - logits[1]).abs().max())
+        if not change > 0:
+            raise AdapterError(
+                f"the adapter {name!r} changes nothing: the model with it answers a probe exactly as the base model "
+                "does. It is untrained, or its weights did not reach the model"
+            )
+        return change
+
+    def remove_adapter(self, name: str) -> None:
+        """Forget an adapter and what was remembered of it."""
+        self.bank.remove(name)
+        self.forget(name)
+
+
+def choose_device(device: str) -> torch.device:
+    """The torch device for auto, cpu or cuda; StudentError if cuda is asked for and absent."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise StudentError(
+            f"device {device} is asked for, but torch {torch.__version__} sees no GPU "
+            f"(CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', 'unset')}); use device auto or cpu"
+        )
+    return torch.device(device)
+
+
+def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    if dtype not in known:
+        raise StudentError(f"unknown dtype {dtype!r}; known are auto, {', '.join(known)}")
+    return known[dtype]
+
+
+def log_softmax(scores: np.ndarray) -> np.ndarray:
+    """Log-probabilities [K] float64 of scores [K], as a read-only array."""
+    shifted = scores - scores.max()
+    found: np.ndarray = shifted - np.log(np.exp(shifted).sum())
+    found.flags.writeable = False
+    return found

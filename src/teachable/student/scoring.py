@@ -1,0 +1,200 @@
+"""Log-probabilities of command tokens behind prompts, four ways that agree.
+
+* `tree`: one forward pass over [prompt, token tree], with a mask in which a node sees the prompt and its own
+  ancestors; several requests a batch. Prompts are padded on the left and trees on the right, so the columns
+  that predict anything are the last ones of every row. Exact for models whose layers all use full causal
+  attention and positions given by `position_ids`.
+* `prefix_cache`: the prompt once, its key-value cache repeated for the commands. For any model with a cache.
+* `batched`, `naive`: full sequences of prompt and command, in batches or one by one. For comparison.
+
+Every method takes requests (prompt token ids, tree, command token ids) and returns, per request, the
+log-probabilities [S] float64 of its tree's predictions, in the tree's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from teachable.student.trees import TokenTree
+
+# Model families whose decoders are plain causal attention with rotary or learned absolute positions.
+TREE_FAMILIES = frozenset(
+    {"gpt2", "granite", "llama", "mistral", "olmo2", "phi3", "qwen2", "qwen3", "qwen3_moe", "smollm3", "stablelm"}
+)
+MAX_LOGITS = 1 << 28  # logits kept per forward pass: half a gibibyte in bfloat16
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One decision to score."""
+
+    prompt: list[int]
+    tree: TokenTree
+    commands: list[list[int]]
+
+    @property
+    def width(self) -> int:
+        return len(self.prompt) + self.tree.size
+
+
+def tree_is_exact(config: Any) -> bool:
+    """Whether the model described by a transformers `config` may be scored by `tree`."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    if text.model_type not in TREE_FAMILIES:
+        return False
+    kinds = getattr(text, "layer_types", None)
+    if kinds is not None:
+        return set(kinds) == {"full_attention"}
+    return getattr(text, "sliding_window", None) is None
+
+
+def batches(requests: Sequence[Request], batch_tokens: int, vocabulary: int) -> Iterator[list[int]]:
+    """Indices of requests of similar width, at most `batch_tokens` padded tokens a batch (or one request)."""
+    order = sorted(range(len(requests)), key=lambda i: (requests[i].width, len(requests[i].prompt)))
+    batch: list[int] = []
+    prompt = nodes = 0
+    for index in order:
+        wider = max(prompt, len(requests[index].prompt)), max(nodes, requests[index].tree.size)
+        rows = len(batch) + 1
+        if batch and (rows * sum(wider) > batch_tokens or rows * (wider[1] + 1) * vocabulary > MAX_LOGITS):
+            yield batch
+            batch, rows = [], 1
+            wider = len(requests[index].prompt), requests[index].tree.size
+        batch.append(index)
+        prompt, nodes = wider
+    if batch:
+        yield batch
+
+
+def token_log_probabilities(logits: torch.Tensor, targets: torch.Tensor, chunk: int = 2048) -> torch.Tensor:
+    """log p [S] float32 of `targets` [S] under `logits` [S, V], the normalisation taken in float32."""
+    pieces = []
+    for start in range(0, len(targets), chunk):
+        rows = logits[start : start + chunk].float()
+        chosen = rows.gather(1, targets[start : start + chunk, None]).squeeze(1)
+        pieces.append(chosen - torch.logsumexp(rows, dim=1))
+    return torch.cat(pieces)
+
+
+def _tree_inputs(
+    requests: Sequence[Request], pad: int, device: torch.device, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+    """Token ids [B, W], additive mask [B, 1, W, W], positions [B, W], and P, the columns of the prompt."""
+    rows = len(requests)
+    prompt = max(len(request.prompt) for request in requests)
+    nodes = max(request.tree.size for request in requests)
+    ids = np.full((rows, prompt + nodes), pad, dtype=np.int64)
+    positions = np.zeros((rows, prompt + nodes), dtype=np.int64)
+    attends = np.zeros((rows, nodes, nodes), dtype=bool)
+    starts = np.empty(rows, dtype=np.int64)
+    for row, request in enumerate(requests):
+        length, size = len(request.prompt), request.tree.size
+        starts[row] = prompt - length
+        ids[row, prompt - length : prompt] = request.prompt
+        positions[row, prompt - length : prompt] = np.arange(length)
+        ids[row, prompt : prompt + size] = request.tree.tokens
+        positions[row, prompt : prompt + size] = length + request.tree.depths
+        attends[row, :size, :size] = request.tree.attends
+    columns = torch.arange(prompt + nodes, device=device)
+    real = columns[None, :] >= torch.from_numpy(starts).to(device)[:, None]  # [B, W]
+    seen = (columns[None, :] <= columns[:, None]) & (columns < prompt)  # causal over the prompt's columns
+    allowed = real[:, None, :] & seen
+    allowed[:, prompt:, prompt:] = torch.from_numpy(attends).to(device)
+    allowed |= torch.eye(prompt + nodes, dtype=torch.bool, device=device)  # padding sees itself: no empty row
+    mask = torch.zeros(allowed.shape, dtype=dtype, device=device).masked_fill_(~allowed, torch.finfo(dtype).min)
+    return torch.from_numpy(ids).to(device), mask[:, None], torch.from_numpy(positions).to(device), prompt
+
+
+def score_tree(model: Any, requests: Sequence[Request], pad: int) -> list[np.ndarray]:
+    """All requests in one forward pass."""
+    device = model.device
+    ids, mask, positions, _ = _tree_inputs(requests, pad, device, model.dtype)
+    keep = max(request.tree.size for request in requests) + 1  # the prompt's last column and the tree's
+    logits = model(
+        input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=keep, use_cache=False
+    ).logits
+    counts = [len(request.tree.sources) for request in requests]
+    rows = torch.from_numpy(np.repeat(np.arange(len(requests)), counts)).to(device)
+    sources = torch.from_numpy(np.concatenate([request.tree.sources for request in requests]) + 1).to(device)
+    targets = torch.from_numpy(np.concatenate([request.tree.targets for request in requests])).to(device)
+    pieces = []
+    for start in range(0, len(rows), 2048):
+        part = slice(start, start + 2048)
+        pieces.append(token_log_probabilities(logits[rows[part], sources[part]], targets[part]))
+    found = torch.cat(pieces).double().cpu().numpy()
+    return np.split(found, np.cumsum(counts)[:-1])
+
+
+def _sequence_scores(model: Any, sequences: Sequence[tuple[list[int], list[int]]], pad: int) -> list[torch.Tensor]:
+    """Log-probabilities of each completion behind its prompt, right-padded in one forward pass."""
+    width = max(len(prompt) + len(completion) - 1 for prompt, completion in sequences)
+    first = min(len(prompt) for prompt, _ in sequences) - 1
+    ids = torch.full((len(sequences), width), pad, dtype=torch.long)
+    for row, (prompt, completion) in enumerate(sequences):
+        ids[row, : len(prompt) + len(completion) - 1] = torch.tensor(prompt + completion[:-1])
+    logits = model(input_ids=ids.to(model.device), logits_to_keep=width - first, use_cache=False).logits
+    found = []
+    for row, (prompt, completion) in enumerate(sequences):
+        start = len(prompt) - 1 - first
+        rows = logits[row, start : start + len(completion)]
+        found.append(token_log_probabilities(rows, torch.tensor(completion, device=model.device)))
+    return found
+
+
+def score_naive(model: Any, requests: Sequence[Request], pad: int) -> list[np.ndarray]:
+    """One forward pass per command over its full sequence: slow, and plainly right."""
+    return [
+        np.concatenate(
+            [_sequence_scores(model, [(r.prompt, ids)], pad)[0].double().cpu().numpy() for ids in r.commands]
+        )
+        for r in requests
+    ]
+
+
+def score_batched(model: Any, requests: Sequence[Request], pad: int) -> list[np.ndarray]:
+    """One forward pass per request over its K full sequences, right-padded."""
+    return [
+        torch.cat(_sequence_scores(model, [(r.prompt, ids) for ids in r.commands], pad)).double().cpu().numpy()
+        for r in requests
+    ]
+
+
+def score_prefix_cache(model: Any, requests: Sequence[Request], pad: int) -> list[np.ndarray]:
+    """The prompt once, then its key-value cache repeated for the commands; one request after the other."""
+    found = []
+    for request in requests:
+        device, commands = model.device, request.commands
+        output = model(
+            input_ids=torch.tensor([request.prompt], device=device), use_cache=True, logits_to_keep=1
+        )
+        first = output.logits[:, -1]  # [1, V]
+        width = max(len(ids) for ids in commands) - 1
+        logits = first[:, None].expand(len(commands), -1, -1)
+        if width:
+            cache = output.past_key_values
+            cache.batch_repeat_interleave(len(commands))
+            ids = torch.full((len(commands), width), pad, dtype=torch.long)
+            for row, command in enumerate(commands):
+                ids[row, : len(command) - 1] = torch.tensor(command[:-1])
+            behind = model(input_ids=ids.to(device), past_key_values=cache, use_cache=True).logits
+            logits = torch.cat([logits, behind], dim=1)
+        pieces = [
+            token_log_probabilities(logits[row, : len(ids)], torch.tensor(ids, device=device))
+            for row, ids in enumerate(commands)
+        ]
+        found.append(torch.cat(pieces).double().cpu().numpy())
+    return found
+
+
+Scorer = Callable[[Any, Sequence[Request], int], list[np.ndarray]]
+SCORERS: dict[str, Scorer] = {
+    "tree": score_tree,
+    "prefix_cache": score_prefix_cache,
+    "batched": score_batched,
+    "naive": score_naive,
+}

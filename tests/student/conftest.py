@@ -1,0 +1,62 @@
+"""A tiny Qwen3 with byte-level BPE, made once per session: a real model, a real tokenizer, random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from teachable.student import Context, Student
+from teachable.student.builder import StudentSettings, new_model, save_student, train_tokenizer
+
+COMMANDS = (
+    "cook red apple with stove",
+    "go east",
+    "go north",
+    "open fridge",
+    "take red apple",
+    "take red apple from counter",
+)
+CHAT_TEMPLATE = (
+    "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor -%}"
+    "{%- if add_generation_prompt %}<|im_start|>assistant\n"
+    "{%- if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif -%}"
+)
+
+
+def context(index: int = 0, patch: str = "") -> Context:
+    rooms = ("kitchen", "pantry with a long shelf", "garden")
+    return Context(
+        goal="You are hungry! Let's cook a delicious meal. Check the cookbook for the recipe.",
+        memo="" if index % 2 else "red apple: dice, fry",
+        scene=f"at {rooms[index % 3]}\nsee: fridge (closed), {'stove, ' * (index % 4)}red apple\nexits: north",
+        observation="You open the fridge.",
+        history=tuple((f"go {way}", "You are in a room.") for way in ("north", "east")[: index % 3]),
+        commands=COMMANDS[: 2 + index % 5],
+        patch=patch,
+    )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> StudentSettings:
+    return StudentSettings(hidden=32, layers=2, heads=4, key_value_heads=2, intermediate=64, vocabulary=330)
+
+
+@pytest.fixture(scope="session")
+def student_directory(tmp_path_factory: pytest.TempPathFactory, tiny_settings: StudentSettings) -> Path:
+    out = tmp_path_factory.mktemp("student") / "tiny"
+    texts = [*COMMANDS, *(context(index).scene for index in range(6)), "recipe goal did tip act You are hungry"]
+    tokenizer = train_tokenizer(texts, tiny_settings.vocabulary)
+    save_student(out, new_model(tiny_settings, len(tokenizer), seed=3), tokenizer, name="tiny", about={})
+    return out
+
+
+@pytest.fixture
+def student(student_directory: Path) -> Student:
+    return Student.load(student_directory, device="cpu")
