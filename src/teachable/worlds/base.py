@@ -1,11 +1,41 @@
-"""The protocol between a world of tasks and the rest of the project."""
+"""The protocol between a world of tasks and the rest of the project.
+
+A world makes tasks, starts sessions on them and knows an expert. A state is plain data; a snapshot of a session that
+travels between processes is only ``(task, commands, digest)`` and is brought back by :func:`replay`, which verifies
+that the very same state was reached.
+"""
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from teachable.errors import TeachableError
+
+
+class WorldError(TeachableError):
+    """A task, a game file or a command that a world cannot serve."""
+
+
+class GenerationError(WorldError):
+    """A game could not be made; nothing is left behind that looks like one."""
+
+
+class InadmissibleCommand(WorldError):
+    """A command that the current state does not offer."""
+
+
+class EngineFault(WorldError):
+    """The engine crashed, hung or answered nonsense: trouble of the infrastructure, never a failure of the agent."""
+
+
+class RestoreMismatch(WorldError):
+    """Replaying a snapshot led to another state than the one recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +69,7 @@ class State:
 
     @property
     def done(self) -> bool:
+        """Whether the game is over."""
         return self.won or self.lost
 
 
@@ -48,18 +79,31 @@ Saved = Any  # opaque to callers, valid within one process and one session
 class Session(Protocol):
     """One running engine."""
 
-    task: Task
-    state: State
+    @property
+    def task(self) -> Task: ...
 
-    def step(self, command: str) -> State: ...
+    @property
+    def state(self) -> State: ...
 
-    def expert_command(self) -> str | None: ...
+    def step(self, command: str) -> State:
+        """Play one admissible command. Raises InadmissibleCommand or EngineFault."""
+        ...
 
-    def save(self) -> Saved: ...
+    def expert_command(self) -> str | None:
+        """What the expert would do here; None when the game is over or can no longer be won."""
+        ...
 
-    def restore(self, saved: Saved) -> State: ...
+    def save(self) -> Saved:
+        """A point to come back to, for this session in this process."""
+        ...
 
-    def close(self) -> None: ...
+    def restore(self, saved: Saved) -> State:
+        """Come back to a saved point; observation, commands, digest and expert are as they were."""
+        ...
+
+    def close(self) -> None:
+        """Free the engine; closing twice is harmless."""
+        ...
 
 
 class World(Protocol):
@@ -67,6 +111,59 @@ class World(Protocol):
 
     name: str
 
-    def generate(self, family: str, split: str, seeds: Sequence[int], games: Path) -> list[Task]: ...
+    def generate(self, family: str, split: str, seeds: Sequence[int], games: Path) -> list[Task]:
+        """One task per seed, in the order of ``seeds``; game files are written below ``games``."""
+        ...
 
-    def start(self, task: Task, games: Path) -> Session: ...
+    def start(self, task: Task, games: Path) -> Session:
+        """A session at the start of ``task``."""
+        ...
+
+
+def get_world(name: str, **options: Any) -> World:
+    """The world called ``name``, with its own keyword options.
+
+    A world is one module (or package) ``teachable.worlds.<name>`` with an attribute ``WORLD``, the class to call.
+    Raises :class:`WorldError` for an unknown name or option.
+    """
+    known = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    module = importlib.import_module(f"teachable.worlds.{name}") if name in known else None
+    factory = getattr(module, "WORLD", None)
+    if factory is None:
+        worlds = [item for item in known if item not in ("base", "memo")]
+        raise WorldError(f"there is no world called {name!r}; known worlds: {', '.join(sorted(worlds))}.")
+    unknown = sorted(set(options) - set(inspect.signature(factory).parameters))
+    if unknown:
+        offered = ", ".join(inspect.signature(factory).parameters)
+        raise WorldError(f"world {name!r} has no option {', '.join(unknown)}; it has: {offered}.")
+    world: World = factory(**options)
+    return world
+
+
+def replay(
+    world: World, task: Task, games: Path, commands: Sequence[str], digest: str | None = None
+) -> Session:
+    """A session brought to the state that ``commands`` lead to from the start of ``task``.
+
+    With ``digest`` the state reached is verified. Raises :class:`RestoreMismatch`, naming the task, when a command is
+    not offered on the way or the digest differs; never returns a silently different state.
+    """
+    session = world.start(task, games)
+    try:
+        for index, command in enumerate(commands):
+            try:
+                session.step(command)
+            except InadmissibleCommand as error:
+                raise RestoreMismatch(
+                    f"task {task.task_id}: command {index + 1} of {len(commands)} of the recorded prefix "
+                    f"({command!r}) is not possible: the game differs from the one recorded ({error})"
+                ) from error
+        if digest is not None and session.state.digest != digest:
+            raise RestoreMismatch(
+                f"task {task.task_id}: after {len(commands)} commands the state digest is {session.state.digest}, "
+                f"recorded was {digest}. The game file or the library version changed: run the rollouts again."
+            )
+    except BaseException:
+        session.close()
+        raise
+    return session

@@ -1,0 +1,145 @@
+"""TextWorld: cooking, treasure hunting and coin collecting on a Z-machine.
+
+Modules: ``families`` (what can be asked for), ``make`` and ``worker`` (games from seeds), ``games`` (canonical data),
+``engine`` (the Z-machine), ``ground`` (rules as bit masks), ``scene`` (compact view), ``expert`` (shortest plans),
+``session`` (playing).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teachable.worlds.base import GenerationError, Task, WorldError
+from teachable.worlds.textworld.families import FAMILIES, SPLITS
+
+if TYPE_CHECKING:
+    from teachable.worlds.textworld.session import TextWorldSession
+
+PRUNABLE = ("put", "insert", "close", "drop", "lock")
+
+
+class TextWorld:
+    """The world called ``textworld``; see :class:`teachable.worlds.base.World`.
+
+    Options:
+
+    * ``prune``: verbs that players are not offered; any of put, insert, close, drop, lock. No plan needs them.
+      `examine`, `look` and `inventory` are never offered, but for `examine cookbook` until it has been read.
+    * ``max_expert_steps``: games whose shortest winning play is longer are not made.
+    * ``test_foods``: ``train`` (the test split has other games with the same foods and preparations) or ``test``
+      (also foods and preparations that the other splits never show).
+    * ``jobs``: processes that make games. The games do not depend on it.
+    """
+
+    name = "textworld"
+
+    def __init__(
+        self,
+        prune: Sequence[str] = ("put", "insert", "close", "drop"),
+        max_expert_steps: int = 15,
+        test_foods: str = "train",
+        jobs: int = 1,
+    ) -> None:
+        wrong = sorted(set(prune) - set(PRUNABLE))
+        if wrong:
+            raise WorldError(
+                f"textworld: prune cannot hold {', '.join(wrong)}; it may hold {', '.join(PRUNABLE)}."
+            )
+        if test_foods not in ("train", "test"):
+            raise WorldError(f"textworld: test_foods is {test_foods!r}; it must be train or test.")
+        if max_expert_steps < 1 or jobs < 1:
+            raise WorldError("textworld: max_expert_steps and jobs must be at least 1.")
+        self.prune = tuple(sorted(prune))
+        self.max_expert_steps = max_expert_steps
+        self.test_foods = test_foods
+        self.jobs = jobs
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The names of the families."""
+        return tuple(FAMILIES)
+
+    def generate(self, family: str, split: str, seeds: Sequence[int], games: Path) -> list[Task]:
+        """One task per seed. The same arguments give the same bytes in ``games``, on any day, in any number of jobs.
+
+        Raises :class:`GenerationError` with the first trouble when a game cannot be made.
+        """
+        if family not in FAMILIES:
+            raise WorldError(f"textworld has no family {family!r}; it has: {', '.join(FAMILIES)}.")
+        if split not in SPLITS:
+            raise WorldError(f"there is no split {split!r}; splits: {', '.join(SPLITS)}.")
+        if len(set(seeds)) != len(seeds):
+            raise WorldError(f"textworld: the seeds for {family}/{split} are not distinct.")
+        jobs = max(1, min(self.jobs, len(seeds)))
+        requests = [
+            {
+                "family": family,
+                "split": split,
+                "seeds": [int(seed) for seed in seeds[job::jobs]],
+                "games": str(Path(games).resolve()),
+                "limits": {
+                    "max_expert_steps": self.max_expert_steps,
+                    "foods": "train",
+                    "test_foods": self.test_foods,
+                },
+            }
+            for job in range(jobs)
+            if seeds
+        ]
+        with ThreadPoolExecutor(jobs) as pool:
+            made = [task for tasks in pool.map(_ask, requests) for task in tasks]
+        by_seed = {task.seed: task for task in made}
+        return [by_seed[int(seed)] for seed in seeds]
+
+    def start(self, task: Task, games: Path) -> TextWorldSession:
+        """A session at the start of ``task``. The game must be the one the task was made with (its digest)."""
+        from teachable.worlds.textworld.session import TextWorldSession, open_game
+
+        story = Path(games) / task.game
+        game = open_game(story.with_suffix(".json"), self.prune)
+        if game.ground.digest != task.digest:
+            raise WorldError(
+                f"task {task.task_id}: {story} holds another game (digest {game.ground.digest}, the task says "
+                f"{task.digest}). Run the stage that makes the games again."
+            )
+        return TextWorldSession(task, game, story)
+
+
+def _ask(request: dict[str, Any]) -> list[Task]:
+    """Have a worker process make games; raises :class:`GenerationError` when it cannot."""
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    count = len(request["seeds"])
+    what = f"{request['family']}/{request['split']}"
+    try:
+        worker = subprocess.run(
+            [sys.executable, "-m", "teachable.worlds.textworld.worker"],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=120 + 60 * count,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise GenerationError(f"making {count} {what} games took more than {error.timeout:g} s.") from error
+    answers = [json.loads(line) for line in worker.stdout.splitlines()]
+    tasks = [Task(**answer["task"]) for answer in answers if "task" in answer]
+    for answer in answers:
+        if "error" in answer:
+            raise GenerationError(answer["error"])
+    if worker.returncode or len(tasks) != count:
+        last = (worker.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise GenerationError(
+            f"the process that makes {what} games ended with status {worker.returncode} at seed "
+            f"{request['seeds'][len(tasks)] if len(tasks) < count else '?'}: {last}"
+        )
+    return tasks
+
+
+WORLD = TextWorld

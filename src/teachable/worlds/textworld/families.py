@@ -1,0 +1,54 @@
+"""The families of TextWorld games, and how a game finds its split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SPLITS = ("warmstart", "train", "test")
+
+# Games are dealt to splits by a hash of their content (rooms, doors, things, states, recipe; not the wording), two
+# parts in five to `warmstart`, two to `train`, one to `test`. So no game can be in two splits, whatever the seeds, and
+# no split needs to know what the others hold.
+_PARTS = ("warmstart", "warmstart", "train", "train", "test")
+
+
+def split_of(structure: str) -> str:
+    """The split that owns the game whose content hashes to ``structure`` (hexadecimal)."""
+    return _PARTS[int(structure[:12], 16) % len(_PARTS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One kind of game."""
+
+    name: str
+    challenge: str  # cooking | treasure_hunter | coin_collector
+    about: str
+    settings: dict[str, Any] = field(default_factory=dict)  # of TextWorld's challenge
+
+
+def _cooking(name: str, about: str, **settings: Any) -> Family:
+    base = {"recipe": 1, "take": 1, "open": True, "cook": False, "cut": False, "drop": False, "go": 1}
+    return Family(name, "cooking", about, {**base, **settings})
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        _cooking("easy", "one room, one ingredient to find"),
+        _cooking("medium", "one room, one ingredient to find, cut and cook", cook=True, cut=True),
+        _cooking(
+            "nav", "six rooms with doors, two ingredients to find and cook", recipe=2, take=2, cook=True, go=6
+        ),
+        _cooking(
+            "hard", "one room, two ingredients to find, cut and cook", recipe=2, take=2, cook=True, cut=True
+        ),
+        Family(
+            "treasure_hunter", "treasure_hunter", "ten rooms, one object to find behind doors", {"level": 15}
+        ),
+        Family(
+            "coin_collector", "coin_collector", "a chain of eight rooms with a coin at its end", {"level": 8}
+        ),
+    )
+}

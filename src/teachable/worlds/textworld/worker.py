@@ -1,0 +1,38 @@
+"""``python -m teachable.worlds.textworld.worker``: makes the games that standard input asks for.
+
+One JSON object in: family, split, seeds, games, limits. One JSON line out for every seed: the task, or an error.
+Started by :meth:`TextWorld.generate` with ``PYTHONHASHSEED=0``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from teachable.worlds.base import WorldError
+from teachable.worlds.textworld.make import Limits, make
+
+
+def main() -> int:
+    """Serve one request."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever the libraries print is not an answer
+    request = json.load(sys.stdin)
+    limits = Limits(**request["limits"])
+    for seed in request["seeds"]:
+        try:
+            task = make(request["family"], request["split"], seed, Path(request["games"]), limits)
+            answer: dict[str, object] = {"task": asdict(task)}
+        except WorldError as error:
+            answer = {"error": str(error)}
+        print(json.dumps(answer), file=answers, flush=True)
+        if "error" in answer:
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
