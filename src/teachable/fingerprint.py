@@ -1,22 +1,26 @@
 """What code a stage runs, as a digest: it changes when an edit can reach the stage, and only then.
 
-The fingerprint of a module is a SHA-256 over the normalised syntax trees of the module and of every module of the
-same package that it can import, directly or through others. Comments, formatting, docstrings and positions are not in
-a syntax tree so normalised; nothing is imported or executed, so a Snakefile may ask for every stage while it parses.
+The fingerprint of a module is a SHA-256 over the normalised syntax trees of the module and of every module of
+the same package that it can import, directly or through others. Comments, formatting, docstrings and
+positions are not in a syntax tree so normalised; nothing is imported or executed, so a Snakefile may ask for
+every stage while it parses.
 
 What counts as an import:
 
-* ``import p.a``, ``from p.a import x`` (the submodule ``p.a.x`` where there is one, else the module ``p.a``), relative
-  imports, at any depth of the file: a lazy import inside a function is still code that may run;
+* ``import p.a``, ``from p.a import x`` (the submodule ``p.a.x`` where there is one, else the module ``p.a``),
+  relative imports, at any depth of the file: a lazy import inside a function is still code that may run;
 * in a module that calls ``import_module`` or ``__import__``: every string that names a module of the package
-  (``"p.a"``, ``"p.a:Name"``, ``".a"``), and for a pattern such as ``f"p.worlds.{name}"`` all modules below ``p.worlds``;
+  (``"p.a"``, ``"p.a:Name"``, ``".a"``), and for a pattern such as ``f"p.worlds.{name}"`` all modules below
+  ``p.worlds``;
 * not what stands under ``if TYPE_CHECKING:``, which never runs.
 
-A package's ``__init__`` that is named by an import counts in full. One that runs only because a module lies below it
-counts by what running it does to others (calls, assignments to attributes or items, decorated definitions), not by the
-names it defines, so that a registry in ``p/stages/__init__.py`` does not tie every stage to every other.
+A package's ``__init__`` that is named by an import counts in full. One that runs only because a module lies
+below it counts by what running it does to others (calls, assignments to attributes or items, decorated
+definitions), not by the names it defines, so that a registry in ``p/stages/__init__.py`` does not tie every
+stage to every other.
 
-Data files beside a counted module (templates, lists; anything but Python and documentation) count by their bytes.
+Data files beside a counted module (templates, lists; anything but Python and documentation) count by their
+bytes.
 """
 
 from __future__ import annotations
@@ -53,7 +57,8 @@ _COMPANIONS = {
     "seaborn": ("matplotlib",),
 }
 
-# Libraries that cannot change a result: progress bars, and the check of parameters that are in the recipe by value.
+# Libraries that cannot change a result: progress bars, and the check of parameters that are in the recipe by
+# value.
 _WITHOUT_EFFECT = {"tqdm", "pydantic", "pydantic_core", "typing_extensions"}
 
 
@@ -71,37 +76,39 @@ class _Source:
     prefixes: tuple[str, ...]  # packages all of whose modules may be imported by a computed name
 
 
-def fingerprint(module: str) -> str:
-    """Digest (64 hex digits) of the code that running ``module`` can reach inside its own top-level package.
+def fingerprint(*modules: str) -> str:
+    """Digest (64 hex digits) of the code that running ``modules`` can reach inside their top-level package.
 
-    Raises :class:`FingerprintError` when the module does not exist or a reached file is not valid Python.
+    Raises :class:`FingerprintError` when a module does not exist or a reached file is not valid Python.
     """
-    return _fingerprint(module, str(_package_root(module)))
+    lines = (f"{name} {digest}\n" for name, digest in parts(*modules).items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def parts(module: str) -> dict[str, str]:
+def parts(*modules: str) -> dict[str, str]:
     """The pieces :func:`fingerprint` is made of: module or data file -> digest, sorted by name."""
-    return dict(_parts(module, str(_package_root(module))))
+    found: dict[str, str] = {}
+    for module in modules:
+        found.update(_parts(module, str(_package_root(module))))
+    return dict(sorted(found.items()))
 
 
-def library_imports(module: str) -> tuple[str, ...]:
+def library_imports(*modules: str) -> tuple[str, ...]:
     """Top-level import names of the third-party libraries that the reachable code imports, sorted.
 
-    With the libraries that do their work (``transformers`` brings ``tokenizers``), without those that cannot change a
-    result (``tqdm``).
+    With the libraries that do their work (``transformers`` brings ``tokenizers``), without those that cannot
+    change a result (``tqdm``).
     """
-    return _libraries(module, str(_package_root(module)))
+    return tuple(
+        sorted({name for module in modules for name in _libraries(module, str(_package_root(module)))})
+    )
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:
-    """Installed version of every library, by import name, read from metadata without importing; "absent" if missing."""
+    """Installed version of every library, by import name, read from metadata without importing; "absent" if
+    missing.
+    """
     return {name: _version(name) for name in sorted(set(libraries))}
-
-
-@cache
-def _fingerprint(module: str, root: str) -> str:
-    lines = (f"{name} {digest}\n" for name, digest in _parts(module, root))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 @cache
@@ -213,7 +220,7 @@ def _file(name: str, base: Path) -> Path | None:
 
 @cache
 def _data_files(directory: Path) -> tuple[tuple[Path, str], ...]:
-    found = []
+    found: list[tuple[Path, str]] = []
     for entry in sorted(directory.iterdir()):
         if entry.name.startswith((".", "__pycache__")):
             continue
@@ -259,7 +266,8 @@ def _analyse(text: bytes, file: Path, name: str, package: str) -> _Source:
 class _Memory:
     """Analyses of earlier processes, keyed by the bytes of the source: parsing is nine tenths of the time.
 
-    One JSON file in the user's cache directory, replaced by rename; a missing, torn or unwritable one costs time only.
+    One JSON file in the user's cache directory, replaced by rename; a missing, torn or unwritable one costs
+    time only.
     """
 
     def __init__(self, file: Path) -> None:
@@ -383,7 +391,9 @@ def _acts(statement: ast.stmt) -> bool:
 
 
 def _only_dataclass(decorators: list[ast.expr]) -> bool:
-    return all(ast.unparse(decorator).startswith(("dataclass", "cache", "lru_cache")) for decorator in decorators)
+    return all(
+        ast.unparse(decorator).startswith(("dataclass", "cache", "lru_cache")) for decorator in decorators
+    )
 
 
 def _digest(nodes: Iterable[ast.AST]) -> str:
@@ -396,16 +406,15 @@ def _digest(nodes: Iterable[ast.AST]) -> str:
 _LEFT_OUT = {"ctx", "type_comment", "kind", "type_ignores"}
 
 
-@cache
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    return tuple(field for field in kind._fields if field not in _LEFT_OUT)
-
-
 def _write(value: object, emit: Callable[[str], None]) -> None:
-    """Write a tree as text; empty fields are left out, so that Python releases that add one agree with older ones."""
+    """Write a tree as text; empty fields are left out, so that Python releases that add one agree with older
+    ones.
+    """
     if isinstance(value, ast.AST):
         emit(type(value).__name__ + "(")
-        for field in _fields(type(value)):
+        for field in value._fields:
+            if field in _LEFT_OUT:
+                continue
             content = getattr(value, field, None)
             if (content is None and field != "value") or content == []:
                 continue

@@ -3,9 +3,9 @@ cluster.
 
 ``teachable <stage> --in NAME=PATH [NAME=PATH ...] --out NAME=PATH [NAME=PATH ...] --params '<JSON object>'``
 
-An input may have several paths: its name is repeated, and the order counts. ``--log`` and ``--threads`` say
-how to run and not what to make, so they are no part of the recipe that the artifact store keys on. Imports no
-room of science.
+An input may have several paths, in an order that counts: its name is repeated, or the further paths follow
+the first without a name, as Snakemake writes a list. ``--log`` and ``--threads`` say how to run and not what
+to make, so they are no part of the recipe that the artifact store keys on. Imports no room of science.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from teachable.store.objects import digest as digest_of
 from teachable.store.recipe import Recipe
 
 PROGRAM = "teachable"
+_NAMED = re.compile(r"[A-Za-z][\w-]*=")
 
 
 class CommandLineError(TeachableError):
@@ -39,13 +40,12 @@ class StageLike(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def module(self) -> str: ...
-    @property
     def inputs(self) -> tuple[str, ...]: ...  # see teachable.stages.Stage
     @property
     def outputs(self) -> tuple[str, ...]: ...
     @property
     def params(self) -> type[BaseModel]: ...
+    def modules(self, params: Mapping[str, Any]) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def invocation(stage: str, arguments: argparse.Namespace) -> Invocation:
     """The invocation that parsed ``arguments`` stand for. Raises :class:`CommandLineError`."""
     inputs: dict[str, list[Path]] = {}
-    for name, path in map(_assignment, arguments.inputs):
-        inputs[name] = [*inputs.get(name, []), path]
+    name = ""
+    for text in arguments.inputs:
+        if name and not _NAMED.match(text):
+            inputs[name].append(Path(text))
+            continue
+        name, path = _assignment(text)
+        inputs.setdefault(name, []).append(path)
     outputs: dict[str, Path] = {}
     for name, path in map(_assignment, arguments.outputs):
         if name in outputs:
@@ -186,29 +191,32 @@ def recipe(call: Invocation, stage: StageLike, digest: Callable[[Path], str] = d
         for path in paths:
             if not path.exists():
                 raise MissingInput(f"{call.stage}: input {name!r} is not there: {path}")
+    params = validated(call, stage).model_dump(mode="json")
+    modules = stage.modules(params)
     return Recipe(
         stage=call.stage,
-        code=fingerprint.fingerprint(stage.module),
-        params=validated(call, stage).model_dump(mode="json"),
+        code=fingerprint.fingerprint(*modules),
+        params=params,
         inputs={name: tuple(digest(path) for path in paths) for name, paths in call.inputs.items()},
-        versions=fingerprint.versions(fingerprint.library_imports(stage.module)),
+        versions=fingerprint.versions(fingerprint.library_imports(*modules)),
         outputs=tuple(sorted(call.outputs)),
     )
 
 
 def provenance(call: Invocation, stage: StageLike) -> dict[str, Any]:
     """What ``explain`` wants to know later and the key does not need: where the pieces came from."""
+    modules = stage.modules(validated(call, stage).model_dump(mode="json"))
     return {
-        "module": stage.module,
-        "code": fingerprint.parts(stage.module),
+        "modules": list(modules),
+        "code": fingerprint.parts(*modules),
         "inputs": {name: [str(path) for path in paths] for name, paths in call.inputs.items()},
         "outputs": {name: str(path) for name, path in call.outputs.items()},
     }
 
 
 def _assignment(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not equals or not path or not re.fullmatch(r"[A-Za-z][\w-]*", name):
+    name, _, path = text.partition("=")
+    if not path or not _NAMED.match(text):
         raise CommandLineError(f"expected NAME=PATH, found {text!r}")
     return name, Path(path)
 
