@@ -4,40 +4,10 @@ Needs: the tables of all phases. Makes: figures/fig_*.pdf|png, tables/tab_*.tex|
 results/report.html and report.md.
 """
 
-from teachable.paper import FIGURES, MINIMUM_FIGURES, MINIMUM_TABLES, TABLES
+from teachable.paper import FIGURES, INPUTS, MINIMUM_FIGURES, MINIMUM_TABLES, TABLES
 
-# The names by which figures, tables, criteria and report ask for data.
-DATA = {
-    "config": "results/config.json",
-    "splits": "results/phase0/splits.json",
-    "steps": "results/phase0/steps.parquet",
-    "episodes": "results/phase0/episodes.parquet",
-    "snapshots": "results/phase0/snapshots.parquet",
-    "advice": "results/phase0/advice.parquet",
-    "restore_check": "results/phase0/restore_check.json",
-    "labeled": "results/phase1/labeled_snapshots.parquet",
-    "thresholds": "results/phase1/thresholds.json",
-    "panels": "results/phase1/panels.parquet",
-    "microtraining": "results/phase1b/microtraining.parquet",
-    "cpt_correlation": "results/phase1b/cpt_correlation.json",
-    "budget": "results/phase2/budget.parquet",
-    "training_summary": "results/phase2/training_summary.json",
-    "metrics": "results/phase3/metrics.parquet",
-    "contrasts": "results/phase3/contrasts.parquet",
-    "transfer": "results/phase3/transfer.parquet",
-    "mechanistic": "results/phase3/mechanistic.parquet",
-    "drift": "results/phase3/drift.parquet",
-    "checkpoints": "results/phase3/checkpoints.parquet",
-    "predictions": "results/phase4/predictions.parquet",
-    "predictor_metrics": "results/phase4/metrics.parquet",
-    "calibration": "results/phase4/calibration.parquet",
-    "importance": "results/phase4/importance.parquet",
-    "confusion": "results/phase4/confusion.parquet",
-    "cost": "results/phase4/cost.parquet",
-    "selection": "results/phase5/sets.parquet",
-    "selection_metrics": "results/phase5/metrics.parquet",
-    "selection_contrasts": "results/phase5/contrasts.parquet",
-}
+# The names by which figures, tables, criteria and report ask for data, and where it lies.
+DATA = {name: f"results/{item.path}" for name, item in INPUTS.items()}
 
 
 def read_by(stage, names):

@@ -25,8 +25,12 @@ class Section(BaseModel):
 class World(Section):
     name: Literal["textworld"] = Field(description="which world the tasks come from")
     max_steps: Positive = Field(description="commands an episode may take")
-    prune_containers: bool = Field(description="leave put, insert and close out of the admissible commands")
-    timeout_s: Above0 = Field(description="seconds after which one engine step counts as an engine fault")
+    prune: list[Literal["put", "insert", "close", "drop", "lock"]] = Field(
+        description="verbs that are left out of the admissible commands; no plan of these families needs them"
+    )
+    test_foods: Literal["train", "test"] = Field(
+        description="train: test games use the same foods as the others; test: foods never seen in training, too"
+    )
 
 
 class Tasks(Section):

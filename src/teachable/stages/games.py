@@ -31,4 +31,9 @@ def games_root(games: Sequence[Path]) -> Path:
 
 
 def open_world(section: c.World) -> World:
-    return get_world(section.name, prune_containers=section.prune_containers, timeout_s=section.timeout_s)
+    return get_world(
+        section.name,
+        prune=section.prune,
+        max_expert_steps=section.max_steps,
+        test_foods=section.test_foods,
+    )
