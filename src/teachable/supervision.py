@@ -1,12 +1,13 @@
-"""From one snapshot and its advice to patches (what the student reads) and supervised examples (what it learns).
+"""From one snapshot and its advice to patches (what the student reads) and supervised examples (what it
+learns).
 
-A patch is text in the student's context at one decision. The four of a snapshot are framed as an example from a
-similar situation, never as a rule, and match in length: the longest has at most 30 % more words than the shortest.
-That holds by construction: every patch is a fixed frame around the actions (never cut), free text of the teacher
-(cut when long) and neutral filler (added when short). The placebo is frame and filler only.
+A patch is text in the student's context at one decision. The four of a snapshot are framed as an example from
+a similar situation, never as a rule, and match in length: the longest has at most 30 % more words than the
+shortest. That holds by construction: every patch is a fixed frame around the actions (never cut), free text
+of the teacher (cut when long) and neutral filler (added when short). The placebo is frame and filler only.
 
-Two registers: ``compact`` for the built-in small student (about 12-24 words of regular phrasing) and ``full`` for chat
-models (about 36-90 words).
+Two registers: ``compact`` for the built-in small student (about 12-24 words of regular phrasing) and ``full``
+for chat models (about 36-90 words).
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ TOLERANCE = 1.3  # most words of any patch of a snapshot / fewest words
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """How a register speaks. Templates are sequences of fixed text, ``<action>`` slots and ``{free text}`` slots."""
+    """How a register speaks. Templates are sequences of fixed text, ``<action>`` slots and ``{free text}``
+    slots."""
 
     opening: str
     templates: Mapping[str, tuple[str, ...]]
@@ -145,9 +147,9 @@ def patch(
 ) -> str:
     """The text to put into the context of one decision under ``condition``; ``""`` for ``base``.
 
-    ``key`` (the snapshot's id) seeds the choice of filler. A placebo takes its length from the other patches of
-    ``advice``, or from ``placebo_like`` (words) where there is no advice. Raises :class:`AdviceError` when the advice
-    is missing: nothing else ever stands in for it.
+    ``key`` (the snapshot's id) seeds the choice of filler. A placebo takes its length from the other patches
+    of ``advice``, or from ``placebo_like`` (words) where there is no advice. Raises :class:`AdviceError` when
+    the advice is missing: nothing else ever stands in for it.
     """
     if condition not in CONDITIONS:
         raise AdviceError(f"unknown condition {condition!r}; one of {', '.join(CONDITIONS)}.")
@@ -217,9 +219,9 @@ def example(
 ) -> Example:
     """The supervised example of a snapshot in one format; the completion is always the teacher's action.
 
-    ``demo``: the plain context. ``contrast``: the failed action and why it was poor, the better one and why, in the
-    place of the patch. ``hint``: the diagnosis in the place of the patch. Raises :class:`AdviceError` when the
-    teacher's action is not admissible there.
+    ``demo``: the plain context. ``contrast``: the failed action and why it was poor, the better one and why,
+    in the place of the patch. ``hint``: the diagnosis in the place of the patch. Raises :class:`AdviceError`
+    when the teacher's action is not admissible there.
     """
     if format not in FORMATS:
         raise AdviceError(f"unknown format {format!r}; one of {', '.join(FORMATS)}.")
@@ -299,7 +301,8 @@ def _shares(lengths: Sequence[int], budget: int) -> list[int]:
 
 
 def _cut(text: str, words: int) -> str:
-    """At most ``words`` words: whole sentences, else whole clauses, where they are most of it; else an ellipsis."""
+    """At most ``words`` words: whole sentences, else whole clauses, where they are most of it; else an
+    ellipsis."""
     split = text.split()
     if len(split) <= words:
         return text
@@ -313,7 +316,8 @@ def _cut(text: str, words: int) -> str:
 def _pad(style: _Style, text: str, fewest: int, most: int, key: str, avoid: str) -> str:
     """``text`` with neutral sentences added until it has ``fewest`` words, never more than ``most``.
 
-    ``fewest <= most - 2`` makes this always possible: a text that is too short has room for a filler of three words.
+    ``fewest <= most - 2`` makes this always possible: a text that is too short has room for a filler of three
+    words.
     """
     usable = [filler for filler in style.fillers if not (avoid and names_action(filler, avoid))]
     generator = seeds.stream(0, "supervision", key)

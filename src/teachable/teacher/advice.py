@@ -1,7 +1,7 @@
 """The contract of one piece of advice: what a teacher must answer, and what is accepted.
 
-:class:`Answer` is the structured output that a teacher returns, :func:`check` the rules it has to meet against one
-snapshot, :class:`AdviceText` the accepted advice as the rest of the project reads it.
+:class:`Answer` is the structured output that a teacher returns, :func:`check` the rules it has to meet
+against one snapshot, :class:`AdviceText` the accepted advice as the rest of the project reads it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Answer(BaseModel):
     suggested_action: str = Field(description="Exactly one of the admissible commands, copied verbatim.")
     rationale: str = Field(description="1-2 sentences: why the suggested command is right here.")
     diagnosis: str = Field(
-        description="1-2 sentences: what is going wrong or still missing, WITHOUT naming the suggested command."
+        description="1-2 sentences: what is going wrong or missing, WITHOUT naming the suggested command."
     )
     why_bad: str = Field(description="1-2 sentences: why the agent's command is poor here.")
     error_type: ErrorType
@@ -54,8 +54,8 @@ class AdviceText:
     """Accepted advice on one snapshot.
 
     ``bad_action`` is the command that a contrast holds against ``suggested_action`` (see :func:`bad_action`).
-    Construction raises :class:`AdviceError` when a text is blank, when the two actions are the same, or when the
-    diagnosis names the suggested action.
+    Construction raises :class:`AdviceError` when a text is blank, when the two actions are the same, or when
+    the diagnosis names the suggested action.
     """
 
     suggested_action: str
@@ -74,7 +74,8 @@ class AdviceText:
             raise AdviceError(f"advice: the bad action equals the suggested one, {self.suggested_action!r}.")
         if names_action(self.diagnosis, self.suggested_action):
             raise AdviceError(
-                f"advice: the diagnosis {self.diagnosis!r} names the suggested action {self.suggested_action!r}; "
+                f"advice: the diagnosis {self.diagnosis!r} names the suggested action "
+                f"{self.suggested_action!r}; "
                 "a hint must not contain the answer."
             )
 
@@ -82,8 +83,8 @@ class AdviceText:
     def from_rows(cls, snapshot: Mapping[str, Any], advice: Mapping[str, Any] | None) -> AdviceText:
         """Advice from a row of SNAPSHOTS and its row of ADVICE (or one row of LABELED joined with the texts).
 
-        Raises :class:`AdviceError` when the row is missing, belongs to another snapshot, is marked invalid, or
-        suggests a command that is not admissible in the snapshot.
+        Raises :class:`AdviceError` when the row is missing, belongs to another snapshot, is marked invalid,
+        or suggests a command that is not admissible in the snapshot.
         """
         name = snapshot.get("snapshot_id")
         if advice is None:
@@ -121,10 +122,11 @@ def bad_action(
     *,
     name: str = "this decision",
 ) -> str:
-    """The command to hold against ``suggested``: what the student did, or its runner-up where it did the right thing.
+    """The command to hold against ``suggested``: what the student did, or its runner-up where it did the
+    right thing.
 
-    A failed episode has right decisions too. There the student's own most probable other command takes the place of
-    the bad action (``logp`` aligned with ``commands``, nats; ties go to the earlier command). Raises
+    A failed episode has right decisions too. There the student's own most probable other command takes the
+    place of the bad action (``logp`` aligned with ``commands``, nats; ties go to the earlier command). Raises
     :class:`AdviceError` when there is no other command or no distribution to choose it by.
     """
     if student_action != suggested:
@@ -136,7 +138,8 @@ def bad_action(
         )
     if logp is None or len(logp) != len(commands):
         raise AdviceError(
-            f"{name}: the student did {suggested!r}, as advised, and its distribution over the {len(commands)} "
+            f"{name}: the student did {suggested!r}, as advised, and its distribution over the "
+            f"{len(commands)} "
             "commands is missing, so its runner-up is unknown."
         )
     return commands[max(others, key=lambda index: (logp[index], -index))]
@@ -160,8 +163,8 @@ def check(answer: Answer, commands: Sequence[str]) -> str | None:
 def names_action(text: str, action: str) -> bool:
     """Whether ``text`` gives ``action`` away.
 
-    True when the action occurs verbatim (case and articles ignored), or when one sentence holds the action's verb,
-    in any form, and then all its other content words in order: "taking the knife off the counter" names
+    True when the action occurs verbatim (case and articles ignored), or when one sentence holds the action's
+    verb, in any form, and then all its other content words in order: "taking the knife off the counter" names
     "take knife from counter".
     """
     wanted = _words(action)

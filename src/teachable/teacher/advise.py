@@ -1,0 +1,210 @@
+"""Advice on a table of snapshots: one row each, valid or not, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from teachable import tables
+from teachable.teacher import oracle, prompt
+from teachable.teacher.advice import AdviceText, Answer, bad_action, check
+from teachable.teacher.cache import RequestCache
+from teachable.teacher.errors import AdviceError, BudgetExceeded, TeacherError
+from teachable.teacher.ledger import Ledger
+from teachable.teacher.openai_client import Endpoint, RequestRefused, Stopped
+from teachable.teacher.settings import TeacherSettings
+
+Row = Mapping[str, Any]
+Progress = Callable[[int, int], object]  # snapshots done, snapshots in all
+
+DEAD_END = "dead end: the task can no longer be won from here"
+
+
+def advise_snapshots(
+    snapshots: pl.DataFrame,
+    expert_actions: Mapping[str, str | None],
+    settings: TeacherSettings,
+    *,
+    register: prompt.Register = "compact",
+    progress: Progress | None = None,
+    sleep: Callable[[float], object] | None = None,
+) -> pl.DataFrame:
+    """Ask the teacher about every row of SNAPSHOTS; returns ADVICE, one row per snapshot in the same order.
+
+    ``expert_actions`` has the solver's command for every snapshot id, ``None`` at a dead end. The oracle
+    explains it; an endpoint never sees it, and it is only recorded. Advice that is not accepted gives a row
+    with ``valid`` false and the reason. Tokens, cost and attempts are those of the answers, whether they came
+    from the cache or not, so a second run gives the same table.
+
+    Raises :class:`BudgetExceeded`, :class:`TeacherUnavailable` or :class:`TeacherError`; every answer that
+    came in is in the cache by then, and the same call resumes. ``sleep`` replaces waiting between attempts
+    (for tests).
+    """
+    rows = snapshots.to_dicts()
+    for row in rows:
+        name = row["snapshot_id"]
+        if name not in expert_actions:
+            raise TeacherError(f"snapshot {name}: its expert action was not computed.")
+        expert = expert_actions[name]
+        if expert is not None and expert not in row["commands"]:
+            raise TeacherError(
+                f"snapshot {name}: the expert's {expert!r} is not an admissible command there."
+            )
+    if settings.source == "oracle":
+        made = []
+        for row in rows:
+            made.append(_from_oracle(row, expert_actions[row["snapshot_id"]]))
+            if progress:
+                progress(len(made), len(rows))
+    else:
+        made = _from_endpoint(rows, expert_actions, settings, register, progress, sleep)
+    return tables.conform(pl.DataFrame(made, schema=dict(tables.ADVICE)), tables.ADVICE, "advice")
+
+
+def _row(snapshot: Row, expert: str | None, teacher: str, model: str, **values: Any) -> dict[str, Any]:
+    blank = dict.fromkeys(tables.ADVICE)
+    return {
+        **blank,
+        "snapshot_id": snapshot["snapshot_id"],
+        "valid": False,
+        "teacher": teacher,
+        "model": model,
+        "attempts": 0,
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "cost_usd": 0.0,
+        "expert_action": expert,
+        "unwinnable": expert is None,
+        **values,
+    }
+
+
+def _from_oracle(snapshot: Row, expert: str | None) -> dict[str, Any]:
+    if expert is None:
+        return _row(snapshot, None, "oracle", "oracle", reason=DEAD_END)
+    name = snapshot["snapshot_id"]
+    try:
+        bad = bad_action(
+            snapshot["student_action"], expert, snapshot["commands"], snapshot["logp"], name=name
+        )
+    except AdviceError as error:
+        return _row(snapshot, expert, "oracle", "oracle", reason=str(error))
+    reading = oracle.explain(expert, bad, memo=snapshot["memo"], goal=snapshot["goal"], key=name)
+    return _row(
+        snapshot,
+        expert,
+        "oracle",
+        "oracle",
+        valid=True,
+        attempts=1,
+        suggested_action=expert,
+        rationale=reading.text.rationale,
+        diagnosis=reading.text.diagnosis,
+        why_bad=reading.text.why_bad,
+        error_type=reading.error_type,
+        confidence=reading.confidence,
+    )
+
+
+def _from_endpoint(
+    rows: list[dict[str, Any]],
+    expert_actions: Mapping[str, str | None],
+    settings: TeacherSettings,
+    register: prompt.Register,
+    progress: Progress | None,
+    sleep: Callable[[float], object] | None,
+) -> list[dict[str, Any]]:
+    ledger = Ledger(Path(settings.cache), settings.budget_usd)
+    endpoint = Endpoint(settings, RequestCache(settings.cache), ledger, sleep=sleep)
+    made: list[dict[str, Any] | None] = [None] * len(rows)
+    failure: BaseException | None = None
+    done = 0
+    with ThreadPoolExecutor(settings.concurrency, thread_name_prefix="teacher") as pool:
+        futures = {
+            pool.submit(_consult, endpoint, row, expert_actions[row["snapshot_id"]], register): index
+            for index, row in enumerate(rows)
+        }
+        try:
+            for future in as_completed(futures):
+                error = None if future.cancelled() else future.exception()
+                if future.cancelled() or isinstance(error, Stopped):
+                    continue
+                if error is not None:
+                    failure = failure or error
+                    endpoint.stop()
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    continue
+                made[futures[future]] = future.result()
+                done += 1
+                if progress:
+                    progress(done, len(rows))
+        except BaseException:  # an interrupt: let what is on its way be stored, send nothing more
+            endpoint.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if failure is not None:
+        if isinstance(failure, BudgetExceeded):
+            raise BudgetExceeded(
+                f"teacher: {done} of {len(rows)} snapshots are finished; {failure}"
+            ) from None
+        raise failure
+    return [row for row in made if row is not None]
+
+
+def _consult(
+    endpoint: Endpoint, snapshot: Row, expert: str | None, register: prompt.Register
+) -> dict[str, Any]:
+    """Ask about one snapshot until an answer is accepted or the attempts are used up."""
+    settings = endpoint.settings
+    name, commands = snapshot["snapshot_id"], snapshot["commands"]
+    if len(commands) < 2:
+        reason = "only one command is admissible, so there is nothing to teach"
+        return _row(snapshot, expert, "openai", settings.model, reason=reason)
+    shape = prompt.response_format(settings.response_format, commands, settings.enum_actions)
+    conversation = prompt.messages(snapshot, register)
+    used: dict[str, Any] = {"attempts": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
+    problem = ""
+    for attempt in range(settings.max_retries + 1):
+        try:
+            reply = endpoint.ask(conversation, shape, attempt=attempt, label=name)
+        except RequestRefused as error:
+            return _row(snapshot, expert, "openai", settings.model, **used, reason=str(error))
+        used["attempts"] += 1
+        used["cost_usd"] += reply.cost_usd
+        for count in ("prompt_tokens", "completion_tokens"):
+            new = getattr(reply, count)
+            used[count] = None if new is None or used[count] is None else used[count] + new
+        answer = prompt.parse(reply.text, settings.response_format)
+        problem = _problem(answer, snapshot)
+        if isinstance(answer, Answer) and not problem:
+            return _row(
+                snapshot,
+                expert,
+                "openai",
+                settings.model,
+                **used,
+                valid=True,
+                **answer.model_dump(mode="json"),
+            )
+        if reply.truncated:
+            problem = f"it was cut off at {settings.max_tokens} tokens"
+        conversation = [*conversation, *prompt.correction(reply.text, problem, commands)]
+    reason = f"advice_invalid after {used['attempts']} answers; the last: {problem}"
+    return _row(snapshot, expert, "openai", settings.model, **used, reason=reason)
+
+
+def _problem(answer: Answer | str, snapshot: Row) -> str:
+    """Why an answer is not accepted; empty when it is."""
+    if isinstance(answer, str):
+        return answer
+    problem = check(answer, snapshot["commands"])
+    if problem is None:
+        try:
+            AdviceText.from_rows(snapshot, {"valid": True, **answer.model_dump()})
+        except AdviceError as error:
+            problem = str(error)
+    return problem or ""

@@ -1,0 +1,106 @@
+"""The request cache: what was paid for is on disk before anything else is done with it, and is never asked
+twice.
+
+One file per answer, ``<cache>/answers/<2 hex>/<sha256 of the request>.json``, written under a temporary name,
+synced and linked into place. Many processes on many machines may share a cache on NFS: the first answer to a
+request wins, and later writers take it over. A file that is torn or was edited is noticed by its checksum,
+put aside and asked again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+def request_key(request: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of a request: model, endpoint, messages, schema, prompt version,
+    attempt."""
+    canonical = json.dumps(request, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class RequestCache:
+    """Answers by the content of their request."""
+
+    def __init__(self, directory: Path | str) -> None:
+        self.directory = Path(directory) / "answers"
+
+    def path(self, key: str) -> Path:
+        return self.directory / key[:2] / f"{key}.json"
+
+    def get(self, key: str) -> str | None:
+        """The stored response body, or ``None``; a corrupt entry is put aside with a warning and counts as
+        missing."""
+        path = self.path(key)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            self._put_aside(path, type(error).__name__)
+            return None
+        body: object = None
+        try:
+            entry = json.loads(text)
+            body = entry["response"]
+            sound = isinstance(body, str) and entry["key"] == key and entry["sha256"] == _checksum(key, body)
+        except (ValueError, KeyError, TypeError):
+            sound = False
+        if not sound:
+            self._put_aside(path, "its checksum does not match")
+            return None
+        return str(body)
+
+    def put(self, key: str, request: Mapping[str, Any], response: str) -> str:
+        """Store a response body; returns the body now in the cache, another writer's when that one came
+        first."""
+        path = self.path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        entry = {
+            "key": key,
+            "request": request,
+            "response": response,
+            "received": datetime.now(UTC).isoformat(timespec="seconds"),
+            "sha256": _checksum(key, response),
+        }
+        temporary = path.with_name(f".{key[:12]}.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(entry, file, indent=1, sort_keys=True, ensure_ascii=True)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                first = self.get(key)
+                if first is not None:
+                    return first
+                os.replace(temporary, path)
+            except OSError:  # a file system without hard links
+                os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return response
+
+    def _put_aside(self, path: Path, why: str) -> None:
+        aside = path.with_name(f"{path.name}.corrupt-{uuid.uuid4().hex[:8]}")
+        log.warning("teacher cache: %s is corrupt (%s); kept as %s and asked again", path, why, aside.name)
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            os.replace(path, aside)
+
+
+def _checksum(key: str, body: str) -> str:
+    return hashlib.sha256(f"{key}\n{body}".encode()).hexdigest()

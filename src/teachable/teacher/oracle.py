@@ -1,0 +1,251 @@
+"""Advice from the game's own solver: no network, a small vocabulary, short sentences, and nothing that is not
+so.
+
+The command comes from the solver; the words come from what the student could see: the documents read (memo),
+the goal and the two commands. Each text has several wordings, chosen by the snapshot's id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from teachable import seeds
+from teachable.teacher.advice import AdviceText, names_action
+
+_CUTS = {"slice": "sliced", "dice": "diced", "chop": "chopped"}
+_HEATS = {"oven": "roasted", "stove": "fried", "bbq": "grilled"}
+_MANNERS = {
+    "sliced": r"slic",
+    "diced": r"dic(?:e|ing)",
+    "chopped": r"chop",
+    "roasted": r"roast",
+    "fried": r"fr(?:y|ied)",
+    "grilled": r"grill",
+}
+_PASSAGES = re.compile(r"\b(?:door|gate|hatch|portal|gateway|passageway)\b")
+_TOOLS = re.compile(r"\b(?:knife|key|latchkey|passkey|keycard)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command taken apart: ``kind`` is what it is for, ``manner`` how a cut or cooked thing will be."""
+
+    kind: str  # read go open unlock take cut cook prepare eat leave other
+    object: str
+    manner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The oracle's advice with its error type and its confidence."""
+
+    text: AdviceText
+    error_type: str
+    confidence: str
+
+
+def understand(command: str) -> Command:
+    """Take a command of a text game apart."""
+    verb, _, rest = command.partition(" ")
+    target, _, tool = re.sub(r" (with|from|in|into|on|onto) ", "\n", rest, count=1).partition("\n")
+    if verb in ("examine", "read") and "book" in target:
+        return Command("read", target)
+    if verb in _CUTS:
+        return Command("cut", target, _CUTS[verb])
+    if verb == "cook":
+        return Command("cook", target, _HEATS.get(tool.lower(), "cooked"))
+    if verb in ("go", "open", "unlock", "take", "prepare", "eat"):
+        return Command(verb, target)
+    if verb in ("drop", "put", "insert"):
+        return Command("leave", target)
+    return Command("other", target or verb)
+
+
+def explain(suggested: str, bad: str, *, memo: str, goal: str, key: str) -> Reading:
+    """Why ``suggested`` and not ``bad``, for a student that has read ``memo`` and knows ``goal``.
+
+    ``suggested`` need not be the solver's command: examples that teach a student to read take a random one.
+    """
+    good, poor = understand(suggested), understand(bad)
+    known = f"{memo}\n{goal}".lower()
+    error_type, confidence, faults = _fault(good, poor, memo.lower(), known)
+    diagnoses = [text for text in _diagnosis(good) if not names_action(text, suggested)]
+    if not diagnoses:
+        diagnoses = [
+            t
+            for t in ("Something is left to do here.", "One thing is still open.")
+            if not names_action(t, suggested)
+        ]
+    text = AdviceText(
+        suggested_action=suggested,
+        bad_action=bad,
+        rationale=_pick(_reason(good, memo.lower(), known), key, "rationale"),
+        diagnosis=_pick(diagnoses, key, "diagnosis"),
+        why_bad=_pick(faults, key, "why_bad"),
+    )
+    return Reading(text, error_type, confidence)
+
+
+def _pick(texts: Sequence[str], key: str, slot: str) -> str:
+    return texts[seeds.integer(0, "oracle", key, slot) % len(texts)]
+
+
+def _reason(good: Command, memo: str, known: str) -> tuple[str, ...]:
+    """Why the suggested command is right."""
+    thing = good.object
+    match good.kind:
+        case "read":
+            return ("The recipe is in there.", "It tells what to do.", "The recipe is not known yet.")
+        case "go":
+            return (
+                "The next step is in another room.",
+                "The way goes on there.",
+                "What is needed is not here.",
+            )
+        case "unlock":
+            return ("It is locked and the key is here.", "It stays shut without the key.")
+        case "open" if _PASSAGES.search(thing):
+            return ("The way leads through it.", "It blocks the way.", "The way on is closed.")
+        case "open":
+            return ("Something needed is inside.", "It is closed and holds what is needed.")
+        case "take" if _mentions(memo, thing):
+            return (f"The recipe needs the {thing}.", "The recipe asks for it.", "It is in the recipe.")
+        case "take" if _mentions(known, thing):
+            return ("The goal asks for it.", "It is part of the goal.")
+        case "take" if _TOOLS.search(thing):
+            return ("It is a tool for the next step.", "It is needed as a tool.")
+        case "take":
+            return ("It is needed later.", "It is of use later.")
+        case "cut" | "cook" if good.manner in _wanted(memo, thing):
+            return (f"The recipe wants it {good.manner}.", f"The {thing} must be {good.manner}.")
+        case "cut" | "cook":
+            return (f"It has to be {good.manner}.", f"Then it is {good.manner}, as needed.")
+        case "prepare":
+            return ("All parts are ready.", "Everything in the recipe is done.")
+        case "eat":
+            return ("The meal is ready.", "That ends the task.")
+        case "leave":
+            return ("It belongs there.", "It is not needed in hand.")
+        case _:
+            return ("It is the next step.", "The goal needs it now.")
+
+
+def _diagnosis(good: Command) -> tuple[str, ...]:
+    """What is missing; names the object or the kind of subgoal, never the command."""
+    thing = good.object
+    match good.kind:
+        case "read":
+            return ("The recipe is not known yet.", "Nobody knows yet what the dish needs.")
+        case "go":
+            return ("What is needed is not in this room.", "Nothing more is to be done in this room.")
+        case "unlock":
+            return (f"The {thing} is still locked.", f"Without a key the {thing} stays shut.")
+        case "open":
+            return (f"The {thing} is still closed.", f"The closed {thing} is in the way.")
+        case "take":
+            return (f"The {thing} is not in hand yet.", f"The {thing} is missing in the hands.")
+        case "cut":
+            return (f"The {thing} is not cut as it should be.", f"The {thing} still needs a knife.")
+        case "cook":
+            return (f"The {thing} has not seen the right heat.", f"The {thing} still needs heat.")
+        case "prepare":
+            return ("All parts are ready but there is no meal.", "The parts are not one dish yet.")
+        case "eat":
+            return ("The meal is there and still whole.", "Only the very last step is missing.")
+        case "leave":
+            return (f"The {thing} is not in its place.", f"The {thing} is still in hand.")
+        case _:
+            return (f"The {thing} is not dealt with yet.", f"Something about the {thing} is still open.")
+
+
+def _fault(good: Command, poor: Command, memo: str, known: str) -> tuple[str, str, tuple[str, ...]]:
+    """Error type, confidence and wordings of why ``poor`` is poor where ``good`` is right."""
+    thing = poor.object
+    wanted = _wanted(memo, thing)
+    if good.kind == "read":
+        return (
+            "exploration_failure",
+            "high",
+            ("The recipe is not read yet.", "It acts before it knows the recipe."),
+        )
+    if poor.kind in ("cut", "cook"):
+        if wanted and poor.manner not in wanted:
+            return (
+                "attribute_confusion",
+                "high",
+                (f"The recipe does not want it {poor.manner}.", "That is the wrong way."),
+            )
+        if (good.kind, good.object) == (poor.kind, thing) and good.manner != poor.manner:
+            return (
+                "attribute_confusion",
+                "high",
+                (f"It should not be {poor.manner}.", "That is the wrong way."),
+            )
+        if _mentions(memo, thing):
+            return "planning_error", "medium", ("Something else comes first.", "It is too early for that.")
+        return (
+            "attribute_confusion",
+            "medium",
+            (f"The {thing} is the wrong thing.", "That is the wrong thing."),
+        )
+    if poor.kind == "go":
+        if good.kind == "go":
+            return "exploration_failure", "medium", ("That way leads away.", "That is the wrong way to go.")
+        return (
+            "exploration_failure",
+            "medium",
+            ("It leaves with work to do here.", "Something is still to do here."),
+        )
+    if poor.kind == "eat":
+        if _mentions(memo, thing):
+            return "affordance_miss", "high", ("The recipe still needs it.", "Then the dish cannot be made.")
+        return "affordance_miss", "high", ("That does not help the goal.", "It is of no use here.")
+    if poor.kind == "take":
+        if _mentions(known, thing):
+            return "planning_error", "medium", ("Something else comes first.", "It can wait.")
+        if good.kind == "take":
+            return (
+                "attribute_confusion",
+                "medium",
+                (f"The {thing} is the wrong thing.", "That is the wrong thing."),
+            )
+        return "affordance_miss", "medium", ("Nothing asks for it.", "It is not needed now.")
+    if poor.kind == "open":
+        if good.kind == "open":
+            return (
+                "attribute_confusion",
+                "medium",
+                ("That is the wrong one.", "The way is not there.")
+                if (_PASSAGES.search(thing))
+                else ("That is the wrong one.", "What is needed is not in it."),
+            )
+        return "planning_error", "medium", ("That is not needed now.", "Something else comes first.")
+    if poor.kind == "leave":
+        if _mentions(known, thing):
+            return "planning_error", "high", ("It is still needed.", "That puts away what is needed.")
+        return "affordance_miss", "medium", ("That gets nothing done.", "It changes nothing that matters.")
+    if poor.kind in ("prepare", "unlock"):
+        return "planning_error", "medium", ("It is too early for that.", "Something else comes first.")
+    return "affordance_miss", "medium", ("That gets nothing done.", "It changes nothing that matters.")
+
+
+def _mentions(text: str, thing: str) -> bool:
+    return bool(thing) and re.search(rf"\b{re.escape(thing.lower())}\b", text) is not None
+
+
+def _wanted(memo: str, thing: str) -> set[str]:
+    """How the recipe wants ``thing``: read from the clauses of its lines that name it."""
+    wanted: set[str] = set()
+    for line in re.split(r"[\n.;]+", memo):
+        if not _mentions(line, thing):
+            continue
+        clauses = [clause for clause in line.split(",") if _mentions(clause, thing)]
+        found = _manners(" ".join(clauses))
+        wanted |= found or _manners(line)
+    return wanted
+
+
+def _manners(text: str) -> set[str]:
+    return {manner for manner, stem in _MANNERS.items() if re.search(rf"\b{stem}", text)}

@@ -1,0 +1,112 @@
+"""What the teacher is asked, and how its answer is read.
+
+The expert's command is never part of the question: the teacher sees what the student could see, what the
+student did, and that the episode failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from teachable.teacher.advice import Answer, bad_action
+from teachable.teacher.errors import AdviceError
+
+PROMPT_VERSION = 1  # change it with any change of wording: it is part of the cache key
+
+Message = dict[str, str]
+Register = Literal["compact", "full"]
+
+_SYSTEM = """\
+You review single decisions of an agent that plays a text-based game and failed to reach its goal. You are \
+shown the goal, what the agent could see, and the commands that were admissible. Decide which admissible \
+command is best here and explain it. Answer with one JSON object with exactly these keys:
+- "suggested_action": exactly one of the admissible commands, copied character by character.
+- "rationale": {length}: why that command is right here.
+- "diagnosis": {length}: what is going wrong or still missing. It must not name or paraphrase that command.
+- "why_bad": {length}: why the agent's command is poor here. If the agent's command is the best one, suggest \
+it and say instead why its second choice would be worse.
+- "error_type": "affordance_miss" (the command does nothing useful or ignores what can be done), \
+"attribute_confusion" (wrong object, tool or manner), "planning_error" (a useful step at the wrong time) or \
+"exploration_failure" (wandering, or not finding out what is needed).
+- "confidence": "low", "medium" or "high".
+Describe this situation only; give no general rules and do not address the agent."""
+
+_LENGTH = {"compact": "one sentence of at most 8 simple words", "full": "one or two short sentences"}
+
+
+def messages(snapshot: Mapping[str, Any], register: Register) -> list[Message]:
+    """The question about one row of SNAPSHOTS."""
+    parts = [f"GOAL\n{snapshot['goal']}"]
+    if snapshot["memo"]:
+        parts.append(f"READ SO FAR\n{snapshot['memo']}")
+    if snapshot["history"]:
+        turns = "\n".join(f"> {turn['command']}\n{turn['observation']}" for turn in snapshot["history"])
+        parts.append(f"HISTORY\n{turns}")
+    parts.append(f"LAST OBSERVATION\n{snapshot['observation']}")
+    parts.append(f"THE AGENT SEES\n{snapshot['scene']}")
+    parts.append("ADMISSIBLE COMMANDS\n" + _listed(snapshot["commands"]))
+    action = snapshot["student_action"]
+    chosen = f"THE AGENT CHOSE\n{action}"
+    with contextlib.suppress(AdviceError):  # no distribution was recorded
+        second = bad_action(action, action, snapshot["commands"], snapshot["logp"])
+        chosen += f"\n(second choice: {second})"
+    parts.append(chosen)
+    return [
+        {"role": "system", "content": _SYSTEM.format(length=_LENGTH[register])},
+        {"role": "user", "content": "\n\n".join(parts)},
+    ]
+
+
+def correction(answer: str, problem: str, commands: Sequence[str]) -> list[Message]:
+    """What is added to the conversation after an answer that was not accepted."""
+    asked: list[Message] = [{"role": "assistant", "content": answer}] if answer.strip() else []
+    text = (
+        f"That answer was not accepted: {problem}. Answer again with the complete JSON object. "
+        f"suggested_action must "
+        f"be exactly one of:\n{_listed(commands)}"
+    )
+    return [*asked, {"role": "user", "content": text}]
+
+
+def response_format(kind: str, commands: Sequence[str], enum_actions: bool) -> dict[str, Any] | None:
+    """The request's `response_format`; ``None`` for `plain`."""
+    if kind == "plain":
+        return None
+    if kind == "json_object":
+        return {"type": "json_object"}
+    schema = Answer.model_json_schema()
+    if enum_actions:
+        schema["properties"]["suggested_action"]["enum"] = list(commands)
+    return {"type": "json_schema", "json_schema": {"name": "advice", "strict": True, "schema": schema}}
+
+
+def parse(text: str, kind: str) -> Answer | str:
+    """The answer in ``text``, or what is wrong with it in words for the teacher.
+
+    With `plain`, text around the JSON object (a code fence, a model's thinking) is passed over; nothing
+    inside is.
+    """
+    if kind == "plain":
+        text = text.rpartition("</think>")[2]
+        start, end = text.find("{"), text.rfind("}")
+        text = text[start : end + 1] if 0 <= start < end else ""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return "it is not a complete JSON object"
+    try:
+        return Answer.model_validate(value)
+    except ValidationError as error:
+        problems = {
+            ".".join(str(part) for part in item["loc"]) or "answer": item["msg"] for item in error.errors()
+        }
+        return "; ".join(f"{field}: {problem}" for field, problem in problems.items())
+
+
+def _listed(commands: Sequence[str]) -> str:
+    return "\n".join(f"- {command}" for command in commands)
