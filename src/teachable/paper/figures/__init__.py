@@ -1,0 +1,1 @@
+"""The figures, one module each: ``draw(data) -> matplotlib.figure.Figure``."""

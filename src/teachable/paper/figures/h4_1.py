@@ -1,0 +1,34 @@
+"""Figure H4.1: the transfer matrix between quadrants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from teachable.paper import marks, style
+from teachable.paper.inputs import QUADRANTS, Data, interval_note, intervals
+
+
+def draw(data: Data) -> Figure:
+    figure, axes = style.single(style.COLUMN, 3.0)
+    panel(axes, data)
+    cells = intervals(data, "transfer", ("trained_on", "evaluated_on"), format="mean")
+    style.footnote(figure, f"change in success against base, mean over formats; {interval_note(cells.values(), 'episodes')} a cell")
+    return figure
+
+
+def panel(axes: Axes, data: Data, *, small: bool = False) -> Any:
+    """Draw into ``axes``; returns the image."""
+    cells = intervals(data, "transfer", ("trained_on", "evaluated_on"), format="mean")
+    image = marks.matrix(axes, cells, QUADRANTS, QUADRANTS, outline=lambda row, column: row == column, small=small)
+    axes.set(xlabel="evaluated on failures of", ylabel="trained on")
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.tick_params(axis="both", length=0)
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        for label, quadrant in zip(labels, QUADRANTS, strict=True):
+            label.set_color(style.QUADRANT_COLOUR[quadrant])
+            label.set_fontweight("bold")
+    return image

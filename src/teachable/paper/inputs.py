@@ -1,0 +1,290 @@
+"""The logical inputs of figures and tables, and how a module asks for them.
+
+A figure never meets a path: it is handed ``data``, a mapping from the names in :data:`INPUTS` to a Polars frame or to
+the value of a JSON file. The helpers here fetch from that mapping and raise :class:`PaperError`, which names the input
+and the field, where something is missing. Nothing is ever filled in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from teachable.errors import TeachableError
+
+Data = Mapping[str, Any]
+"""Logical input name -> ``pl.DataFrame`` (Parquet) or ``dict``/``list`` (JSON)."""
+
+QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
+FORMATS = ("demo", "contrast", "hint")
+RUNS = (*(f"{q}_{f}" for q in QUADRANTS for f in FORMATS), "B1_uniform", "B2_all")
+"""The 14 runs of the training matrix."""
+
+
+class PaperError(TeachableError):
+    """A figure, table or criterion lacks an input, or the input lacks what it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One logical input.
+
+    ``path`` is where the workflow keeps it, relative to the results directory. ``schema`` is the name of its schema in
+    :mod:`teachable.tables`, or ``None`` for JSON and for the few tables that are read as they are. ``holds`` says
+    which rows or keys the paper looks for.
+    """
+
+    path: str
+    schema: str | None
+    holds: str
+
+    @property
+    def kind(self) -> str:
+        """``table`` (Parquet) or ``json``."""
+        return "json" if self.path.endswith(".json") else "table"
+
+
+INPUTS: dict[str, Input] = {
+    "labeled": Input("phase1/labeled_snapshots.parquet", "LABELED", "one row a labelled snapshot"),
+    "thresholds": Input(
+        "phase1/thresholds.json", None, "U and L_local, each {low, high}; counts {Q1..Q4}; method; measure"
+    ),
+    "label_metrics": Input(
+        "phase1/label_metrics.parquet",
+        "METRICS",
+        "model base, panel labeled; made by teachable.paper.label_metrics: means, shares and correlations "
+        "of the labels, by all, winnable, quadrant, family",
+    ),
+    "advice": Input("phase0/advice.parquet", "ADVICE", "one row a snapshot"),
+    "restore_check": Input("phase0/restore_check.json", None, "fraction, verified, total"),
+    "microtraining": Input("phase1b/microtraining.parquet", "MICROTRAINING", "one row a snapshot and format"),
+    "cpt_correlation": Input(
+        "phase1b/cpt_correlation.json",
+        None,
+        "overall {spearman, pearson, spearman_L_local, partial_spearman_ELP_given_L: interval}, "
+        "per_quadrant {Q: {spearman, pearson}}, median_net_gain, mean_placebo_gain: interval, utility {Q: interval}; "
+        "optional utility_Q1_minus_Q2: interval",
+    ),
+    "examples": Input("phase2/examples.parquet", "EXAMPLES", "one row a training example and run"),
+    "budget": Input("phase2/budget.parquet", "BUDGET", "one row a run, quadrant and format"),
+    "training_summary": Input(
+        "phase2/training_summary.json",
+        None,
+        "runs {run: {examples, tokens, steps, seconds, loss_first, loss_last, adapter, sha256, probe_shift}}",
+    ),
+    "metrics": Input(
+        "phase3/metrics.parquet",
+        "METRICS",
+        "metric success; model base and every run; panel test | failure | retention; group all | Q1..Q4 | family",
+    ),
+    "contrasts": Input(
+        "phase3/contrasts.parquet",
+        "CONTRASTS",
+        "metric success; contrast <run>-vs-base on test, failure, retention; <Q>_<format>-vs-<Q>_demo on failure, "
+        "group Q; transfer_diagonal_minus_off, group all | demo | contrast | hint | Q1..Q4",
+    ),
+    "transfer": Input("phase3/transfer.parquet", "TRANSFER", "16 cells for each of demo, contrast, hint, mean"),
+    "stuckness": Input(
+        "phase3/metrics.parquet",
+        "METRICS",
+        "metric repeat_rate | loop_rate | wasted_rate | escape_latency | efficiency; panel test; group all",
+    ),
+    "mechanistic": Input(
+        "phase3/mechanistic.parquet",
+        "MECHANISTIC",
+        "metric success_from_state | first_action_correct | expert_prob_shift | probe_state_accuracy | "
+        "probe_goal_accuracy; by all | quadrant | elp_bin | route",
+    ),
+    "checkpoints": Input(
+        "phase3/checkpoints.parquet",
+        "METRICS",
+        "metric success, panel retention, group base | first | middle | last (the checkpoint), model the run; "
+        "also panel drift, metric ELP_net | spearman_first | route_agreement",
+    ),
+    "drift": Input("phase3/drift.parquet", "DRIFT", "one row a run, checkpoint and snapshot"),
+    "predictions": Input("phase4/predictions.parquet", "PREDICTIONS", "held-out predictions"),
+    "predictor_metrics": Input(
+        "phase4/metrics.parquet",
+        "PREDICTOR_METRICS",
+        "method predictor | tier1 | tier2 | random | entropy | L_local | UxL | oracle_features, and predictor-vs-entropy "
+        "for the paired difference; metric ndcg | precision (k), spearman, r2, mae, macro_f1, accuracy, ece",
+    ),
+    "calibration": Input(
+        "phase4/calibration.parquet",
+        "METRICS",
+        "model the method, panel the target, group the bin (bin00 ...), metric predicted (mean) | observed (interval)",
+    ),
+    "importance": Input(
+        "phase4/importance.parquet", "METRICS", "model predictor, panel the target, group the feature, metric importance"
+    ),
+    "confusion": Input(
+        "phase4/confusion.parquet", "METRICS", "model predictor, panel route | quadrant, group truth>predicted, metric share"
+    ),
+    "cost": Input(
+        "phase4/cost.parquet",
+        "METRICS",
+        "model the method, panel cost, group all, metric episodes | seconds | usd, each a snapshot",
+    ),
+    "selection": Input("phase5/sets.parquet", "SELECTION", "one row a run and chosen snapshot"),
+    "selection_metrics": Input(
+        "phase5/metrics.parquet", "METRICS", "metric success; model base and S_*; panel test | failure | retention; group all"
+    ),
+    "selection_contrasts": Input(
+        "phase5/contrasts.parquet",
+        "CONTRASTS",
+        "metric success; S_*-vs-base, S_predictor-vs-S_entropy, S_entropy-vs-S_random on test, failure, retention",
+    ),
+    "criteria": Input("criteria.json", None, "the list that teachable.paper.criteria makes"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A stored estimate: ``low`` and ``high`` are NaN where no interval could be made."""
+
+    point: float
+    low: float
+    high: float
+    n: int
+    clusters: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], name: str = "interval") -> Interval:
+        """From a row or JSON object with the columns of ``tables.INTERVAL``; raises PaperError without a point."""
+        if not isinstance(row, Mapping) or row.get("point") is None:
+            raise PaperError(f"{name} holds no point estimate: run the stage that makes it again.")
+
+        def number(key: str) -> float:
+            value = row.get(key)
+            return math.nan if value is None else float(value)
+
+        return cls(number("point"), number("low"), number("high"), int(row.get("n") or 0), int(row.get("clusters") or 0))
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 lies outside of the interval; false where there is none."""
+        return self.low > 0 or self.high < 0
+
+    def text(self, digits: int = 2, *, signed: bool = False) -> str:
+        """``0.12 [0.05, 0.20]``; the point alone where there is no interval."""
+        point = number(self.point, digits, signed=signed)
+        if math.isnan(self.low) or math.isnan(self.high):
+            return point
+        return f"{point} [{number(self.low, digits)}, {number(self.high, digits)}]"
+
+
+def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
+    """``value`` with a true minus sign and without a negative zero."""
+    text = f"{value:{'+' if signed else ''}.{digits}f}"
+    if float(text) == 0:
+        text = f"{0:.{digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def where(name: str) -> str:
+    """How an error names an input: ``'labeled' (results/phase1/labeled_snapshots.parquet)``."""
+    return f"'{name}' (results/{INPUTS[name].path})" if name in INPUTS else f"'{name}'"
+
+
+def frame(data: Data, name: str, *columns: str) -> pl.DataFrame:
+    """The table ``name`` of ``data``; raises PaperError when it is absent, empty or lacks a column."""
+    value = data.get(name)
+    if value is None:
+        raise PaperError(f"The input {where(name)} is missing: run the stage that makes it.")
+    if not isinstance(value, pl.DataFrame):
+        raise PaperError(f"The input {where(name)} should be a table, but is a {type(value).__name__}.")
+    missing = [column for column in columns if column not in value.columns]
+    if missing:
+        raise PaperError(f"The input {where(name)} lacks the columns {missing}: it was made by another version.")
+    if value.is_empty():
+        raise PaperError(f"The input {where(name)} has no row: the stage that makes it found nothing to measure.")
+    return value
+
+
+def select(data: Data, name: str, **conditions: Any) -> pl.DataFrame:
+    """Rows of the table ``name`` where each column equals a value or is one of a list.
+
+    Raises PaperError, which repeats the conditions, when there is none.
+    """
+    rows = frame(data, name, *conditions)
+    for column, wanted in conditions.items():
+        test = pl.col(column).is_in(list(wanted)) if _many(wanted) else pl.col(column).eq_missing(pl.lit(wanted))
+        rows = rows.filter(test)
+    if rows.is_empty():
+        asked = ", ".join(f"{c} in {list(w)}" if _many(w) else f"{c} = {w}" for c, w in conditions.items())
+        raise PaperError(f"The input {where(name)} has no row with {asked}: the stage that makes it did not measure it.")
+    return rows
+
+
+def intervals(data: Data, name: str, key: str | Sequence[str], **conditions: Any) -> dict[Any, Interval]:
+    """Intervals of the selected rows by the value of ``key`` (a tuple of values for several columns).
+
+    Rows without a point estimate are not measurable and are left out; PaperError when none is left.
+    """
+    keys = [key] if isinstance(key, str) else list(key)
+    rows = select(data, name, **conditions)
+    frame(data, name, *keys, "point", "low", "high", "n", "clusters")
+    found: dict[Any, Interval] = {}
+    for row in rows.iter_rows(named=True):
+        if row["point"] is None:
+            continue
+        place = row[keys[0]] if isinstance(key, str) else tuple(row[k] for k in keys)
+        if place in found:
+            raise PaperError(f"The input {where(name)} has two rows for {place} with {conditions}: it should have one.")
+        found[place] = Interval.of(row)
+    if not found:
+        raise PaperError(f"The input {where(name)} has no estimate with {conditions}: every point is null.")
+    return found
+
+
+def record(data: Data, name: str, *keys: str) -> Any:
+    """The value below ``keys`` in the JSON input ``name``; PaperError names the key that is not there."""
+    if name not in data or data[name] is None:
+        raise PaperError(f"The input {where(name)} is missing: run the stage that makes it.")
+    value = data[name]
+    for depth, key in enumerate(keys):
+        if not isinstance(value, Mapping) or key not in value:
+            raise PaperError(f"The input {where(name)} lacks {'.'.join(keys[: depth + 1])}.")
+        value = value[key]
+    return value
+
+
+def labelled(data: Data, *columns: str) -> pl.DataFrame:
+    """The snapshots of ``labeled`` that have a quadrant and, in every asked column, a value."""
+    rows = frame(data, "labeled", "quadrant", "task_id", *columns).drop_nulls(["quadrant", *columns])
+    if rows.is_empty():
+        raise PaperError(
+            f"The input {where('labeled')} has no snapshot with a quadrant and values of {list(columns)}."
+        )
+    return rows
+
+
+def count_note(rows: pl.DataFrame, what: str = "snapshots") -> str:
+    """``n = 420 snapshots in 96 games``."""
+    games = rows["task_id"].n_unique()
+    return f"n = {len(rows):,} {what} in {games:,} game{'s' if games != 1 else ''}"
+
+
+def interval_note(items: Iterable[Interval], what: str = "observations") -> str:
+    """The range of n and games over several intervals: ``n = 40 to 96 snapshots in 20 to 31 games``."""
+    known = list(items)
+    return f"n = {_range(i.n for i in known)} {what} in {_range(i.clusters for i in known)} games"
+
+
+def ordered(found: Iterable[str], order: Sequence[str]) -> list[str]:
+    """``found`` in the given order; what the order does not know comes last, by name."""
+    names = set(found)
+    return [name for name in order if name in names] + sorted(names - set(order))
+
+
+def _range(values: Iterable[int]) -> str:
+    known = sorted(values)
+    return f"{known[0]:,}" if known[0] == known[-1] else f"{known[0]:,} to {known[-1]:,}"
+
+
+def _many(value: Any) -> bool:
+    return isinstance(value, (list, tuple, set, frozenset, Iterator))

@@ -1,0 +1,202 @@
+"""How every figure looks: sizes, fonts, one colour for each quadrant and format, and names for people.
+
+Colours are from Okabe & Ito's palette, told apart with any colour vision; a quadrant also has its own marker.
+Fonts are those that come with matplotlib, so that a figure has the same bytes on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+COLUMN = 3.4  # inches, one column of a two-column paper
+PAGE = 7.0  # both columns
+
+INK = "#1F2328"
+MUTED = "#6B7280"
+FAINT = "#C9CDD3"
+GRID = "#ECEEF1"
+ACCENT = "#B4232C"  # thresholds and what fails
+
+QUADRANT_COLOUR = {"Q1": "#D55E00", "Q2": "#CC79A7", "Q3": "#7D8590", "Q4": "#0072B2"}
+QUADRANT_MARKER = {"Q1": "o", "Q2": "s", "Q3": "D", "Q4": "^"}
+QUADRANT_NAME = {
+    "Q1": "high U, high L",
+    "Q2": "high U, low L",
+    "Q3": "low U, low L",
+    "Q4": "low U, high L",
+}
+FORMAT_COLOUR = {"demo": "#009E73", "contrast": "#E69F00", "hint": "#56B4E9"}
+FORMAT_MARKER = {"demo": "o", "contrast": "s", "hint": "^", "uniform": "D", "all": "P"}
+PROFILE_COLOUR = {
+    "A_bottleneck": "#009E73",
+    "B_trajectory": "#E69F00",
+    "C_deadend": "#7D8590",
+    "mixed": "#56B4E9",
+}
+PROFILE_NAME = {
+    "A_bottleneck": "bottleneck",
+    "B_trajectory": "trajectory",
+    "C_deadend": "dead end",
+    "mixed": "mixed",
+}
+METHOD_COLOUR = {
+    "predictor": "#D55E00",
+    "tier1": "#E69F00",
+    "tier2": "#CC79A7",
+    "L_local": "#0072B2",
+    "UxL": "#56B4E9",
+    "entropy": "#009E73",
+    "random": "#9AA0A8",
+    "oracle": "#1F2328",
+    "oracle_features": "#1F2328",
+    "eef_failures": "#CC79A7",
+    "eef_error": "#56B4E9",
+}
+METHODS = ("oracle_features", "predictor", "tier2", "tier1", "UxL", "L_local", "entropy", "random")
+SELECTIONS = ("oracle", "predictor", "eef_failures", "eef_error", "entropy", "random")
+
+_NAMES = {
+    "base": "base student",
+    "B1_uniform": "B1 uniform",
+    "B2_all": "B2 all",
+    "recovery": "recovery",
+    "tier1": "tier 1 only",
+    "tier2": "tier 2 only",
+    "L_local": "leverage only",
+    "UxL": "U \N{MULTIPLICATION SIGN} L",
+    "oracle_features": "oracle features",
+    "eef_failures": "expert failures",
+    "eef_error": "error reduction",
+    "first": "first",
+    "middle": "middle",
+    "last": "last",
+}
+
+DIVERGING = LinearSegmentedColormap.from_list(
+    "teachable_diverging", ["#2B5C8A", "#7FA8C9", "#F4F4F2", "#E9A27C", "#A63A1E"]
+)
+"""Blue (harm) over near-white (nothing) to red-orange (gain)."""
+SEQUENTIAL = LinearSegmentedColormap.from_list("teachable_sequential", ["#F7F8FA", "#9CC3DC", "#1F5F8B", "#0B2B45"])
+
+
+def name(thing: str) -> str:
+    """A run, method, selection or feature as a person would write it: ``Q1_demo`` -> ``Q1 demo``."""
+    bare = thing.removeprefix("S_")
+    return _NAMES.get(bare, bare.replace("_", " "))
+
+
+def model_colour(model: str) -> str:
+    """The colour of a run: its quadrant's, its selection method's, or ink."""
+    if model[:2] in QUADRANT_COLOUR:
+        return QUADRANT_COLOUR[model[:2]]
+    return METHOD_COLOUR.get(model.removeprefix("S_"), MUTED if model == "base" else INK)
+
+
+def model_marker(model: str) -> str:
+    """The marker of a run: its format's."""
+    return FORMAT_MARKER.get(model.rsplit("_", 1)[-1], "D")
+
+
+RC: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "mathtext.fontset": "dejavusans",
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 6,
+    "axes.labelsize": 7,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 6.5,
+    "legend.handlelength": 1.2,
+    "legend.handletextpad": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "patch.linewidth": 0.6,
+    "text.color": INK,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.constrained_layout.h_pad": 0.04,
+    "figure.constrained_layout.w_pad": 0.04,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "teachable",
+    "axes.unicode_minus": True,
+}
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Draw and save inside of this: matplotlib's defaults with :data:`RC`, whatever the user's own settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure (inches) with constrained layout, independent of pyplot."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def single(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes."""
+    drawn = figure(width, height)
+    return drawn, drawn.subplots()
+
+
+def footnote(drawn: Figure, text: str) -> None:
+    """The line below a figure that says what n and the whiskers are."""
+    drawn.supxlabel(text, x=0.01, ha="left", fontsize=5.8, color=MUTED)
+
+
+def grid(axes: Axes, axis: str = "y") -> None:
+    """Faint lines along one axis, and no spine across them."""
+    axes.grid(True, axis=axis)  # type: ignore[arg-type]
+    axes.tick_params(axis=axis, length=0)  # type: ignore[arg-type]
+    axes.spines["left" if axis == "y" else "bottom"].set_visible(False)
+
+
+def zero(axes: Axes, axis: str = "y", at: float = 0.0) -> None:
+    """A thin line where nothing changes."""
+    draw = axes.axhline if axis == "y" else axes.axvline
+    draw(at, color=MUTED, linewidth=0.7, zorder=1)
+
+
+def threshold(axes: Axes, value: float, axis: str = "y", text: str = "") -> None:
+    """A dashed line at a criterion's threshold, with its name."""
+    if axis == "y":
+        axes.axhline(value, color=ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+        axes.annotate(text, (1, value), xycoords=axes.get_yaxis_transform(), xytext=(0, 2),
+                      textcoords="offset points", ha="right", va="bottom", color=ACCENT, fontsize=5.8)
+    else:
+        axes.axvline(value, color=ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+        axes.annotate(text, (value, 1), xycoords=axes.get_xaxis_transform(), xytext=(2, 0),
+                      textcoords="offset points", ha="left", va="bottom", color=ACCENT, fontsize=5.8)

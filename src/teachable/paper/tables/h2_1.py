@@ -1,0 +1,32 @@
+"""Table H2.1: correlations of the patch test with micro-training."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from teachable.paper.inputs import QUADRANTS, Data, Interval, record
+
+HEADINGS = {"group": "Snapshots", "measure": "Measure", "value": "Value", "n": "n", "games": "Games"}
+OVERALL = {
+    "spearman": "Spearman, ELP net and effect",
+    "pearson": "Pearson, ELP net and effect",
+    "spearman_L_local": "Spearman, local leverage and effect",
+    "partial_spearman_ELP_given_L": "Spearman, ELP net and effect, leverage held fixed",
+}
+BY_QUADRANT = ("spearman", "pearson")
+
+
+def make(data: Data) -> pl.DataFrame:
+    made = [_row("all", text, record(data, "cpt_correlation", "overall", key)) for key, text in OVERALL.items()]
+    per = record(data, "cpt_correlation", "per_quadrant")
+    for quadrant in QUADRANTS:
+        for key in BY_QUADRANT:
+            if per.get(quadrant) and per[quadrant].get(key) and per[quadrant][key].get("point") is not None:
+                made.append(_row(quadrant, OVERALL[key], per[quadrant][key]))
+    return pl.DataFrame(made, infer_schema_length=None)
+
+
+def _row(group: str, text: str, stored: dict[str, object]) -> dict[str, object]:
+    value = Interval.of(stored, f"cpt_correlation, {group}: {text}")
+    return {"group": group, "measure": text, "value": value.point, "value_low": value.low, "value_high": value.high,
+            "n": value.n, "games": value.clusters}  # fmt: skip

@@ -1,0 +1,310 @@
+"""Made-up inputs for the tests of the paper room: the shape of real ones, the numbers of nothing.
+
+``frames(snapshots)`` gives every logical input. It lives here and only here: nothing in ``src`` may make data up.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from teachable import tables
+from teachable.paper.inputs import FORMATS, QUADRANTS, RUNS
+
+PROFILES = ("A_bottleneck", "B_trajectory", "C_deadend", "mixed")
+FAMILIES = ("easy", "medium", "nav", "hard")
+SELECTIONS = ("S_random", "S_entropy", "S_predictor", "S_oracle", "S_eef_failures", "S_eef_error")
+SENTENCES = (
+    "You are in the kitchen. You see a closed fridge, an oven and a table. On the table there is a cookbook.",
+    "The knife cannot cut what you do not hold; take the red apple from the counter before slicing it.",
+)
+
+
+def fit(rows: list[dict[str, Any]], schema: tables.Schema) -> pl.DataFrame:
+    """Rows as a frame of the schema; columns that are not given are null."""
+    return tables.conform(pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema)), schema)
+
+
+def interval(rng: np.random.Generator, point: float, half: float = 0.07, n: int = 80, games: int = 40) -> dict[str, Any]:
+    low, high = point - half * rng.uniform(0.7, 1.3), point + half * rng.uniform(0.7, 1.3)
+    return {
+        "point": float(point), "low": float(low), "high": float(high), "method": "cluster_bootstrap_percentile_95",
+        "repetitions": 2000, "seed": 7, "clusters": games, "n": n,
+    }  # fmt: skip
+
+
+def labeled(count: int, seed: int = 0) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(count):
+        u = float(rng.gamma(4, 0.28))
+        p_policy = float(rng.beta(1.4, 4))
+        l_local = float(np.clip(rng.gamma(1.5, 0.16) - 0.05, -0.2, 1 - p_policy))
+        p_force, p_expert = p_policy + l_local, min(1.0, p_policy + l_local + abs(float(rng.normal(0, 0.3))))
+        gains = {m: float(rng.normal(0.05 + 0.55 * max(l_local, 0) * w, 0.06))
+                 for m, w in zip(FORMATS, (1.0, 0.95 if u > 1 else 0.6, 0.5), strict=True)}  # fmt: skip
+        placebo = float(rng.normal(0.0, 0.03))
+        best = max(gains, key=lambda m: gains[m])
+        profile = ("C_deadend" if p_expert - p_policy < 0.3 else
+                   "A_bottleneck" if l_local > 0.3 else "B_trajectory" if l_local < 0.2 else "mixed")  # fmt: skip
+        invalid = i % 29 == 28
+        rows.append({
+            "snapshot_id": f"s{i:05d}", "task_id": f"t{i // 4:04d}", "family": FAMILIES[(i // 4) % 4], "source": "student",
+            "kind": "failure", "episode_id": f"e{i // 2}", "step": i % 12, "steps_to_end": 2 + i % 4,
+            "prefix": ["examine cookbook", "open fridge"], "digest": f"d{i}", "memo": "Ingredients: red apple, salt.",
+            "goal": "You are hungry! Check the cookbook in the kitchen for the recipe, then prepare and eat the meal.",
+            "scene": SENTENCES[0], "observation": "You open the fridge. Inside you see a red apple, a carrot & 50% milk.",
+            "history": [{"command": "open fridge", "observation": "You open the fridge."}],
+            "commands": ["take red apple", "close fridge", "go east"], "logp": [-0.6, -1.2, -1.9],
+            "student_action": "cook carrot with oven", "expert_action": "take red apple from counter",
+            "suggested_action": "take red apple from counter", "error_type": "planning_error", "confidence": "high",
+            "advice_valid": not invalid, "unwinnable": p_expert < 0.1,
+            **{m: u for m in tables.MEASURES}, "U": u, "p_policy": p_policy, "p_policy_se": 0.08, "p_force": p_force,
+            "p_force_se": 0.09, "p_expert": p_expert, "p_expert_se": 0.05, "p_base": p_policy, "p_base_se": 0.07,
+            "p_placebo": p_policy + placebo, "p_placebo_se": 0.07,
+            **{f"p_{m}": p_policy + placebo + gains[m] for m in FORMATS}, **{f"p_{m}_se": 0.07 for m in FORMATS},
+            "L_local": l_local, "L_local_se": 0.1, "L_upper": p_expert - p_policy, "L_upper_se": 0.09,
+            "gap": p_expert - p_force, "profile": profile,
+            **({} if invalid else {
+                **{f"raw_{m}": gains[m] + placebo for m in FORMATS}, **{f"net_{m}": gains[m] for m in FORMATS},
+                "placebo_gain": placebo, "ELP_net": gains[best], "ELP_raw": gains[best] + placebo,
+                "ELP_net_debiased": gains[best] - 0.03, "route": best, "route_tied": i % 11 == 0,
+            }),
+            "d_expert": i % 4, "d_force": i % 5, "d_expert_bin": ("0", "1", "2", "3+")[i % 4],
+            "d_force_bin": ("0", "1", "2", "3+")[min(3, i % 5)], "estimator": "tree",
+        })  # fmt: skip
+    made = fit(rows, tables.LABELED)
+    u, high_l = made["U"].median(), made.filter("advice_valid")["L_local"].median()
+    high_u = pl.col("U") > u
+    return made.with_columns(
+        quadrant=pl.when(~pl.col("advice_valid")).then(None)
+        .when(high_u & (pl.col("L_local") > high_l)).then(pl.lit("Q1"))
+        .when(high_u).then(pl.lit("Q2"))
+        .when(pl.col("L_local") <= high_l).then(pl.lit("Q3"))
+        .otherwise(pl.lit("Q4"))
+    )  # fmt: skip
+
+
+def thresholds(frame: pl.DataFrame) -> dict[str, Any]:
+    u, high_l = frame["U"].median(), frame.filter("advice_valid")["L_local"].median()
+    return {
+        "method": "median", "measure": "entropy", "U": {"low": u, "high": u}, "L_local": {"low": high_l, "high": high_l},
+        "counts": dict(frame.drop_nulls("quadrant").group_by("quadrant").len().iter_rows()),
+    }  # fmt: skip
+
+
+def metrics_of(rows: list[tuple[str, str, str, str, float]], seed: int, half: float = 0.05) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    return fit(
+        [{"model": m, "panel": p, "group": g, "metric": k, **interval(rng, v, half)} for m, p, g, k, v in rows],
+        tables.METRICS,
+    )
+
+
+def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
+    """Every logical input of ``teachable.paper.INPUTS`` but ``criteria``."""
+    from teachable.paper.label_metrics import label_metrics
+
+    rng = np.random.default_rng(seed + 1)
+    lab = labeled(snapshots, seed)
+    games = lab["task_id"].n_unique()
+    known = lab.drop_nulls(["quadrant", "ELP_net"])
+    strength = {"Q1": 0.14, "Q2": 0.05, "Q3": 0.02, "Q4": 0.11}
+
+    def iv(point: float, half: float = 0.07, n: int = 80) -> dict[str, Any]:
+        return interval(rng, point, half, n, max(2, n // 2))
+
+    micro = []
+    for row in known.head(200).iter_rows(named=True):
+        delta = float(0.6 * row["ELP_net"] + rng.normal(0, 0.1))
+        micro.append({
+            **{k: row[k] for k in ("snapshot_id", "task_id", "quadrant", "ELP_net", "L_local")}, "format": row["route"],
+            "before": row["p_policy"], "before_se": 0.07, "after": row["p_policy"] + delta, "after_se": 0.07,
+            "delta_snapshot": delta, "similar_before": 0.3, "similar_after": 0.32, "similar_tasks": 10,
+            "delta_similar": 0.02, "delta_micro": delta, "loss_first": 1.2, "loss_last": 0.4, "probe_shift": 0.3,
+            "seconds": 1.5,
+        })  # fmt: skip
+    correlation = {
+        "overall": {"spearman": iv(0.48, 0.1), "pearson": iv(0.51, 0.1), "spearman_L_local": iv(0.3, 0.12),
+                    "partial_spearman_ELP_given_L": iv(0.36, 0.12)},
+        "per_quadrant": {q: {"spearman": iv(0.2 + strength[q] * 2, 0.18, 40), "pearson": iv(0.3, 0.2, 40)} for q in QUADRANTS},
+        "median_net_gain": 0.12, "mean_placebo_gain": iv(0.004, 0.01),
+        "utility": {q: iv(strength[q], 0.05, 40) for q in QUADRANTS},
+    }  # fmt: skip
+
+    transfer, cells = [], {}
+    for fmt, scale in (("demo", 1.0), ("contrast", 1.15), ("hint", 0.6), ("mean", 0.92)):
+        for a in QUADRANTS:
+            for b in QUADRANTS:
+                value = scale * (strength[a] * (1.1 if a == b else 0.35) + rng.normal(0, 0.015))
+                cells[fmt, a, b] = value
+                transfer.append({"trained_on": a, "format": fmt, "evaluated_on": b, **iv(value, 0.06)})
+
+    base = {"test": 0.52, "failure": 0.18, "retention": 0.93}
+    metric_rows, contrast_rows, stuck, checks = [], [], [], []
+    for panel, level in base.items():
+        metric_rows += [("base", panel, g, "success", level) for g in ("all", *QUADRANTS)]
+    stuck += [("base", "test", "all", k, v) for k, v in (("repeat_rate", 0.12), ("loop_rate", 0.2), ("wasted_rate", 0.25),
+                                                        ("escape_latency", 3.1), ("efficiency", 0.48))]  # fmt: skip
+    runs = (*RUNS, "recovery")
+    gains = {}
+    for run in runs:
+        lift = strength.get(run[:2], 0.08) * {"contrast": 1.15, "hint": 0.6}.get(run.rsplit("_", 1)[-1], 1.0)
+        gains[run] = {"test": 0.5 * lift + rng.normal(0, 0.01), "failure": lift + rng.normal(0, 0.015),
+                      "retention": -0.25 * lift + rng.normal(0, 0.012)}  # fmt: skip
+        for panel, level in base.items():
+            gain = float(gains[run][panel])
+            groups = ("all", *QUADRANTS)
+            metric_rows += [(run, panel, g, "success", level + gain) for g in groups]
+            for group in groups:
+                contrast_rows.append({
+                    "contrast": f"{run}-vs-base", "hypothesis": "H5", "model": run, "reference": "base", "panel": panel,
+                    "group": group, "metric": "success", **iv(gain, 0.04), "p_value": 0.02, "p_holm": 0.0004 if gain > 0.1 else 0.2,
+                    "mde": 0.05, "prespecified": run == "Q1_demo" and group == "all" and panel == "failure",
+                })  # fmt: skip
+        for metric, start, slope in (("repeat_rate", 0.12, -0.5), ("loop_rate", 0.2, -0.6), ("wasted_rate", 0.25, -0.6),
+                                     ("escape_latency", 3.1, -8), ("efficiency", 0.48, 0.5)):  # fmt: skip
+            stuck.append((run, "test", "all", metric, start + slope * lift))
+    for q in QUADRANTS:
+        for fmt in ("contrast", "hint"):
+            value = cells[fmt, q, q] - cells["demo", q, q]
+            contrast_rows.append({
+                "contrast": f"{q}_{fmt}-vs-{q}_demo", "hypothesis": "H3", "model": f"{q}_{fmt}", "reference": f"{q}_demo",
+                "panel": "failure", "group": q, "metric": "success", **iv(value, 0.05), "p_value": 0.04, "p_holm": 0.09,
+                "mde": 0.06, "prespecified": False,
+            })  # fmt: skip
+    for group, value in (("all", 0.09), ("demo", 0.1), ("contrast", 0.11), ("hint", 0.05), *strength.items()):
+        contrast_rows.append({
+            "contrast": "transfer_diagonal_minus_off", "hypothesis": "H4", "model": "matrix", "reference": "matrix",
+            "panel": "failure", "group": group, "metric": "success", **iv(value, 0.04), "p_value": 0.001, "p_holm": 0.001,
+            "mde": 0.05, "prespecified": group == "all",
+        })  # fmt: skip
+
+    drift = []
+    drift_runs = ("Q1_demo", "B2_all")
+    for run in drift_runs:
+        checks.append((run, "retention", "base", "success", base["retention"]))
+        for k, checkpoint in enumerate(("first", "middle", "last")):
+            checks.append((run, "retention", checkpoint, "success", base["retention"] - 0.03 * (k + 1) * (run == "B2_all")))
+            checks += [(run, "drift", checkpoint, "ELP_net", 0.2 - 0.04 * k), (run, "drift", checkpoint, "spearman_first", 1 - 0.2 * k),
+                       (run, "drift", checkpoint, "route_agreement", 1 - 0.12 * k)]  # fmt: skip
+            for row in known.head(60).iter_rows(named=True):
+                moved = float(row["ELP_net"] + rng.normal(-0.04 * k, 0.08 * (k > 0)))
+                route = row["route"] if rng.uniform() > 0.12 * k else FORMATS[int(rng.integers(3))]
+                drift.append({"model": run, "checkpoint": checkpoint, "snapshot_id": row["snapshot_id"], "task_id": row["task_id"],
+                              "quadrant": row["quadrant"], "elp_bin": "high" if row["ELP_net"] > 0.15 else "low",
+                              **{f"p_{c}": 0.2 for c in ("base", "placebo", *FORMATS)}, "ELP_net": moved, "route": route})  # fmt: skip
+
+    mechanistic = []
+    measures = {"success_from_state": 0.2, "first_action_correct": 0.3, "expert_prob_shift": 0.0, "probe_state_accuracy": 0.7,
+                "probe_goal_accuracy": 0.6}  # fmt: skip
+    for model in ("base", *runs):
+        lift = 0.0 if model == "base" else strength.get(model[:2], 0.08)
+        for metric, level in measures.items():
+            if model == "base" and metric == "expert_prob_shift":
+                continue
+            for by, groups in (("all", ("all",)), ("quadrant", QUADRANTS), ("elp_bin", ("low", "high")), ("route", FORMATS)):
+                for group in groups:
+                    extra = strength.get(group, 0.05) * 0.5
+                    mechanistic.append({"model": model, "by": by, "group": group, "metric": metric, **iv(level + lift + extra, 0.06)})
+
+    quality = {"oracle_features": 0.93, "predictor": 0.82, "tier2": 0.76, "tier1": 0.79, "UxL": 0.74, "L_local": 0.72,
+               "entropy": 0.6, "random": 0.5}  # fmt: skip
+    predictor, ks = [], (10, 25, 50, 100)
+
+    def score(method: str, target: str, metric: str, value: float, k: int | None = None, size: int = 280, half: float = 0.05) -> None:
+        predictor.append({"method": method, "target": target, "metric": metric, "k": k, "train_size": size, **iv(value, half)})
+
+    for method, level in quality.items():
+        for i, k in enumerate(ks):
+            score(method, "ELP_net", "ndcg", level + 0.03 * i, k, half=0.03)
+            score(method, "ELP_net", "precision", level - 0.1 + 0.03 * i, k, half=0.04)
+        score(method, "ELP_net", "spearman", level - 0.35)
+    for k in ks:
+        score("predictor-vs-entropy", "ELP_net", "ndcg", 0.22, k)
+    for i, size in enumerate((40, 80, 140)):
+        for method in ("predictor", "tier1"):
+            for k in ks:
+                score(method, "ELP_net", "ndcg", quality[method] - 0.12 + 0.04 * i, k, size)
+    for method, lift in (("predictor", 0.0), ("tier1", -0.08), ("tier2", -0.12)):
+        for target, level in (("L_local", 0.55), ("L_upper", 0.5), ("U", 0.85), ("d_expert", 0.3), ("d_force", 0.25)):
+            score(method, target, "spearman", level + lift)
+            score(method, target, "r2", level - 0.05 + lift)
+            score(method, target, "mae", 0.1)
+        score(method, "ELP_net", "r2", 0.3 + lift)
+        score(method, "ELP_net", "mae", 0.11)
+        score(method, "route", "macro_f1", 0.52 + lift)
+        score(method, "route", "accuracy", 0.6 + lift)
+        score(method, "quadrant", "accuracy", 0.68 + lift)
+        score(method, "ELP_net", "ece", 0.04)
+    calibration = []
+    for target in ("ELP_net", "L_local"):
+        for b in range(8):
+            x = 0.02 + 0.07 * b
+            calibration += [("predictor", target, f"bin{b:02d}", "predicted", x), ("predictor", target, f"bin{b:02d}", "observed", 0.9 * x + 0.01)]
+    features = ("entropy", "margin", "steps_since_progress", "loops", "commands", "goal_similarity", "repeats", "goal_length",
+                "failure_similarity", "embedding_03", "step", "success_similarity", "take_commands", "logp_chosen")  # fmt: skip
+    importance = [("predictor", "ELP_net", f, "importance", 0.2 * math.exp(-0.35 * i)) for i, f in enumerate(features)]
+    confusion = [("predictor", "route", f"{a}>{b}", "share", 0.6 if a == b else 0.2) for a in FORMATS for b in FORMATS]
+    cost = [(m, "cost", "all", k, v) for m, vs in {
+        "entropy": (0.0, 0.002, 0.0), "predictor": (0.0, 0.01, 0.0), "L_local": (14.0, 2.1, 0.0), "oracle": (26.0, 4.4, 0.0004)
+    }.items() for k, v in zip(("episodes", "seconds", "usd"), vs, strict=True)]  # fmt: skip
+
+    sel_rows = [("base", p, "all", "success", v) for p, v in base.items()]
+    sel_contrasts = []
+    sel_gain = dict(zip(SELECTIONS, (0.05, 0.08, 0.13, 0.16, 0.09, 0.07), strict=True))
+    for run, gain in sel_gain.items():
+        panel_gain = {"test": gain / 2, "failure": gain, "retention": -0.1 * gain - 0.01}
+        sel_rows += [(run, p, "all", "success", base[p] + panel_gain[p]) for p in base]
+    for a, b in (*((r, "base") for r in SELECTIONS), ("S_predictor", "S_entropy"), ("S_entropy", "S_random"), ("S_predictor", "S_random")):
+        for panel in base:
+            value = sel_gain[a] - sel_gain.get(b, 0.0)
+            value = {"test": value / 2, "failure": value, "retention": -0.1 * value}[panel]
+            sel_contrasts.append({"contrast": f"{a}-vs-{b}", "hypothesis": "H7", "model": a, "reference": b, "panel": panel,
+                                  "group": "all", "metric": "success", **iv(value, 0.03), "p_value": 0.01, "p_holm": 0.03,
+                                  "mde": 0.04, "prespecified": a == "S_predictor" and b == "S_entropy" and panel == "failure"})  # fmt: skip
+
+    advice = [{"snapshot_id": r["snapshot_id"], "suggested_action": r["suggested_action"], "rationale": SENTENCES[1],
+               "diagnosis": "The student acts on an ingredient that it does not hold.", "why_bad": "The carrot is not in the recipe.",
+               "error_type": "planning_error", "confidence": "high", "valid": r["advice_valid"], "teacher": "oracle",
+               "expert_action": r["expert_action"], "unwinnable": r["unwinnable"]} for r in lab.iter_rows(named=True)]  # fmt: skip
+    shared = known["snapshot_id"][0]
+    examples = [{"run": f"Q1_{f}", "example_id": f"x{i}", "snapshot_id": shared, "task_id": known["task_id"][0], "quadrant": "Q1",
+                 "format": f, "prompt": f"goal: prepare the meal\n{SENTENCES[0]}\ntip: {SENTENCES[1]}\n" * 3 + "> ",
+                 "completion": "take red apple from counter"} for i, f in enumerate(FORMATS)]  # fmt: skip
+    budget = [{"run": r, "quadrant": r[:2] if r[0] == "Q" else q, "format": r.split("_")[1] if r[0] == "Q" else "demo",
+               "examples": 80, "tokens": 21000, "completion_tokens": 900, "target_examples": 80, "difference": 0}
+              for r in RUNS for q in (("Q1",) if r[0] == "Q" else QUADRANTS)]  # fmt: skip
+    training = {"runs": {r: {"examples": 80, "tokens": 21000, "steps": 30, "seconds": 41.0, "loss_first": 1.9, "loss_last": 0.6,
+                             "adapter": f"adapters/{r}", "sha256": "ab" * 32, "probe_shift": 0.21} for r in RUNS}}  # fmt: skip
+    return {
+        "labeled": lab,
+        "thresholds": thresholds(lab),
+        "label_metrics": label_metrics(lab, seed=1, repetitions=120),
+        "advice": fit(advice, tables.ADVICE),
+        "restore_check": {"fraction": 1.0, "verified": len(lab), "total": len(lab), "games": games},
+        "microtraining": fit(micro, tables.MICROTRAINING),
+        "cpt_correlation": correlation,
+        "examples": fit(examples, tables.EXAMPLES),
+        "budget": fit(budget, tables.BUDGET),
+        "training_summary": training,
+        "metrics": metrics_of(metric_rows, 2),
+        "contrasts": fit(contrast_rows, tables.CONTRASTS),
+        "transfer": fit(transfer, tables.TRANSFER),
+        "stuckness": metrics_of(stuck, 3, 0.02),
+        "mechanistic": fit(mechanistic, tables.MECHANISTIC),
+        "checkpoints": metrics_of(checks, 4, 0.04),
+        "drift": fit(drift, tables.DRIFT),
+        "predictions": tables.empty(tables.PREDICTIONS),
+        "predictor_metrics": fit(predictor, tables.PREDICTOR_METRICS),
+        "calibration": metrics_of(calibration, 5, 0.03),
+        "importance": metrics_of(importance, 6, 0.02),
+        "confusion": metrics_of(confusion, 8),
+        "cost": metrics_of(cost, 9, 0.0),
+        "selection": tables.empty(tables.SELECTION),
+        "selection_metrics": metrics_of(sel_rows, 10, 0.03),
+        "selection_contrasts": fit(sel_contrasts, tables.CONTRASTS),
+    }
