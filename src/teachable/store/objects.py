@@ -237,6 +237,10 @@ class Objects:
         path = self.path(value)
         try:
             if path.stat().st_size == size and digest_file(path)[0] == value:
+                with contextlib.suppress(
+                    OSError
+                ):  # young again, so that no collection takes it before it is named
+                    os.utime(path)
                 return True
         except FileNotFoundError:
             return False
@@ -264,14 +268,10 @@ class Objects:
         source = self.path(value)
         try:
             clone_or_copy(source, target)
-        except FileNotFoundError as error:
-            if source.exists():
-                raise
-            raise self._corrupt(value, _reason(error)) from error
         except OSError as error:
-            if error.errno == errno.EIO:
-                raise self._corrupt(value, _reason(error)) from error
-            raise
+            if source.exists() and error.errno != errno.EIO:
+                raise  # the target's trouble: a full disk, a directory that went away
+            raise self._corrupt(value, _reason(error)) from error
         found, size = digest_file(target)
         if found != value:
             raise self._corrupt(value, "has other bytes than its name says")
@@ -290,7 +290,8 @@ class Objects:
         return total
 
     def _corrupt(self, value: str, reason: str) -> CorruptObject:
-        self.isolate(self.path(value))
+        with contextlib.suppress(OSError):  # a read-only store keeps its damage, and still does not serve it
+            self.isolate(self.path(value))
         return CorruptObject(value, reason)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import time
 import uuid
@@ -28,6 +29,8 @@ ENVIRONMENT = "TEACHABLE_STORE"  # the directory, or "off"
 ENVIRONMENT_REFRESH = "TEACHABLE_STORE_REFRESH"  # "1": compute anew, and publish
 DEFAULT = Path(".cache/store")
 RECORD_FORMAT = 1
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,25 +169,35 @@ class Store:
 
     def publish(
         self, recipe: Recipe, outputs: Mapping[str, Path], meta: Mapping[str, Any] | None = None
-    ) -> Record:
+    ) -> Record | None:
         """Store ``outputs`` under ``recipe``: objects first, the record last.
 
-        When the recipe already has a record with other contents the stage is not deterministic: the newer one
-        stays, and ``meta["differs_from"]`` has the digests of the older.
+        When the recipe already has a record with other contents the stage is not deterministic: that is
+        logged, the newer record stays, and ``meta["differs_from"]`` has the digests of the older. A store
+        that is full or gone must not cost the caller what was just computed: that is logged as a warning, and
+        None is returned.
         """
-        stored = {name: Output(*self.objects.put(path)) for name, path in outputs.items()}
-        earlier, _ = self._load(recipe)
-        notes = dict(meta or {})
-        if earlier is not None:
-            others = {name: earlier.outputs[name].digest for name in stored if name in earlier.outputs}
-            differing = {name: value for name, value in others.items() if value != stored[name].digest}
-            if differing:
-                notes["differs_from"] = differing
-        notes.setdefault("host", os.uname().nodename)
-        record = Record(recipe, stored, notes, datetime.now(UTC).isoformat(timespec="seconds"))
-        self.write(record)
+        try:
+            stored = {name: Output(*self.objects.put(path)) for name, path in outputs.items()}
+            notes = {"host": os.uname().nodename, **(meta or {}), **self._differing(recipe, stored)}
+            record = Record(recipe, stored, notes, datetime.now(UTC).isoformat(timespec="seconds"))
+            self.write(record)
+        except (OSError, StoreError) as error:
+            _log.warning("%s: not stored in %s: %s", recipe.stage, self.root, error)
+            return None
         self._event({"event": "published", "stage": recipe.stage, "key": recipe.key, "bytes": record.size})
         return record
+
+    def _differing(self, recipe: Recipe, stored: Mapping[str, Output]) -> dict[str, Any]:
+        earlier, _ = self._load(recipe)
+        if earlier is None:
+            return {}
+        old = {name: output.digest for name, output in earlier.outputs.items() if name in stored}
+        old = {name: value for name, value in old.items() if value != stored[name].digest}
+        if not old:
+            return {}
+        _log.warning("%s: the same recipe gave other bytes before (%s)", recipe.stage, ", ".join(sorted(old)))
+        return {"differs_from": old}
 
     def holds(self, recipe: Recipe) -> bool:
         """Whether there is a record for ``recipe``; its objects are not read."""
@@ -257,7 +270,9 @@ class Store:
             record = read_record(path)
         except FileNotFoundError:
             return None, ()
-        except (OSError, ValueError) as error:
+        except OSError as error:  # the store is out of reach; its files may be sound
+            return None, (f"record {recipe.key[:16]} cannot be read: {error}",)
+        except ValueError as error:
             self.objects.isolate(path)
             return None, (f"record {recipe.key[:16]}: {error}",)
         if record.key != recipe.key:
@@ -266,6 +281,8 @@ class Store:
         return record, ()
 
     def _note(self, result: Restored, stage: str) -> Restored:
+        if result.problems:
+            _log.warning("%s: not restored from %s: %s", stage, self.root, "; ".join(result.problems))
         event = {"event": result.state, "stage": stage, "key": result.key, "bytes": result.size}
         if result.problems:
             event["problems"] = list(result.problems)
