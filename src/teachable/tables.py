@@ -1,7 +1,8 @@
 """Every Parquet table of the project: its columns, types and units, an atomic write and a validated read.
 
-A table is written to a temporary name and renamed, so a reader never meets half a file. A read checks the file against
-its schema and raises :class:`~teachable.errors.TableError` with the file, the column and the remedy.
+A table is written to a temporary name and renamed, so a reader never meets half a file. A read checks the
+file against its schema and raises :class:`~teachable.errors.TableError` with the file, the column and the
+remedy.
 """
 
 from __future__ import annotations
@@ -327,6 +328,72 @@ SELECTION: Schema = {
 }
 
 
+# Features of the predictor, one row a vector. Tier 1 has one vector a snapshot, tier 2 the student's hidden
+# states of each part of a snapshot; a `reference` is a state of an episode whose outcome is known.
+FEATURES: Schema = {
+    "item_id": TEXT,  # snapshot_id, or the name of a reference state
+    "task_id": TEXT,
+    "part": TEXT,  # tier1 | state | goal | history | reference
+    "names": TEXTS,  # of the vector's entries; null but for tier1
+    "vector": REALS,
+    "success": REAL,  # reference: 1 after a success, 0 after a failure, or P(success); else null
+}
+
+CALIBRATION: Schema = {
+    "method": TEXT,
+    "target": TEXT,
+    "bin": INT,
+    "bin_low": REAL,  # edges of the bin, in units of the prediction
+    "bin_high": REAL,
+    "predicted": REAL,  # mean prediction in the bin
+    **INTERVAL,  # of the mean outcome
+}
+
+CONFUSION: Schema = {
+    "method": TEXT,
+    "target": TEXT,  # route | quadrant
+    "truth_label": TEXT,
+    "label": TEXT,
+    "count": INT,
+    "share": REAL,  # of the rows with this truth
+}
+
+IMPORTANCE: Schema = {
+    "method": TEXT,
+    "target": TEXT,
+    "metric": TEXT,  # what drops when the group is shuffled
+    "tier": TEXT,
+    "group": TEXT,  # features shuffled together
+    "features": INT,  # how many
+    **INTERVAL,  # of the drop
+}
+
+# What ranking the pool costs, per snapshot, before anything is trained on.
+COST: Schema = {
+    "method": TEXT,
+    "student_passes": REAL,  # prompts scored or embedded
+    "rollouts": REAL,  # episodes played
+    "teacher_calls": REAL,
+    "labelled_once": INT,  # snapshots that must be labelled in full before the method works at all
+    "seconds": REAL,  # measured; null where not
+    "k": INT,
+    **INTERVAL,  # of NDCG@k
+}
+
+
+# What the built-in student is cloned from: decisions of expert trajectories.
+DEMONSTRATIONS: Schema = {
+    "key": TEXT,  # task, trajectory and step
+    "goal": TEXT,
+    "memo": TEXT,
+    "scene": TEXT,
+    "observation": TEXT,
+    "history": HISTORY,
+    "commands": TEXTS,
+    "expert_action": TEXT,
+}
+
+
 def empty(schema: Schema) -> pl.DataFrame:
     """A frame with the schema's columns and no row."""
     return pl.DataFrame(schema=dict(schema))
@@ -367,7 +434,8 @@ def write(frame: pl.DataFrame, path: Path | str, schema: Schema) -> None:
 def read(path: Path | str, schema: Schema) -> pl.DataFrame:
     """The table at ``path``, checked against ``schema``.
 
-    Raises :class:`MissingInput` when there is no file and :class:`TableError` when it is torn or of another schema.
+    Raises :class:`MissingInput` when there is no file and :class:`TableError` when it is torn or of another
+    schema.
     """
     path = Path(path)
     if not path.exists():
@@ -402,7 +470,9 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(path.read_text())
     except ValueError as error:
-        raise TableError(f"{path} is not valid JSON ({_first_line(error)}): delete it and run the workflow again.") from error
+        raise TableError(
+            f"{path} is not valid JSON ({_first_line(error)}): delete it and run the workflow again."
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:

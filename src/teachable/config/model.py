@@ -6,7 +6,7 @@ read what a run will do; ``docs/configuration.md`` is generated from these descr
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -89,13 +89,23 @@ class Teacher(Section):
     model: str = Field(description="model name sent to the endpoint")
     base_url: str | None = Field(description="endpoint; null for api.openai.com")
     api_key_env: str = Field(description="environment variable that holds the key")
-    temperature: Annotated[float, Field(ge=0)] = Field(description="sampling temperature of the teacher")
+    temperature: Annotated[float, Field(ge=0)] | None = Field(
+        description="sampling temperature of the teacher; null: not sent, for models that refuse it"
+    )
     max_retries: Count = Field(description="further attempts after a transport error or an invalid answer")
     timeout_s: Above0 = Field(description="seconds one request may take")
     concurrency: Positive = Field(description="requests in flight")
     budget_usd: Annotated[float, Field(ge=0)] = Field(description="hard budget of this workflow, US dollars")
     prices: dict[str, Price] = Field(description="price per model, for the ledger and the budget")
     cache: str = Field(description="directory of the request cache; paid answers live here and are never deleted")
+    response_format: Literal["json_schema", "json_object", "plain"] = Field(
+        description="json_schema: strict structured output; the others for servers that lack it"
+    )
+    enum_actions: bool = Field(description="put the admissible commands into the schema (guided decoding)")
+    max_tokens: Annotated[int, Field(ge=64)] = Field(description="tokens of one answer at most")
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(description="its name at the endpoint")
+    longest_wait_s: Above0 = Field(description="a server that asks for a longer pause stops the run")
+    extra_body: dict[str, Any] = Field(description="further fields of the request, for servers such as vLLM")
 
 
 class Rollouts(Section):
@@ -123,6 +133,9 @@ class Snapshots(Section):
 class Estimation(Section):
     estimator: Literal["monte_carlo", "tree"] = Field(description="how success probabilities are estimated")
     patch_scope: Literal["decision", "episode"] = Field(description="how long a patch stays in the context")
+    horizon: Literal["fresh", "remaining"] = Field(
+        description="commands an episode from a snapshot may take: max_steps anew, or what the prefix leaves of them"
+    )
     policy_episodes: Positive = Field(description="monte_carlo: episodes for p_policy")
     force_episodes: Positive = Field(description="monte_carlo: episodes for p_force")
     expert_episodes: Positive = Field(description="monte_carlo: episodes for p_expert")

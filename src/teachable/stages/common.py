@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -31,3 +32,20 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
         dynamic_ncols=interactive,
     )
     yield from bar
+
+
+class Reporter:
+    """A progress callback ``(done, total)`` that writes a line every few seconds: done, total, rate, time left."""
+
+    def __init__(self, what: str, every_s: float = 10.0) -> None:
+        self._what, self._every = what, every_s
+        self._begun = self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done < total and now - self._last < self._every:
+            return
+        self._last = now
+        rate = done / max(now - self._begun, 1e-9)
+        left = (total - done) / rate if rate else 0.0
+        print(f"{done}/{total} {self._what}  {rate:.1f}/s  {left:.0f} s left", file=sys.stderr, flush=True)

@@ -1,0 +1,41 @@
+"""Expert and noisy-expert trajectories on warm-start games: what the built-in student is cloned from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from teachable import tables
+from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.training.warmstart import demonstrate
+
+if TYPE_CHECKING:
+    from teachable.stages.params import Demonstrate
+    from teachable.stages.runner import Inputs, Outputs
+
+
+def run(inputs: Inputs, outputs: Outputs, params: Demonstrate) -> None:
+    decisions = demonstrate(
+        open_world(params.world),
+        games_root(inputs["games"]),
+        read_tasks(*inputs["tasks"]),
+        trajectories=params.trajectories,
+        noise=params.noise,
+        run_seed=params.seed,
+        max_steps=params.world.max_steps,
+    )
+    rows = [
+        {
+            "key": decision.key,
+            "goal": decision.context.goal,
+            "memo": decision.context.memo,
+            "scene": decision.context.scene,
+            "observation": decision.context.observation,
+            "history": [{"command": c, "observation": o} for c, o in decision.context.history],
+            "commands": list(decision.context.commands),
+            "expert_action": decision.expert,
+        }
+        for decision in decisions
+    ]
+    tables.write(pl.DataFrame(rows, schema=dict(tables.DEMONSTRATIONS)), outputs["demonstrations"], tables.DEMONSTRATIONS)

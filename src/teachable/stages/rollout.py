@@ -1,0 +1,48 @@
+"""Student episodes on one shard of training tasks, and noisy expert episodes for setup B; every step is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teachable import tables
+from teachable.rollouts.episodes import Job, PlaySettings, play
+from teachable.rollouts.sessions import Start
+from teachable.stages.common import Reporter
+from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.models import load_student
+
+if TYPE_CHECKING:
+    from teachable.stages.params import Rollout
+    from teachable.stages.runner import Inputs, Outputs
+
+
+def run(inputs: Inputs, outputs: Outputs, params: Rollout) -> None:
+    tasks = read_tasks(*inputs["tasks"])
+    section = params.rollouts
+    jobs = [
+        Job(f"{task.task_id}/student/{repeat}", Start(task), repeat=repeat)
+        for task in tasks
+        for repeat in range(section.episodes_per_task)
+    ] + [
+        Job(
+            f"{task.task_id}/expert/{repeat}",
+            Start(task),
+            behaviour="expert",
+            noise=section.expert_noise,
+            repeat=repeat,
+        )
+        for task in tasks
+        for repeat in range(section.expert_episodes_per_task)
+    ]
+    played = play(
+        load_student(inputs["student"][0]),
+        open_world(params.world),
+        games_root(inputs["games"]),
+        jobs,
+        PlaySettings(max_steps=params.world.max_steps),
+        run_seed=params.seed,
+        record_steps=True,
+        progress=Reporter("episodes"),
+    )
+    tables.write(played.steps, outputs["steps"], tables.STEPS)
+    tables.write(played.episodes, outputs["episodes"], tables.EPISODES)

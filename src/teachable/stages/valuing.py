@@ -1,0 +1,61 @@
+"""Both estimators behind one call, and the patches of a snapshot as the student should read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teachable.rollouts.episodes import PlaySettings, Progress
+from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
+from teachable.rollouts.policy import Asker, Policy
+from teachable.rollouts.tree_values import TreeSettings, tree_values
+from teachable.rollouts.values import Question, Values
+from teachable.supervision import patches
+from teachable.teacher.advice import AdviceText
+from teachable.worlds.base import World
+
+if TYPE_CHECKING:
+    from teachable.config import model as c
+
+
+def patches_of(snapshot: Mapping[str, Any], advice: Mapping[str, Any] | None, layout: str) -> dict[str, str]:
+    """The patches of a snapshot by condition; none where there is no valid advice (and so no patch test)."""
+    if advice is None or not advice["valid"]:
+        return {}
+    text = AdviceText.from_rows(snapshot, advice)
+    register = "compact" if layout == "compact" else "full"
+    made = patches(text, register=register, key=str(snapshot["snapshot_id"]))
+    return {condition: patch for condition, patch in made.items() if condition != "base"}
+
+
+def estimate(
+    policy: Policy | Asker,
+    world: World,
+    games: Path,
+    questions: Sequence[Question],
+    section: c.Estimation,
+    *,
+    max_steps: int,
+    run_seed: int,
+    progress: Progress | None = None,
+) -> Values:
+    """Success probabilities by the configured estimator."""
+    play = PlaySettings(max_steps=max_steps, horizon=section.horizon, stop_unwinnable=True)
+    if section.estimator == "tree":
+        tree = TreeSettings(
+            prompts=section.tree_prompts,
+            episodes=section.tree_episodes,
+            patch_scope=section.patch_scope,
+            play=play,
+        )
+        return tree_values(policy, world, games, questions, tree, run_seed=run_seed, progress=progress)
+    budget = MonteCarloSettings(
+        policy_episodes=section.policy_episodes,
+        force_episodes=section.force_episodes,
+        expert_episodes=section.expert_episodes,
+        condition_episodes=section.condition_episodes,
+        patch_scope=section.patch_scope,
+        play=play,
+    )
+    return monte_carlo(policy, world, games, questions, budget, run_seed=run_seed, progress=progress)
