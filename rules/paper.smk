@@ -4,7 +4,7 @@ Needs: the tables of all phases. Makes: figures/fig_*.pdf|png, tables/tab_*.tex|
 results/report.html and report.md.
 """
 
-from teachable.paper import FIGURES, INPUTS, MINIMUM_FIGURES, MINIMUM_TABLES, TABLES
+from teachable.paper import FIGURES, INPUTS, MINIMUM, TABLES
 
 # The names by which figures, tables, criteria and report ask for data, and where it lies.
 DATA = {name: f"results/{item.path}" for name, item in INPUTS.items()}
@@ -23,12 +23,12 @@ for item in FIGURES.values():
         name:
             f"fig_{item.id}"
         message:
-            f"Draw Fig. {item.label}: {item.title}"
+            f"Draw Fig. {item.number}: {item.title}"
         input:
             **{name: DATA[name] for name in item.inputs},
         output:
-            pdf=f"figures/fig_{item.id}.pdf",
-            png=report(f"figures/fig_{item.id}.png", caption="../docs/report/caption.rst", category=item.hypothesis),
+            pdf=item.files[0],
+            png=report(item.files[1], caption="../docs/report/caption.rst", category=item.hypothesis),
         params:
             code=code("figure", item=item.id),
             settings=settings("figure", item=item.id),
@@ -50,12 +50,12 @@ for item in TABLES.values():
         name:
             f"tab_{item.id}"
         message:
-            f"Make Tab. {item.label}: {item.title}"
+            f"Make Tab. {item.number}: {item.title}"
         input:
             **{name: DATA[name] for name in item.inputs},
         output:
-            tex=f"tables/tab_{item.id}.tex",
-            csv=report(f"tables/tab_{item.id}.csv", caption="../docs/report/caption.rst", category=item.hypothesis),
+            tex=item.files[0],
+            csv=report(item.files[1], caption="../docs/report/caption.rst", category=item.hypothesis),
         params:
             code=code("table", item=item.id),
             settings=settings("table", item=item.id),
@@ -69,3 +69,46 @@ for item in TABLES.values():
             **OTHER_JOB,
         shell:
             read_by("table", item.inputs)
+
+
+rule criteria:
+    message:
+        "Judge every criterion of the protocol"
+    input:
+        **{name: DATA[name] for name in CRITERIA_INPUTS},
+    output:
+        criteria=report("results/criteria.json", category="criteria"),
+    params:
+        code=code("criteria"),
+        settings=settings("criteria", student_source=CONFIG.student.source),
+    log:
+        "logs/paper/criteria.log",
+    benchmark:
+        "results/benchmarks/paper/criteria.tsv"
+    resources:
+        **OTHER_JOB,
+    shell:
+        read_by("criteria", CRITERIA_INPUTS)
+
+
+rule figures:
+    input:
+        [path for item in FIGURES.values() for path in item.files],
+
+
+rule tables:
+    input:
+        [path for item in TABLES.values() for path in item.files],
+
+
+rule minimum_paper:
+    input:
+        [path for name in MINIMUM["figures"] for path in FIGURES[name].files],
+        [path for name in MINIMUM["tables"] for path in TABLES[name].files],
+        "results/criteria.json",
+
+
+localrules:
+    figures,
+    tables,
+    minimum_paper,

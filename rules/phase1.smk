@@ -78,10 +78,31 @@ rule panels:
         command("panels")
 
 
+rule label_metrics:
+    message:
+        "Phase 1: means, shares and correlations of the labels"
+    input:
+        labeled="results/phase1/labeled_snapshots.parquet",
+    output:
+        metrics="results/phase1/label_metrics.parquet",
+    params:
+        code=code("label-metrics"),
+        settings=settings("label-metrics"),
+    log:
+        "logs/phase1/label_metrics.log",
+    benchmark:
+        "results/benchmarks/phase1/label_metrics.tsv"
+    resources:
+        **OTHER_JOB,
+    shell:
+        command("label-metrics")
+
+
 rule phase1:
     input:
         rules.label.output,
         rules.panels.output,
+        rules.label_metrics.output,
         "results/phase1/action_values.parquet",
         "results/phase1/label_episodes.parquet",
 

@@ -98,6 +98,13 @@ STAGES: dict[str, Stage] = {
             p.Label,
         ),
         _stage("panels", "choose which snapshots serve what, by game", "labeled retention", "panels", p.MakePanels),
+        _stage(
+            "label-metrics",
+            "means, shares and correlations of the labels",
+            "labeled",
+            "metrics",
+            p.Summarise,
+        ),
         # phase 1b
         _stage(
             "microtrain",
