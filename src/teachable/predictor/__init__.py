@@ -1,0 +1,62 @@
+"""The teachability predictor: which failures are worth teaching from, told from cheap features.
+
+Features (tier 1 from the snapshot's row, tier 2 from the student's hidden states), a multi-task model held
+out by game, its metrics against rivals, and the choice of a training set at a fixed budget. Frames in, frames
+out.
+"""
+
+from teachable.predictor.analysis import permutation_importance, sample_efficiency
+from teachable.predictor.baselines import baseline_predictions, ranking_score
+from teachable.predictor.errors import PredictorError
+from teachable.predictor.features import embedding_texts, tier1_features
+from teachable.predictor.learners import Settings
+from teachable.predictor.metrics import (
+    Bootstrap,
+    UnitCosts,
+    calibration,
+    compare,
+    confusion,
+    cost_table,
+    evaluate,
+)
+from teachable.predictor.model import CrossFit, Predictor, cross_fit, fit, predict_held_out
+from teachable.predictor.selection import Selection, select
+from teachable.predictor.sets import (
+    FeatureSet,
+    References,
+    feature_set,
+    from_table,
+    label_references,
+    to_table,
+)
+
+__all__ = [
+    "Bootstrap",
+    "CrossFit",
+    "FeatureSet",
+    "Predictor",
+    "PredictorError",
+    "References",
+    "Selection",
+    "Settings",
+    "UnitCosts",
+    "baseline_predictions",
+    "calibration",
+    "compare",
+    "confusion",
+    "cost_table",
+    "cross_fit",
+    "embedding_texts",
+    "evaluate",
+    "feature_set",
+    "fit",
+    "from_table",
+    "label_references",
+    "permutation_importance",
+    "predict_held_out",
+    "ranking_score",
+    "sample_efficiency",
+    "select",
+    "tier1_features",
+    "to_table",
+]
