@@ -106,6 +106,7 @@ def metrics_of(rows: list[tuple[str, str, str, str, float]], seed: int, half: fl
 
 def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     """Every logical input of ``teachable.paper.INPUTS`` but ``criteria``."""
+    from teachable.paper.drift_metrics import drift_metrics
     from teachable.paper.label_metrics import label_metrics
 
     rng = np.random.default_rng(seed + 1)
@@ -176,21 +177,26 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
                 "panel": "failure", "group": q, "metric": "success", **iv(value, 0.05), "p_value": 0.04, "p_holm": 0.09,
                 "mde": 0.06, "prespecified": False,
             })  # fmt: skip
-    for group, value in (("all", 0.09), ("demo", 0.1), ("contrast", 0.11), ("hint", 0.05), *strength.items()):
+    for group, value in (("all", 0.02), *((q, 0.5 * v) for q, v in strength.items())):
         contrast_rows.append({
-            "contrast": "transfer_diagonal_minus_off", "hypothesis": "H4", "model": "matrix", "reference": "matrix",
-            "panel": "failure", "group": group, "metric": "success", **iv(value, 0.04), "p_value": 0.001, "p_holm": 0.001,
+            "contrast": "best_format-vs-demo", "hypothesis": "H3", "model": "best_format", "reference": "demo",
+            "panel": "failure", "group": group, "metric": "success", **iv(value, 0.04), "p_value": 0.03, "p_holm": 0.03,
             "mde": 0.05, "prespecified": group == "all",
+        })  # fmt: skip
+    for kind, value in (("", 0.09), ("_demo", 0.1), ("_contrast", 0.11), ("_hint", 0.05)):
+        contrast_rows.append({
+            "contrast": f"transfer_diagonal_minus_off{kind}", "hypothesis": "H4", "model": "diagonal", "reference": "off_diagonal",
+            "panel": "failure", "group": "all", "metric": "success", **iv(value, 0.04), "p_value": 0.001, "p_holm": 0.001,
+            "mde": 0.05, "prespecified": not kind,
         })  # fmt: skip
 
     drift = []
     drift_runs = ("Q1_demo", "B2_all")
+    checks.append(("base", "retention", "all", "success", base["retention"]))
     for run in drift_runs:
-        checks.append((run, "retention", "base", "success", base["retention"]))
         for k, checkpoint in enumerate(("first", "middle", "last")):
-            checks.append((run, "retention", checkpoint, "success", base["retention"] - 0.03 * (k + 1) * (run == "B2_all")))
-            checks += [(run, "drift", checkpoint, "ELP_net", 0.2 - 0.04 * k), (run, "drift", checkpoint, "spearman_first", 1 - 0.2 * k),
-                       (run, "drift", checkpoint, "route_agreement", 1 - 0.12 * k)]  # fmt: skip
+            level = base["retention"] - 0.03 * (k + 1) * (run == "B2_all")
+            checks.append((f"{run}@{checkpoint}", "retention", "all", "success", level))
             for row in known.head(60).iter_rows(named=True):
                 moved = float(row["ELP_net"] + rng.normal(-0.04 * k, 0.08 * (k > 0)))
                 route = row["route"] if rng.uniform() > 0.12 * k else FORMATS[int(rng.integers(3))]
@@ -216,7 +222,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     predictor, ks = [], (10, 25, 50, 100)
 
     def score(method: str, target: str, metric: str, value: float, k: int | None = None, size: int = 280, half: float = 0.05) -> None:
-        predictor.append({"method": method, "target": target, "metric": metric, "k": k, "train_size": size, **iv(value, half)})
+        predictor.append({**iv(value, half), "method": method, "target": target, "metric": metric, "k": k, "train_size": size})
 
     for method, level in quality.items():
         for i, k in enumerate(ks):
@@ -224,11 +230,10 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
             score(method, "ELP_net", "precision", level - 0.1 + 0.03 * i, k, half=0.04)
         score(method, "ELP_net", "spearman", level - 0.35)
     for k in ks:
-        score("predictor-vs-entropy", "ELP_net", "ndcg", 0.22, k)
-    for i, size in enumerate((40, 80, 140)):
-        for method in ("predictor", "tier1"):
-            for k in ks:
-                score(method, "ELP_net", "ndcg", quality[method] - 0.12 + 0.04 * i, k, size)
+        score("predictor - entropy", "ELP_net", "ndcg_difference", 0.22, k)
+    for i, size in enumerate((40, 80, 140, 280)):
+        for k in ks:
+            score("predictor", "ELP_net", "ndcg", quality["predictor"] - 0.12 + 0.04 * i, k, size)
     for method, lift in (("predictor", 0.0), ("tier1", -0.08), ("tier2", -0.12)):
         for target, level in (("L_local", 0.55), ("L_upper", 0.5), ("U", 0.85), ("d_expert", 0.3), ("d_force", 0.25)):
             score(method, target, "spearman", level + lift)
@@ -240,18 +245,23 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         score(method, "route", "accuracy", 0.6 + lift)
         score(method, "quadrant", "accuracy", 0.68 + lift)
         score(method, "ELP_net", "ece", 0.04)
-    calibration = []
-    for target in ("ELP_net", "L_local"):
-        for b in range(8):
-            x = 0.02 + 0.07 * b
-            calibration += [("predictor", target, f"bin{b:02d}", "predicted", x), ("predictor", target, f"bin{b:02d}", "observed", 0.9 * x + 0.01)]
-    features = ("entropy", "margin", "steps_since_progress", "loops", "commands", "goal_similarity", "repeats", "goal_length",
-                "failure_similarity", "embedding_03", "step", "success_similarity", "take_commands", "logp_chosen")  # fmt: skip
-    importance = [("predictor", "ELP_net", f, "importance", 0.2 * math.exp(-0.35 * i)) for i, f in enumerate(features)]
-    confusion = [("predictor", "route", f"{a}>{b}", "share", 0.6 if a == b else 0.2) for a in FORMATS for b in FORMATS]
-    cost = [(m, "cost", "all", k, v) for m, vs in {
-        "entropy": (0.0, 0.002, 0.0), "predictor": (0.0, 0.01, 0.0), "L_local": (14.0, 2.1, 0.0), "oracle": (26.0, 4.4, 0.0004)
-    }.items() for k, v in zip(("episodes", "seconds", "usd"), vs, strict=True)]  # fmt: skip
+    calibration = [
+        {**iv(0.9 * (0.02 + 0.07 * b) + 0.01, 0.04), "method": "predictor", "target": target, "bin": b, "bin_low": 0.07 * b,
+         "bin_high": 0.07 * (b + 1), "predicted": 0.02 + 0.07 * b}
+        for target in ("ELP_net", "L_local", "route") for b in range(8)
+    ]  # fmt: skip
+    groups = ("uncertainty", "trail", "commands", "state", "goal", "history", "similarity", "tokens", "length")
+    importance = [
+        {**iv(0.12 * math.exp(-0.4 * i), 0.02), "method": "predictor", "target": "ELP_net", "metric": metric, "group": g,
+         "tier": "tier1" if g in ("uncertainty", "trail", "commands", "tokens", "length") else "tier2", "features": 6}
+        for i, g in enumerate(groups) for metric in ("ndcg", "r2")
+    ]  # fmt: skip
+    confusion = [{"method": "predictor", "target": "route", "truth_label": a, "label": b, "count": 30 if a == b else 10,
+                  "share": 0.6 if a == b else 0.2} for a in FORMATS for b in FORMATS]  # fmt: skip
+    cost = [{**iv(level, 0.03), "method": m, "student_passes": p, "rollouts": r, "teacher_calls": t, "labelled_once": once,
+             "seconds": sec, "k": 50} for m, level, p, r, t, once, sec in (
+        ("random", 0.5, 0.0, 0.0, 0.0, 0, None), ("entropy", 0.6, 1.0, 0.0, 0.0, 0, 0.002), ("predictor", 0.82, 4.0, 0.0, 0.0, 280, 0.01),
+        ("L_local", 0.72, 0.0, 14.0, 0.0, 0, None), ("oracle", 1.0, 1.0, 26.0, 1.0, 0, None))]  # fmt: skip
 
     sel_rows = [("base", p, "all", "success", v) for p, v in base.items()]
     sel_contrasts = []
@@ -291,19 +301,19 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "examples": fit(examples, tables.EXAMPLES),
         "budget": fit(budget, tables.BUDGET),
         "training_summary": training,
-        "metrics": metrics_of(metric_rows, 2),
+        "metrics": pl.concat([metrics_of(metric_rows, 2), metrics_of(stuck, 3, 0.02)]),
         "contrasts": fit(contrast_rows, tables.CONTRASTS),
         "transfer": fit(transfer, tables.TRANSFER),
-        "stuckness": metrics_of(stuck, 3, 0.02),
         "mechanistic": fit(mechanistic, tables.MECHANISTIC),
         "checkpoints": metrics_of(checks, 4, 0.04),
         "drift": fit(drift, tables.DRIFT),
+        "drift_metrics": drift_metrics(fit(drift, tables.DRIFT), lab, seed=1, repetitions=120),
         "predictions": tables.empty(tables.PREDICTIONS),
         "predictor_metrics": fit(predictor, tables.PREDICTOR_METRICS),
-        "calibration": metrics_of(calibration, 5, 0.03),
-        "importance": metrics_of(importance, 6, 0.02),
-        "confusion": metrics_of(confusion, 8),
-        "cost": metrics_of(cost, 9, 0.0),
+        "calibration": fit(calibration, tables.CALIBRATION),
+        "importance": fit(importance, tables.IMPORTANCE),
+        "confusion": fit(confusion, tables.CONFUSION),
+        "cost": fit(cost, tables.COST),
         "selection": tables.empty(tables.SELECTION),
         "selection_metrics": metrics_of(sel_rows, 10, 0.03),
         "selection_contrasts": fit(sel_contrasts, tables.CONTRASTS),

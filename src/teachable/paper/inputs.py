@@ -79,20 +79,16 @@ INPUTS: dict[str, Input] = {
     "metrics": Input(
         "phase3/metrics.parquet",
         "METRICS",
-        "metric success; model base and every run; panel test | failure | retention; group all | Q1..Q4 | family",
+        "metric success, repeat_rate, loop_rate, wasted_rate, escape_latency, efficiency; model base and every run; "
+        "panel test | failure | retention; group all | Q1..Q4 | family",
     ),
     "contrasts": Input(
         "phase3/contrasts.parquet",
         "CONTRASTS",
-        "metric success; contrast <run>-vs-base on test, failure, retention; <Q>_<format>-vs-<Q>_demo on failure, "
-        "group Q; transfer_diagonal_minus_off, group all | demo | contrast | hint | Q1..Q4",
+        "metric success; <run>-vs-base on test, failure, retention; on failure also <Q>_<format>-vs-<Q>_demo (group Q), "
+        "best_format-vs-demo (group all, Q), transfer_diagonal_minus_off and transfer_diagonal_minus_off_<format>",
     ),
     "transfer": Input("phase3/transfer.parquet", "TRANSFER", "16 cells for each of demo, contrast, hint, mean"),
-    "stuckness": Input(
-        "phase3/metrics.parquet",
-        "METRICS",
-        "metric repeat_rate | loop_rate | wasted_rate | escape_latency | efficiency; panel test; group all",
-    ),
     "mechanistic": Input(
         "phase3/mechanistic.parquet",
         "MECHANISTIC",
@@ -102,33 +98,27 @@ INPUTS: dict[str, Input] = {
     "checkpoints": Input(
         "phase3/checkpoints.parquet",
         "METRICS",
-        "metric success, panel retention, group base | first | middle | last (the checkpoint), model the run; "
-        "also panel drift, metric ELP_net | spearman_first | route_agreement",
+        "metric success, panel retention, group all; model base and <run>@<checkpoint> (first | middle | last)",
     ),
     "drift": Input("phase3/drift.parquet", "DRIFT", "one row a run, checkpoint and snapshot"),
+    "drift_metrics": Input(
+        "phase3/drift_metrics.parquet",
+        "METRICS",
+        "panel drift, model <run>@<checkpoint>; made by teachable.paper.drift_metrics: ELP_net, spearman_base, "
+        "route_agreement",
+    ),
     "predictions": Input("phase4/predictions.parquet", "PREDICTIONS", "held-out predictions"),
     "predictor_metrics": Input(
         "phase4/metrics.parquet",
         "PREDICTOR_METRICS",
-        "method predictor | tier1 | tier2 | random | entropy | L_local | UxL | oracle_features, and predictor-vs-entropy "
-        "for the paired difference; metric ndcg | precision (k), spearman, r2, mae, macro_f1, accuracy, ece",
+        "method predictor | tier1 | tier2 | random | entropy | L_local | UxL | oracle_features; metric ndcg | precision (k), "
+        "spearman, r2, mae, macro_f1, accuracy, ece; paired differences as method 'predictor - entropy', metric "
+        "ndcg_difference; smaller train_size for sample efficiency",
     ),
-    "calibration": Input(
-        "phase4/calibration.parquet",
-        "METRICS",
-        "model the method, panel the target, group the bin (bin00 ...), metric predicted (mean) | observed (interval)",
-    ),
-    "importance": Input(
-        "phase4/importance.parquet", "METRICS", "model predictor, panel the target, group the feature, metric importance"
-    ),
-    "confusion": Input(
-        "phase4/confusion.parquet", "METRICS", "model predictor, panel route | quadrant, group truth>predicted, metric share"
-    ),
-    "cost": Input(
-        "phase4/cost.parquet",
-        "METRICS",
-        "model the method, panel cost, group all, metric episodes | seconds | usd, each a snapshot",
-    ),
+    "calibration": Input("phase4/calibration.parquet", "CALIBRATION", "one row a method, target and bin"),
+    "importance": Input("phase4/importance.parquet", "IMPORTANCE", "one row a target, metric and group of features"),
+    "confusion": Input("phase4/confusion.parquet", "CONFUSION", "one row a cell"),
+    "cost": Input("phase4/cost.parquet", "COST", "one row a method"),
     "selection": Input("phase5/sets.parquet", "SELECTION", "one row a run and chosen snapshot"),
     "selection_metrics": Input(
         "phase5/metrics.parquet", "METRICS", "metric success; model base and S_*; panel test | failure | retention; group all"

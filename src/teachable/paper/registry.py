@@ -147,7 +147,7 @@ FIGURES: dict[str, Figure] = {
         Figure(
             "h5_4", "H5", "Stuckness",
             f"How runs get stuck on test tasks, against the base student (line and band). {_WHISKERS}",
-            ("stuckness",),
+            ("metrics",),
         ),
         Figure(
             "h6_1", "H6", "Ranking snapshots by teachability",
@@ -162,8 +162,8 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure(
             "h6_3", "H6", "What the predictor uses",
-            "Left: rank correlation with each target by feature tier. Right: loss in rank correlation of ELP_net when one "
-            f"feature is permuted. {_WHISKERS}",
+            "Left: held-out rank correlation with each target by feature tier. Right: what NDCG@k of ELP_net loses when a "
+            f"group of features is shuffled. {_WHISKERS}",
             ("predictor_metrics", "importance"),
         ),
         Figure(
@@ -175,7 +175,7 @@ FIGURES: dict[str, Figure] = {
             "h6_5", "H6", "Teachability drifts as the student learns",
             "The patch test repeated at checkpoints on the same snapshots: mean ELP_net, rank correlation with the base "
             f"student's ELP_net, and share of snapshots that keep their format. {_WHISKERS}",
-            ("checkpoints",),
+            ("drift_metrics",),
         ),
         Figure(
             "h7_1", "H7", "Choosing what to teach at a fixed budget",
@@ -277,7 +277,7 @@ TABLES: dict[str, Table] = {
         ),
         Table(
             "h4_2", "H4", "Diagonal minus off-diagonal",
-            "Paired difference between matched and mismatched training, overall, by format and by quadrant trained on.",
+            "Paired difference between matched and mismatched training, over the mean of formats and for each format.",
             ("contrasts",),
         ),
         Table(
@@ -293,7 +293,7 @@ TABLES: dict[str, Table] = {
         ),
         Table(
             "h6_2", "H6", "Cost of a label",
-            "What one snapshot's score costs by each method.",
+            "What ranking one snapshot of the pool costs by each method, beside the quality it buys.",
             ("cost",),
         ),
         Table(
