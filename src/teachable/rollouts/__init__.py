@@ -1,0 +1,35 @@
+"""Rollouts: episodes in waves, snapshots of failures, and the value of every action behind them."""
+
+from __future__ import annotations
+
+from teachable.rollouts.episodes import Job, Played, PlaySettings, play
+from teachable.rollouts.expert import ContextExpert, Expert, Oracle, checkpoint
+from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
+from teachable.rollouts.policy import Asker, Policy, PolicyError
+from teachable.rollouts.sessions import Start, starts_of
+from teachable.rollouts.tree_values import TreeSettings, tree_values
+from teachable.rollouts.values import CONDITIONS, FORMATS, Question, Values
+
+__all__ = [
+    "CONDITIONS",
+    "FORMATS",
+    "Asker",
+    "ContextExpert",
+    "Expert",
+    "Job",
+    "MonteCarloSettings",
+    "Oracle",
+    "PlaySettings",
+    "Played",
+    "Policy",
+    "PolicyError",
+    "Question",
+    "Start",
+    "TreeSettings",
+    "Values",
+    "checkpoint",
+    "monte_carlo",
+    "play",
+    "starts_of",
+    "tree_values",
+]

@@ -1,0 +1,312 @@
+"""Waves of episodes: all that are active ask the student in one batch, then each takes its step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from teachable import seeds
+from teachable import tables as schemas
+from teachable.rollouts.expert import Expert, Oracle
+from teachable.rollouts.policy import Asker, Policy, Reals, Request, draw, greedy, tempered
+from teachable.rollouts.sessions import Place, Start, Table, Tables, by_task
+from teachable.worlds.base import EngineFault, World
+
+Scope = Literal["decision", "episode"]
+Progress = Callable[[int, int], None]  # (done, total)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One episode to play."""
+
+    episode_id: str  # unique; names the random stream unless ``seed_name`` does
+    start: Start
+    model: str = "base"
+    adapter: str | None = None
+    behaviour: Literal["student", "expert"] = "student"
+    noise: float = 0.0  # expert only: probability of a uniformly random command instead
+    greedy: bool = False
+    force: str | None = None  # the first command, whoever plays
+    patch: str = (
+        ""  # text from the teacher, in the context of the first decision (or of all: ``patch_scope``)
+    )
+    patch_scope: Scope = "decision"
+    panel: str = "rollout"
+    condition: str = "none"
+    repeat: int = 0
+    seed_name: str | None = None  # equal names give equal random numbers: models compared on the same draws
+
+
+@dataclass(frozen=True, slots=True)
+class PlaySettings:
+    """How episodes are played, whatever they are for."""
+
+    max_steps: int = 15
+    horizon: Literal["fresh", "remaining"] = (
+        "fresh"  # from a snapshot: max_steps anew, or what its prefix leaves
+    )
+    temperature: float = 1.0  # on top of the student's own
+    stop_unwinnable: bool = False  # end an episode once the world says that it cannot be won
+    tasks_at_once: int = 64  # engines open at the same time
+
+    def steps_from(self, start: Start) -> int:
+        """Commands that an episode from ``start`` may take."""
+        return self.max_steps if self.horizon == "fresh" else max(0, self.max_steps - len(start.prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """Rows of EPISODES, in the order of the jobs, and of STEPS (empty unless recorded)."""
+
+    episodes: pl.DataFrame
+    steps: pl.DataFrame
+
+
+def play(
+    policy: Policy | Asker,
+    world: World,
+    games: Path,
+    jobs: Sequence[Job],
+    settings: PlaySettings | None = None,
+    *,
+    run_seed: int,
+    expert: Expert | None = None,
+    record_steps: bool = False,
+    tables: Tables | None = None,
+    progress: Progress | None = None,
+) -> Played:
+    """Play every job and return its row of EPISODES (and, with ``record_steps``, its rows of STEPS).
+
+    Each episode draws from its own stream, named by the run's seed and its ``episode_id`` (or ``seed_name``),
+    so the order of the jobs and how they are divided over processes never change a row. An engine fault ends
+    its episode with ``fault`` set and ``success`` null, and no other. Where the expert knows no command (a
+    dead end) its episode ends, unsuccessful. ``tables`` lends engines that are already open; they stay open.
+
+    Raises RestoreMismatch when a start cannot be reached as recorded, InadmissibleCommand for a ``force``
+    that is not offered, and ValueError for two jobs with one ``episode_id``.
+    """
+    settings = settings or PlaySettings()
+    if len({job.episode_id for job in jobs}) != len(jobs):
+        raise ValueError("two jobs have the same episode_id")
+    asker = policy if isinstance(policy, Asker) else Asker(policy)
+    expert = expert or Oracle()
+    finished: list[_Episode | None] = [None] * len(jobs)
+    done = 0
+    for group in by_task([job.start for job in jobs], settings.tasks_at_once):
+        lent = tables if tables is not None else Tables(world, games)
+        active = [
+            _Episode(index, jobs[index], lent[jobs[index].start.task], settings, run_seed, record_steps)
+            for index in group
+        ]
+        for episode in active:
+            finished[episode.index] = episode
+            episode.begin()
+        while active := [episode for episode in active if not episode.over]:
+            _wave(active, asker, expert, settings)
+            if progress is not None:
+                progress(done + sum(1 for index in group if _over(finished[index])), len(jobs))
+        done += len(group)
+        if tables is None:
+            lent.close()
+    episodes = [episode for episode in finished if episode is not None]
+    return Played(
+        pl.DataFrame([episode.row() for episode in episodes], schema=dict(schemas.EPISODES)),
+        pl.DataFrame([row for episode in episodes for row in episode.steps], schema=dict(schemas.STEPS)),
+    )
+
+
+def _over(episode: _Episode | None) -> bool:
+    return episode is not None and episode.over
+
+
+def _wave(active: Sequence[_Episode], asker: Asker, expert: Expert, settings: PlaySettings) -> None:
+    """One step of every active episode."""
+    asking = [episode for episode in active if episode.needs_policy]
+    requests = [episode.request(asker) for episode in asking]
+    for episode, logp in zip(asking, asker.ask(requests), strict=True):
+        episode.logp = tempered(logp, settings.temperature)
+    experts = [episode for episode in active if episode.needs_expert]
+    answers = expert.commands([(episode.table, episode.place) for episode in experts])
+    for episode, answer in zip(experts, answers, strict=True):
+        episode.advice = answer
+    for episode in active:
+        episode.step()
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an episode did besides succeeding or failing; the columns of EPISODES of the same names."""
+
+    repeats: int = 0
+    loops: int = 0
+    wasted: int = 0
+    escape: int = 0
+    _seen: set[str] = field(default_factory=set)
+    _last: str | None = None
+    _digest: str = ""
+    _stuck: int = 0
+
+    def begin(self, digest: str) -> None:
+        self._seen, self._digest = {digest}, digest
+
+    def add(self, command: str, digest: str) -> None:
+        """Count ``command``, which led to the state ``digest``.
+
+        A command that leaves the state as it is counts as wasted; one that returns to an earlier state as a
+        loop. A run without a new state is made of either; ``escape`` is the length of the longest.
+        """
+        self.repeats += command == self._last
+        if digest == self._digest:
+            self.wasted += 1
+        elif digest in self._seen:
+            self.loops += 1
+        self._stuck = self._stuck + 1 if digest in self._seen else 0
+        self.escape = max(self.escape, self._stuck)
+        self._seen.add(digest)
+        self._last, self._digest = command, digest
+
+
+class _Episode:
+    """One episode in play."""
+
+    def __init__(
+        self, index: int, job: Job, table: Table, settings: PlaySettings, run_seed: int, record: bool
+    ) -> None:
+        self.index, self.job, self.table = index, job, table
+        self.seed = seeds.integer(run_seed, "episode", job.seed_name or job.episode_id)
+        self.over = False
+        self.fault: str | None = None
+        self.actions: list[str] = []
+        self.steps: list[dict[str, Any]] = []
+        self.logp: Reals | None = None
+        self.advice: str | EngineFault | None = None
+        self.place: Place
+        self._rng = np.random.default_rng(self.seed)
+        self._left = settings.steps_from(job.start)
+        self._stop_unwinnable = settings.stop_unwinnable
+        self._record = record
+        self._tally = Tally()
+
+    @property
+    def _forced(self) -> bool:
+        return self.job.force is not None and not self.actions
+
+    @property
+    def needs_policy(self) -> bool:
+        return self._record or (self.job.behaviour == "student" and not self._forced)
+
+    @property
+    def needs_expert(self) -> bool:
+        return self.job.behaviour == "expert" and not self._forced
+
+    def begin(self) -> None:
+        try:
+            self.place = self.table.place(self.job.start)
+        except EngineFault as fault:
+            self._fail(fault)
+            return
+        self._tally.begin(self.place.state.digest)
+        self._check_over()
+
+    def request(self, asker: Asker) -> Request:
+        patched = not self.actions or self.job.patch_scope == "episode"
+        context = self.place.context(self.job.patch if patched else "")
+        return Request(asker.prompt(context), context.commands, self.job.adapter)
+
+    def step(self) -> None:
+        before = self.place
+        if isinstance(self.advice, EngineFault):
+            self._fail(self.advice)
+            return
+        action = self._choose(before.state.commands)
+        if action is None:
+            self.over = True
+            return
+        try:
+            self.place = self.table.step(before, action)
+        except EngineFault as fault:
+            self._fail(fault)
+            return
+        if self._record:
+            self._note(before, action)
+        self.actions.append(action)
+        self._tally.add(action, self.place.state.digest)
+        self._left -= 1
+        self._check_over()
+
+    def _choose(self, commands: tuple[str, ...]) -> str | None:
+        if self._forced:
+            return self.job.force
+        if self.job.behaviour == "expert":
+            advice = self.advice
+            assert not isinstance(advice, EngineFault)
+            if advice is not None and self.job.noise > 0 and self._rng.random() < self.job.noise:
+                return commands[int(self._rng.integers(len(commands)))]
+            return advice
+        assert self.logp is not None
+        u = self._rng.random()  # drawn in greedy play too: a stream's use does not depend on the mode
+        return commands[greedy(self.logp) if self.job.greedy else draw(self.logp, u)]
+
+    def _check_over(self) -> None:
+        state = self.place.state
+        stuck = not state.commands or (self._stop_unwinnable and state.unwinnable)
+        self.over = state.done or self._left <= 0 or stuck
+
+    def _fail(self, fault: EngineFault) -> None:
+        self.over = True
+        self.fault = str(fault).strip() or type(fault).__name__
+
+    def _note(self, place: Place, action: str) -> None:
+        assert self.logp is not None
+        state = place.state
+        self.steps.append(
+            {
+                "episode_id": self.job.episode_id,
+                "task_id": self.job.start.task.task_id,
+                "step": len(place.path),
+                "goal": state.goal,
+                "memo": state.memo,
+                "scene": state.scene,
+                "observation": state.observation,
+                "commands": list(state.commands),
+                "logp": self.logp.tolist(),
+                "action": action,
+                "digest": state.digest,
+                "score": state.score,
+                "unwinnable": state.unwinnable,
+            }
+        )
+
+    def row(self) -> dict[str, Any]:
+        """The row of EPISODES."""
+        job, task, tally = self.job, self.job.start.task, self._tally
+        sound = self.fault is None
+        return {
+            "episode_id": job.episode_id,
+            "task_id": task.task_id,
+            "family": task.family,
+            "split": task.split,
+            "model": job.model,
+            "behaviour": job.behaviour,
+            "panel": job.panel,
+            "snapshot_id": job.start.snapshot_id,
+            "condition": job.condition,
+            "repeat": job.repeat,
+            "greedy": job.greedy,
+            "seed": self.seed,
+            "steps": len(self.actions),
+            "actions": self.actions,
+            "success": self.place.state.won if sound else None,
+            "lost": self.place.state.lost if sound else None,
+            "fault": self.fault,
+            "repeats": tally.repeats,
+            "loops": tally.loops,
+            "wasted": tally.wasted,
+            "escape": tally.escape,
+        }

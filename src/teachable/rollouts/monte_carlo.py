@@ -1,0 +1,163 @@
+"""Success probabilities by the protocol's budgets: so many episodes per quantity, every one logged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from teachable import tables as schemas
+from teachable.rollouts.episodes import Job, PlaySettings, Progress, Scope, play
+from teachable.rollouts.expert import Expert, Oracle
+from teachable.rollouts.policy import Asker, Policy
+from teachable.rollouts.sessions import Tables, by_task
+from teachable.rollouts.values import FORMATS, Question, Values, expert_actions
+from teachable.worlds.base import World
+
+
+@dataclass(frozen=True, slots=True)
+class MonteCarloSettings:
+    """Episodes per quantity; the names are those of the configuration's ``labels`` section."""
+
+    policy_episodes: int = 7
+    force_episodes: int = 7
+    expert_episodes: int = 2
+    condition_episodes: int = 2  # of each of base, placebo, demo, contrast, hint
+    patch_scope: Scope = "decision"
+    play: PlaySettings = PlaySettings(stop_unwinnable=True)
+
+
+def monte_carlo(
+    policy: Policy | Asker,
+    world: World,
+    games: Path,
+    questions: Sequence[Question],
+    settings: MonteCarloSettings | None = None,
+    *,
+    run_seed: int,
+    expert: Expert | None = None,
+    progress: Progress | None = None,
+) -> Values:
+    """Estimate every question by playing episodes.
+
+    The value of a quantity is the share of successes among its n episodes without fault; its standard error
+    is sqrt(q (1 - q) / n) with q = (successes + 1) / (n + 2), because the plain formula calls 0 of 2 certain.
+    The episodes of different quantities are independent, so errors of differences add in squares. The
+    expert's p is exact (error 0) where the expert is deterministic. At a dead end the expert has no command:
+    p_force and p_expert are 0 there. A quantity whose episodes all had faults is left out and named in
+    ``Values.faults``.
+    """
+    settings = settings or MonteCarloSettings()
+    expert = expert or Oracle()
+    asker = policy if isinstance(policy, Asker) else Asker(policy)
+    done = 0
+    rows: list[dict[str, Any]] = []
+    faults: dict[str, str] = {}
+    episodes: list[pl.DataFrame] = []
+    for group in by_task([question.start for question in questions], settings.play.tasks_at_once):
+        asked = [questions[index] for index in group]
+        with Tables(world, games) as tables:
+            forced = expert_actions(tables, asked, expert)
+            jobs = [job for q, force in zip(asked, forced, strict=True) for job in _jobs(q, force, settings)]
+            played = play(
+                asker,
+                world,
+                games,
+                jobs,
+                settings.play,
+                run_seed=run_seed,
+                expert=expert,
+                tables=tables,
+            ).episodes
+        episodes.append(played)
+        outcomes: dict[tuple[str | None, str], list[bool | None]] = {}
+        for snapshot_id, condition, success in played.select(
+            "snapshot_id", "condition", "success"
+        ).iter_rows():
+            outcomes.setdefault((snapshot_id, condition), []).append(success)
+        for question, force in zip(asked, forced, strict=True):
+            mine = {c: outcomes.get((question.start.snapshot_id, c), []) for c in _budget(question, settings)}
+            if force is None:
+                mine |= {"force": [False], "expert": [False]}
+            lacking = sorted(c for c, seen in mine.items() if all(success is None for success in seen))
+            if isinstance(force, Exception) or lacking:
+                reason = str(force) if isinstance(force, Exception) else f"every episode failed: {lacking}"
+                faults[question.name] = reason
+            exact = {"expert"} if expert.deterministic else set()
+            exact |= {"force", "expert"} if force is None else set()
+            rows += _estimates(question.name, {c: s for c, s in mine.items() if c not in lacking}, exact)
+        done += len(group)
+        if progress is not None:
+            progress(done, len(questions))
+    return Values(
+        pl.DataFrame(rows, schema=dict(schemas.ESTIMATES)),
+        schemas.empty(schemas.ACTION_VALUES),
+        pl.concat([schemas.empty(schemas.EPISODES), *episodes]),
+        faults,
+    )
+
+
+def _budget(question: Question, settings: MonteCarloSettings) -> dict[str, int]:
+    conditions = ("base", *question.patches) if question.patches else ()
+    return {
+        "policy": settings.policy_episodes,
+        "force": settings.force_episodes,
+        "expert": settings.expert_episodes,
+        **dict.fromkeys(conditions, settings.condition_episodes),
+    }
+
+
+def _jobs(question: Question, force: str | Exception | None, settings: MonteCarloSettings) -> list[Job]:
+    jobs = []
+    for condition, number in _budget(question, settings).items():
+        if condition in ("force", "expert") and not isinstance(force, str):
+            continue
+        job = Job(
+            episode_id="",
+            start=question.start,
+            model=question.model,
+            adapter=question.adapter,
+            behaviour="expert" if condition == "expert" else "student",
+            force=str(force) if condition == "force" else None,
+            patch=question.patches.get(condition, ""),
+            patch_scope=settings.patch_scope,
+            panel="label",
+            condition=condition,
+        )
+        jobs += [
+            replace(job, episode_id=f"{question.name}/{question.model}/{condition}/{repeat}", repeat=repeat)
+            for repeat in range(number)
+        ]
+    return jobs
+
+
+def _estimates(
+    snapshot_id: str, outcomes: Mapping[str, Sequence[bool | None]], exact: set[str]
+) -> list[dict[str, Any]]:
+    values: dict[str, tuple[float, float, int]] = {}
+    for condition, seen in outcomes.items():
+        sound = [success for success in seen if success is not None]
+        n, wins = len(sound), sum(sound)
+        q = (wins + 1) / (n + 2)
+        values[condition] = (wins / n, 0.0 if condition in exact else math.sqrt(q * (1 - q) / n), n)
+    reference = {**dict.fromkeys(FORMATS, "placebo"), "force": "policy", "expert": "policy"}
+    rows = []
+    for condition, (value, se, n) in values.items():
+        other = values.get(reference.get(condition, ""))
+        rows.append(
+            {
+                "snapshot_id": snapshot_id,
+                "quantity": f"p_{condition}",
+                "value": value,
+                "se": se,
+                "n": n,
+                "estimator": "monte_carlo",
+                "gap": None,
+                "net_se": None if other is None else math.hypot(se, other[1]),
+            }
+        )
+    return rows

@@ -1,0 +1,437 @@
+"""Action values from rollout trees: grow by reach probability, then sample what is left at the frontier."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from teachable import seeds
+from teachable import tables as schemas
+from teachable.rollouts.episodes import Job, PlaySettings, Progress, Scope, play
+from teachable.rollouts.expert import Expert, Oracle
+from teachable.rollouts.policy import Asker, Policy, Reals, Request, tempered
+from teachable.rollouts.sessions import Place, Table, Tables, by_task
+from teachable.rollouts.tree import (
+    LOSS,
+    UNTRIED,
+    WIN,
+    Estimate,
+    Frontier,
+    FrontierValues,
+    Node,
+    Tree,
+    allocate,
+    difference_error,
+    estimate,
+    frontier_values,
+)
+from teachable.rollouts.values import CONDITIONS, FORMATS, Question, Values, expert_actions
+from teachable.worlds.base import EngineFault, World
+
+Answers = Generator[list[Request], list[Reals], "TreeValues"]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeSettings:
+    """Budgets per snapshot (per tree where the patch stays for the episode)."""
+
+    prompts: int = 40  # nodes expanded at most
+    episodes: int = 40  # episodes sampled from the frontier at most
+    tolerance: float = (
+        0.004  # no more episodes than an error of this size needs; growth ends at a gap this small
+    )
+    floor: float = 0.02  # share of the effort spread evenly over all first commands
+    expert_episodes: int = 2  # of an expert that is not deterministic
+    retries: int = 2  # after an engine fault the tree is grown again, so many times
+    patch_scope: Scope = "decision"
+    play: PlaySettings = PlaySettings(stop_unwinnable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeValues:
+    """What one question's trees gave."""
+
+    commands: tuple[str, ...]
+    first: dict[str, Reals]  # condition (also "force") -> distribution over first commands [A]
+    estimates: dict[str, Estimate]  # condition -> success probability
+    net_se: dict[str, float]  # condition -> standard error of the difference to its reference
+    actions: list[Estimate] = field(default_factory=list)  # per first command, in the order of ``commands``
+
+
+def tree_values(
+    policy: Policy | Asker,
+    world: World,
+    games: Path,
+    questions: Sequence[Question],
+    settings: TreeSettings | None = None,
+    *,
+    run_seed: int,
+    expert: Expert | None = None,
+    progress: Progress | None = None,
+) -> Values:
+    """Estimate every question from rollout trees; nearly exact where the student is decided.
+
+    Many trees grow side by side and share the student's batches, but each draws from its own stream, named by
+    its snapshot, so neither order nor sharding changes a row. At a dead end p_force and p_expert are 0. A
+    question whose engine failed more than ``retries`` times is left out and named in ``Values.faults``.
+    """
+    settings = settings or TreeSettings()
+    expert = expert or Oracle()
+    asker = policy if isinstance(policy, Asker) else Asker(policy)
+    rows: list[dict[str, Any]] = []
+    actions: list[dict[str, Any]] = []
+    faults: dict[str, str] = {}
+    episodes: list[pl.DataFrame] = []
+    done = 0
+    for group in by_task([question.start for question in questions], settings.play.tasks_at_once):
+        asked = [questions[index] for index in group]
+        with Tables(world, games) as tables:
+            forced = expert_actions(tables, asked, expert)
+            sound = [
+                (question, force)
+                for question, force in zip(asked, forced, strict=True)
+                if not isinstance(force, EngineFault)
+            ]
+            faults |= {
+                question.name: str(force)
+                for question, force in zip(asked, forced, strict=True)
+                if isinstance(force, EngineFault)
+            }
+            number = 1 if expert.deterministic else settings.expert_episodes
+            played = play(
+                asker,
+                world,
+                games,
+                [job for q, force in sound if force is not None for job in _expert_jobs(q, number)],
+                settings.play,
+                run_seed=run_seed,
+                expert=expert,
+                tables=tables,
+            ).episodes
+            results = _side_by_side(asker, tables, sound, settings, run_seed, faults)
+        episodes.append(played)
+        outcomes: dict[str, list[bool]] = {question.name: [] for question, _ in sound}
+        for snapshot_id, success in played.select("snapshot_id", "success").drop_nulls().iter_rows():
+            outcomes[snapshot_id].append(success)
+        for (question, force), result in zip(sound, results, strict=True):
+            if result is None:
+                continue
+            reached = _expert_estimate(outcomes[question.name], exact=expert.deterministic or force is None)
+            if reached is None and force is not None:
+                faults[question.name] = "every expert episode ended in an engine fault"
+            rows += _estimate_rows(question.name, result, reached)
+            actions += _action_rows(question.name, result)
+        done += len(group)
+        if progress is not None:
+            progress(done, len(questions))
+    return Values(
+        pl.DataFrame(rows, schema=dict(schemas.ESTIMATES)),
+        pl.DataFrame(actions, schema=dict(schemas.ACTION_VALUES)),
+        pl.concat([schemas.empty(schemas.EPISODES), *episodes]),
+        faults,
+    )
+
+
+def _side_by_side(
+    asker: Asker,
+    tables: Tables,
+    questions: Sequence[tuple[Question, str | None]],
+    settings: TreeSettings,
+    run_seed: int,
+    faults: dict[str, str],
+) -> list[TreeValues | None]:
+    """Run every question's generator in lockstep; one batch to the student per round."""
+
+    def fresh(index: int) -> Answers:
+        question, force = questions[index]
+        return _answer(asker, tables[question.start.task], question, force, settings, run_seed)
+
+    results: list[TreeValues | None] = [None] * len(questions)
+    running = {index: fresh(index) for index in range(len(questions))}
+    pending: dict[int, list[Request]] = {}
+    attempts = dict.fromkeys(running, 0)
+    replies: dict[int, list[Reals] | None] = dict.fromkeys(running, None)
+    while running:
+        pending.clear()
+        for index in list(running):
+            try:
+                reply = replies[index]
+                pending[index] = next(running[index]) if reply is None else running[index].send(reply)
+            except StopIteration as stop:
+                results[index] = stop.value
+                del running[index]
+            except EngineFault as fault:
+                attempts[index] += 1
+                replies[index] = None
+                if attempts[index] > settings.retries:
+                    faults[questions[index][0].name] = str(fault)
+                    del running[index]
+                else:
+                    running[index] = fresh(index)
+        flat = asker.ask([request for requests in pending.values() for request in requests])
+        answers = iter(flat)
+        for index, requests in pending.items():
+            replies[index] = [next(answers) for _ in requests]
+    return results
+
+
+def _answer(
+    asker: Asker,
+    table: Table,
+    question: Question,
+    force: str | None,
+    settings: TreeSettings,
+    run_seed: int,
+) -> Answers:
+    """All values of one question: one tree, or one per condition where the patch stays for the episode."""
+    patches = {"base": "", **{c: question.patches[c] for c in CONDITIONS if c in question.patches}}
+    grower = _Grower(asker, table, question, settings)
+    if settings.patch_scope == "decision" or len(patches) == 1:
+        return (yield from grower.values(patches, force, "", seeds.stream(run_seed, "tree", question.name)))
+    merged: TreeValues | None = None
+    for condition, patch in patches.items():
+        rng = seeds.stream(run_seed, "tree", question.name, condition)
+        part = yield from grower.values(
+            {condition: patch}, force if condition == "base" else None, patch, rng
+        )
+        if merged is None:
+            merged = part
+        else:
+            merged.first.update(part.first)
+            merged.estimates.update(part.estimates)
+    assert merged is not None
+    for condition, reference in _references(merged.estimates).items():
+        if condition in FORMATS:
+            errors = (merged.estimates[condition].se, merged.estimates[reference].se)
+            merged.net_se[condition] = math.hypot(*errors)
+    return merged
+
+
+def _references(conditions: Mapping[str, object]) -> dict[str, str]:
+    """Which condition each one is compared to."""
+    pairs = {**dict.fromkeys(FORMATS, "placebo"), "force": "base"}
+    return {c: reference for c, reference in pairs.items() if c in conditions and reference in conditions}
+
+
+class _Grower:
+    """Grows the trees of one question. Its methods are generators: they yield requests and are sent answers."""
+
+    def __init__(self, asker: Asker, table: Table, question: Question, settings: TreeSettings) -> None:
+        self._asker = asker
+        self._table = table
+        self._question = question
+        self._settings = settings
+        self._temperature = settings.play.temperature
+
+    def values(
+        self, patches: Mapping[str, str], force: str | None, later_patch: str, rng: np.random.Generator
+    ) -> Answers:
+        """Values for first decisions under ``patches`` (by condition), later ones under ``later_patch``."""
+        settings = self._settings
+        place = self._table.place(self._question.start)
+        commands = place.state.commands
+        requests = [self._request(place, patch) for patch in patches.values()]
+        first = dict(zip(patches, (yield from self._ask(requests)), strict=True))
+        if force is not None:
+            first["force"] = np.array([float(command == force) for command in commands])
+        mixture = np.mean(list(first.values()), axis=0)
+        mixture = (1 - settings.floor) * mixture + settings.floor / len(commands)
+        steps = settings.play.steps_from(self._question.start)
+        tree = Tree(Node(place, requests[0].prompt, steps), mixture)
+        if steps <= 0 or place.state.unwinnable:
+            for command in range(len(commands)):
+                tree.connect(0, command, LOSS)
+        else:
+            yield from self._grow(tree, later_patch)
+        frontier = tree.frontier()
+        counts, values = yield from self._sample(tree, frontier, list(first.values()), later_patch, rng)
+        estimates = {c: estimate(pi, frontier, values, counts) for c, pi in first.items()}
+        net_se = {
+            c: difference_error(first[c], first[reference], frontier, values)
+            for c, reference in _references(first).items()
+        }
+        actions = [estimate(one, frontier, values, counts) for one in np.eye(len(commands))]
+        return TreeValues(commands, first, estimates, net_se, actions)
+
+    def _request(self, place: Place, patch: str) -> Request:
+        context = place.context(patch)
+        return Request(self._asker.prompt(context), context.commands, self._question.adapter)
+
+    def _ask(self, requests: list[Request]) -> Generator[list[Request], list[Reals], list[Reals]]:
+        answers = yield requests
+        return [np.exp(tempered(logp, self._temperature)) for logp in answers]
+
+    def _follow(self, tree: Tree, index: int, command: int, patch: str) -> int:
+        """Where ``command`` leads from a node: the index of a node, WIN or LOSS. Plays it unless it was tried."""
+        node = tree.nodes[index]
+        child = node.children[command]
+        if child != UNTRIED:
+            return child
+        place = self._table.step(node.place, node.commands[command])
+        state = place.state
+        if state.won:
+            return WIN
+        if state.lost or state.unwinnable or node.steps_left <= 1 or not state.commands:
+            return LOSS
+        return tree.find(place, self._asker.prompt(place.context(patch)), node.steps_left - 1)
+
+    def _node_request(self, tree: Tree, index: int) -> Request:
+        node = tree.nodes[index]
+        return Request(node.prompt, node.commands, self._question.adapter)
+
+    def _grow(self, tree: Tree, patch: str) -> Generator[list[Request], list[Reals], None]:
+        """Expand the likeliest pieces until the prompts are spent or next to nothing is open."""
+        settings = self._settings
+        while tree.expanded < settings.prompts and tree.open > settings.tolerance:
+            # a wave may not depend on what other trees do; its size keeps the order of expansion nearly
+            # best-first
+            wave: dict[int, None] = {}
+            room = min(settings.prompts - tree.expanded, max(1, tree.expanded // 4))
+            while len(wave) < room and tree.open > settings.tolerance:
+                item = tree.pop()
+                if item is None:
+                    break
+                if item.command is None:
+                    wave[item.node] = None
+                else:
+                    tree.connect(item.node, item.command, self._follow(tree, item.node, item.command, patch))
+            if not wave:
+                return
+            answers = yield from self._ask([self._node_request(tree, index) for index in wave])
+            for index, probabilities in zip(wave, answers, strict=True):
+                tree.expand(index, probabilities)
+
+    def _sample(
+        self,
+        tree: Tree,
+        frontier: Frontier,
+        first: Sequence[Reals],
+        patch: str,
+        rng: np.random.Generator,
+    ) -> Generator[list[Request], list[Reals], tuple[list[int], FrontierValues]]:
+        """Episodes from the frontier, as many as the tolerance needs; those that meet at a node draw systematically."""
+        masses = frontier.reach @ tree.mixture if frontier.items else np.zeros(0)
+        if not len(masses) or masses.sum() <= 1e-12:
+            return [0] * len(masses), frontier_values(
+                np.ones(len(masses)), [0] * len(masses), [0] * len(masses)
+            )
+        width = max(float((frontier.reach @ pi).sum()) for pi in first)
+        needed = math.ceil((width / (2 * self._settings.tolerance)) ** 2)  # sd of an outcome <= 1/2
+        number = max(1, min(self._settings.episodes, needed))
+        counts = allocate(masses, number, float(rng.random())).tolist()
+        wins = [0] * len(masses)
+        # waiting: node -> frontier items of the episodes that stand there
+        waiting: dict[int, list[int]] = {}
+
+        def arrive(child: int, item: int) -> None:
+            if child == WIN:
+                wins[item] += 1
+            elif child != LOSS:
+                waiting.setdefault(child, []).append(item)
+
+        for index, (item, count) in enumerate(zip(frontier.items, counts, strict=True)):
+            if not count:
+                continue
+            child = item.node
+            if item.command is not None:
+                child = self._follow(tree, item.node, item.command, patch)
+                tree.nodes[item.node].children[item.command] = child
+            for _ in range(count):
+                arrive(child, index)
+        while waiting:
+            level = max(tree.nodes[index].steps_left for index in waiting)
+            here = sorted(index for index in waiting if tree.nodes[index].steps_left == level)
+            unknown = [index for index in here if tree.nodes[index].probabilities is None]
+            if unknown:
+                answers = yield from self._ask([self._node_request(tree, index) for index in unknown])
+                for index, probabilities in zip(unknown, answers, strict=True):
+                    tree.nodes[index].probabilities = probabilities
+            for index in here:
+                standing = waiting.pop(index)
+                node = tree.nodes[index]
+                assert node.probabilities is not None
+                cumulated = np.cumsum(node.probabilities)
+                marks = (rng.permutation(len(standing)) + rng.random()) / len(standing) * cumulated[-1]
+                chosen = np.minimum(np.searchsorted(cumulated, marks, side="right"), len(cumulated) - 1)
+                for item_index, command in zip(standing, chosen.tolist(), strict=True):
+                    child = self._follow(tree, index, command, patch)
+                    node.children[command] = child
+                    arrive(child, item_index)
+        expected = masses * (number / masses.sum())
+        return counts, frontier_values(expected, wins, counts)
+
+
+def _expert_jobs(question: Question, number: int) -> list[Job]:
+    return [
+        Job(
+            episode_id=f"{question.name}/{question.model}/expert/{repeat}",
+            start=question.start,
+            model=question.model,
+            behaviour="expert",
+            panel="label",
+            condition="expert",
+            repeat=repeat,
+        )
+        for repeat in range(number)
+    ]
+
+
+def _expert_estimate(outcomes: Sequence[bool], *, exact: bool) -> Estimate | None:
+    """p_expert from the expert's own episodes; at a dead end there are none, and it is 0."""
+    n, wins = len(outcomes), sum(outcomes)
+    if n == 0:
+        return Estimate(0.0, 0.0, 0.0, 0.0, 0) if exact else None
+    value, q = wins / n, (wins + 1) / (n + 2)
+    if exact:
+        return Estimate(value, 0.0, value, value, n)
+    return Estimate(value, math.sqrt(q * (1 - q) / n), 0.0, 1.0, n)
+
+
+def _estimate_rows(snapshot_id: str, result: TreeValues, reached: Estimate | None) -> list[dict[str, Any]]:
+    policy = result.estimates["base"]
+    found = {"policy": policy, **result.estimates}
+    if "force" not in found:
+        found["force"] = Estimate(0.0, 0.0, 0.0, 0.0, 0)
+    if len(result.first) <= 2 and not set(result.first) - {"base", "force"}:
+        del found["base"]  # no patch test was asked for
+    net_se = dict(result.net_se)
+    net_se.setdefault("force", policy.se)
+    if reached is not None:
+        found["expert"] = reached
+        net_se["expert"] = math.hypot(reached.se, policy.se)
+    order = ("policy", "force", "expert", *CONDITIONS)
+    return [
+        {
+            "snapshot_id": snapshot_id,
+            "quantity": f"p_{condition}",
+            "value": found[condition].value,
+            "se": found[condition].se,
+            "n": found[condition].n,
+            "estimator": "tree",
+            "gap": found[condition].upper - found[condition].lower,
+            "net_se": net_se.get(condition),
+        }
+        for condition in order
+        if condition in found
+    ]
+
+
+def _action_rows(snapshot_id: str, result: TreeValues) -> list[dict[str, Any]]:
+    return [
+        {
+            "snapshot_id": snapshot_id,
+            "command": command,
+            "value": value.value,
+            "se": value.se,
+            "lower": value.lower,
+            "upper": value.upper,
+            **{f"pi_{c}": float(result.first[c][a]) if c in result.first else None for c in CONDITIONS},
+        }
+        for a, (command, value) in enumerate(zip(result.commands, result.actions, strict=True))
+    ]

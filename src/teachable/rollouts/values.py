@@ -1,0 +1,76 @@
+"""What is asked about a snapshot, and what both estimators answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from teachable.rollouts.expert import Expert
+from teachable.rollouts.sessions import Place, Start, Table, Tables
+from teachable.worlds.base import EngineFault
+
+FORMATS = ("demo", "contrast", "hint")
+CONDITIONS = ("base", "placebo", *FORMATS)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The chances of success from one snapshot: p_policy, p_force, p_expert, and p_base and p_c per patch if any.
+
+    ``patches`` maps placebo, demo, contrast and hint to their texts; empty when only leverage is wanted
+    (interval snapshots, or advice that is not valid). ``adapter`` names the student's adapter that plays.
+    """
+
+    start: Start
+    patches: Mapping[str, str] = field(default_factory=dict)
+    adapter: str | None = None
+    model: str = "base"
+
+    def __post_init__(self) -> None:
+        if self.start.snapshot_id is None:
+            raise ValueError("a question needs a start with a snapshot_id")
+        unknown = set(self.patches) - set(CONDITIONS[1:])
+        if unknown or not all(self.patches.values()):
+            raise ValueError(
+                f"patches must be non-empty texts for {CONDITIONS[1:]}, not {sorted(self.patches)}"
+            )
+
+    @property
+    def name(self) -> str:
+        assert self.start.snapshot_id is not None
+        return self.start.snapshot_id
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Rows of ESTIMATES, ACTION_VALUES (tree) and EPISODES, and the questions that an engine fault left open."""
+
+    estimates: pl.DataFrame
+    action_values: pl.DataFrame
+    episodes: pl.DataFrame
+    faults: dict[str, str]  # snapshot_id -> reason
+
+
+def expert_actions(
+    tables: Tables, questions: Sequence[Question], expert: Expert
+) -> list[str | EngineFault | None]:
+    """The expert's command at each question's snapshot; None at a dead end or after the end of the game."""
+    asked: list[tuple[Table, Place]] = []
+    answers: dict[int, str | EngineFault | None] = {}
+    where: list[int] = []
+    for index, question in enumerate(questions):
+        table = tables[question.start.task]
+        try:
+            place = table.place(question.start)
+        except EngineFault as fault:
+            answers[index] = fault
+            continue
+        if place.state.done or not place.state.commands:
+            answers[index] = None
+            continue
+        where.append(index)
+        asked.append((table, place))
+    answers |= dict(zip(where, expert.commands(asked), strict=True))
+    return [answers[index] for index in range(len(questions))]
