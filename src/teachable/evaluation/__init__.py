@@ -1,0 +1,1 @@
+"""Evaluation: panels to play, reliability and stuckness, paired contrasts, transfer, mechanism, drift."""

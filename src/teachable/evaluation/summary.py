@@ -1,0 +1,75 @@
+"""From the episodes of all models to the tables of phase 3 (and of the selection runs of phase 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from teachable import tables
+from teachable.evaluation.contrasts import comparisons, contrast_rows, contrasts_frame
+from teachable.evaluation.errors import EvaluationError
+from teachable.evaluation.metrics import metric_rows, metrics_frame
+from teachable.evaluation.outcomes import PANELS, Outcomes, line_up
+from teachable.evaluation.resampling import Resampling
+from teachable.evaluation.transfer import best_format, has_matrix, transfer
+from teachable.training.matrix import BASE
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The tables ``METRICS``, ``CONTRASTS`` and ``TRANSFER``; the last is empty without the cells of the
+    matrix."""
+
+    metrics: pl.DataFrame
+    contrasts: pl.DataFrame
+    transfer: pl.DataFrame
+
+
+def quadrants_of(labeled: pl.DataFrame) -> dict[str, str]:
+    """The quadrant of every labelled snapshot."""
+    rows = labeled.select("snapshot_id", "quadrant").drop_nulls()
+    return dict(rows.iter_rows())
+
+
+def summarise(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resampling, *, seed: int) -> Summary:
+    """Metrics, paired contrasts and transfer of all models in ``episodes`` (``EPISODES`` rows of every
+    model).
+
+    Raises :class:`EvaluationError` when the base is missing or models did not play the same starts with the
+    same seeds.
+    """
+    panels = _panels(episodes, labeled)
+    if BASE not in set(episodes["model"]):
+        raise EvaluationError("The base student's episodes are missing: every model is compared with it.")
+    plan = comparisons(set(episodes.filter(pl.col("behaviour") == "student")["model"]))
+    rows: list[dict[str, Any]] = []
+    compared: list[dict[str, Any]] = []
+    transferred = tables.empty(tables.TRANSFER)
+    for outcomes in panels:
+        rows += metric_rows(outcomes, settings, seed=seed)
+        compared += contrast_rows(outcomes, plan, settings, seed=seed)
+        if outcomes.panel == "failure" and has_matrix(outcomes):
+            transferred, diagonal = transfer(outcomes, settings, seed=seed)
+            compared += diagonal + best_format(outcomes, settings, seed=seed)
+    return Summary(metrics_frame(rows), contrasts_frame(compared), transferred)
+
+
+def metrics_of(
+    episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resampling, *, seed: int
+) -> pl.DataFrame:
+    """``METRICS`` rows alone, e.g. of the checkpoints of a run (models named ``<run>@<checkpoint>``)."""
+    rows: list[dict[str, Any]] = []
+    for outcomes in _panels(episodes, labeled):
+        rows += metric_rows(outcomes, settings, seed=seed)
+    return metrics_frame(rows)
+
+
+def _panels(episodes: pl.DataFrame, labeled: pl.DataFrame) -> list[Outcomes]:
+    quadrants = quadrants_of(labeled)
+    panels = [line_up(episodes, panel, quadrants) for panel in PANELS]
+    found = [panel for panel in panels if panel is not None]
+    if not found:
+        raise EvaluationError(f"There are no episodes of the panels {', '.join(PANELS)}.")
+    return found
