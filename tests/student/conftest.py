@@ -51,7 +51,11 @@ def tiny_settings() -> StudentSettings:
 @pytest.fixture(scope="session")
 def student_directory(tmp_path_factory: pytest.TempPathFactory, tiny_settings: StudentSettings) -> Path:
     out = tmp_path_factory.mktemp("student") / "tiny"
-    texts = [*COMMANDS, *(context(index).scene for index in range(6)), "recipe goal did tip act You are hungry"]
+    texts = [
+        *COMMANDS,
+        *(context(index).scene for index in range(6)),
+        "recipe goal did tip act You are hungry",
+    ]
     tokenizer = train_tokenizer(texts, tiny_settings.vocabulary)
     save_student(out, new_model(tiny_settings, len(tokenizer), seed=3), tokenizer, name="tiny", about={})
     return out

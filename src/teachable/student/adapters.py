@@ -26,10 +26,15 @@ WEIGHTS_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
 
 
-def lora_config(rank: int, alpha: float, dropout: float, targets: str | list[str]) -> LoraConfig:
+def lora_config(rank: int, alpha: int, dropout: float, targets: str | list[str]) -> LoraConfig:
     """PEFT's configuration; `targets` is "all-linear" or a list of module names."""
     return LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, bias="none", task_type="CAUSAL_LM"
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=targets,
+        bias="none",
+        task_type="CAUSAL_LM",
     )
 
 
@@ -69,10 +74,17 @@ class AdapterBank:
             raise AdapterError("this student has no adapter")
         return self._peft
 
+    @property
+    def _lora(self) -> Any:
+        """PEFT's tuner, which switches layers on and off."""
+        return self._wrapped.base_model
+
     def _parameters(self, name: str) -> list[tuple[str, torch.nn.Parameter]]:
         """The adapter's parameters, sorted by name."""
         mark = f".{self._slots[name]}."
-        found = [(key, value) for key, value in self.model.named_parameters() if mark in key and "lora_" in key]
+        found = [
+            (key, value) for key, value in self.model.named_parameters() if mark in key and "lora_" in key
+        ]
         return sorted(found)
 
     def create(self, name: str, config: LoraConfig) -> None:
@@ -125,7 +137,9 @@ class AdapterBank:
 
     def state(self, name: str) -> dict[str, torch.Tensor]:
         """A copy of the weights on the CPU, under PEFT's names."""
-        found = get_peft_model_state_dict(self._wrapped, adapter_name=self._slots[name], save_embedding_layers=False)
+        found = get_peft_model_state_dict(
+            self._wrapped, adapter_name=self._slots[name], save_embedding_layers=False
+        )
         return {key: value.detach().to("cpu", copy=True).contiguous() for key, value in found.items()}
 
     def trainable(self, name: str) -> list[torch.nn.Parameter]:
@@ -150,11 +164,11 @@ class AdapterBank:
         if name == self._active:
             return
         if name is None:
-            self._peft.base_model.disable_adapter_layers()
+            self._lora.disable_adapter_layers()
         else:
             if name not in self._slots:
                 raise AdapterError(f"unknown adapter {name!r}; known are {', '.join(self.names) or 'none'}")
-            self._peft.base_model.enable_adapter_layers()
+            self._lora.enable_adapter_layers()
             self._peft.set_adapter(self._slots[name], inference_mode=True)
         self._active = name
 
@@ -167,7 +181,7 @@ class AdapterBank:
         del self._signatures[name]
         self._active = "?"
         if self._slots:
-            wrapped.base_model.enable_adapter_layers()
+            self._lora.enable_adapter_layers()
             wrapped.set_adapter(next(iter(self._slots.values())), inference_mode=True)
             wrapped.delete_adapter(slot)
         else:
@@ -186,7 +200,9 @@ def state_digest(state: dict[str, torch.Tensor]) -> str:
     return hashlib.sha256(save(state, metadata={"format": "pt"})).hexdigest()
 
 
-def write_adapter(out: Path, config: LoraConfig, state: dict[str, torch.Tensor], record: dict[str, Any]) -> str:
+def write_adapter(
+    out: Path, config: LoraConfig, state: dict[str, torch.Tensor], record: dict[str, Any]
+) -> str:
     """Write an adapter directory in PEFT's format, whole or not at all; returns the digest of its weights.
 
     `record` (layout, base, how it was trained) goes to teachable_adapter.json with the digest.
@@ -218,6 +234,8 @@ def read_adapter(path: Path) -> tuple[LoraConfig, dict[str, torch.Tensor], dict[
     record = read_json(path / ADAPTER_FILE)
     content = (path / WEIGHTS_FILE).read_bytes()
     if hashlib.sha256(content).hexdigest() != record.get("sha256"):
-        raise AdapterError(f"{path / WEIGHTS_FILE} is not the file that {ADAPTER_FILE} describes; train it again")
+        raise AdapterError(
+            f"{path / WEIGHTS_FILE} is not the file that {ADAPTER_FILE} describes; train it again"
+        )
     config = LoraConfig.from_pretrained(str(path))
     return config, load_file(path / WEIGHTS_FILE), record

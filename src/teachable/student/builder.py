@@ -21,11 +21,10 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
-from transformers.utils import logging as transformers_logging
 
 from teachable.student.errors import StudentError
 from teachable.student.files import STUDENT_FILE, fingerprint, new_directory, write_json
-from teachable.student.model import Student
+from teachable.student.model import Student, hush
 from teachable.student.prompt import CompactLayout, Context
 
 log = logging.getLogger(__name__)
@@ -73,7 +72,9 @@ class StudentSettings:
         if self.hidden % self.heads or self.heads % self.key_value_heads:
             raise StudentError("hidden must be a multiple of heads, and heads of key_value_heads")
         if not 0 <= self.band_low <= self.band_high <= 1:
-            raise StudentError(f"need 0 <= band_low <= band_high <= 1, not {self.band_low} and {self.band_high}")
+            raise StudentError(
+                f"need 0 <= band_low <= band_high <= 1, not {self.band_low} and {self.band_high}"
+            )
         if self.vocabulary < 300:
             raise StudentError(f"a byte-level vocabulary needs at least 300 entries, not {self.vocabulary}")
 
@@ -109,12 +110,14 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenize
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
+    make: Any = PreTrainedTokenizerFast
+    return make(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
 
 
 def new_model(settings: StudentSettings, vocabulary: int, seed: int) -> Qwen3ForCausalLM:
     """A model of random weights, float32, from `seed` alone."""
-    config = Qwen3Config(
+    make: Any = Qwen3Config
+    config = make(
         vocab_size=vocabulary,
         hidden_size=settings.hidden,
         num_hidden_layers=settings.layers,
@@ -131,7 +134,7 @@ def new_model(settings: StudentSettings, vocabulary: int, seed: int) -> Qwen3For
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed % (1 << 63))
-        return Qwen3ForCausalLM(config).float()
+        return Qwen3ForCausalLM(config)
 
 
 def save_student(
@@ -140,7 +143,7 @@ def save_student(
 ) -> str:  # fmt: skip
     """Write a student directory, whole or not at all; returns its fingerprint."""
     layout = CompactLayout()
-    transformers_logging.disable_progress_bar()
+    hush()
     with new_directory(out) as draft:
         model.save_pretrained(str(draft))
         tokenizer.save_pretrained(str(draft))
@@ -158,7 +161,9 @@ def save_student(
         return fingerprint(draft)
 
 
-def _batches(lengths: np.ndarray, batch_size: int, steps: int, generator: np.random.Generator) -> list[np.ndarray]:
+def _batches(
+    lengths: np.ndarray, batch_size: int, steps: int, generator: np.random.Generator
+) -> list[np.ndarray]:
     """`steps` batches of indices; examples of similar length share a batch, batches come in random order."""
     found: list[np.ndarray] = []
     while len(found) < steps:
@@ -177,7 +182,9 @@ def _batches(lengths: np.ndarray, batch_size: int, steps: int, generator: np.ran
 class _Trainer:
     """Model, optimiser and data of one build, with a state that can be put back."""
 
-    def __init__(self, student: Student, demonstrations: Sequence[Demonstration], settings: StudentSettings, seed: int):
+    def __init__(
+        self, student: Student, demonstrations: Sequence[Demonstration], settings: StudentSettings, seed: int
+    ):
         self.student, self.settings = student, settings
         self.model = student.model
         self.model.requires_grad_(True)
@@ -230,7 +237,7 @@ class _Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         self.optimiser.zero_grad(set_to_none=True)
-        (action + self.settings.prompt_weight * prompt).backward()
+        torch.autograd.backward(action + self.settings.prompt_weight * prompt)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self.optimiser.step()
         self.losses.append(float(action.detach()))

@@ -44,7 +44,7 @@ class LoraSettings:
     """How an adapter is trained. The defaults suit an 8B model; the small student wants a higher rate."""
 
     rank: int = 16
-    alpha: float = 32.0
+    alpha: int = 32
     dropout: float = 0.0
     targets: str = "all-linear"
     learning_rate: float = 2e-5
@@ -97,7 +97,9 @@ class _Encoded:
 
 def encode(student: Student, examples: Sequence[Example], max_tokens: int | None) -> list[_Encoded]:
     """Token ids of the examples, by the very functions that scoring uses."""
-    limit = min(max_tokens or 1 << 30, int(getattr(student.model.config, "max_position_embeddings", 0)) or 1 << 30)
+    limit = min(
+        max_tokens or 1 << 30, int(getattr(student.model.config, "max_position_embeddings", 0)) or 1 << 30
+    )
     found = []
     for prompt, example in zip(student.encode_prompts([e.prompt for e in examples]), examples, strict=True):
         ids = prompt + student.encode_command(example.completion)
@@ -120,7 +122,9 @@ def schedule(settings: LoraSettings, step: int, steps: int) -> float:
     return settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def epoch_batches(count: int, batch_size: int, steps: int, generator: np.random.Generator) -> Iterator[list[int]]:
+def epoch_batches(
+    count: int, batch_size: int, steps: int, generator: np.random.Generator
+) -> Iterator[list[int]]:
     """`steps` batches of indices, every epoch in a new order; the last batch of an epoch may be smaller."""
     made = 0
     while True:
@@ -159,13 +163,15 @@ def _accumulate(model: Any, batch: Sequence[_Encoded], micro_batch: int, pad: in
     total = 0.0
     for start in range(0, len(ordered), micro_batch):
         loss = _loss(model, ordered[start : start + micro_batch], pad) / tokens
-        loss.backward()
+        torch.autograd.backward(loss)
         total += float(loss.detach())
     return total
 
 
 @contextmanager
-def _training_mode(student: Student, name: str, settings: LoraSettings, seed: int) -> Iterator[list[torch.nn.Parameter]]:
+def _training_mode(
+    student: Student, name: str, settings: LoraSettings, seed: int
+) -> Iterator[list[torch.nn.Parameter]]:
     """The adapter's weights trainable, and everything as it was afterwards."""
     model = student.model
     devices = [model.device] if model.device.type == "cuda" else []
@@ -230,7 +236,10 @@ def train_lora(
     try:
         with _training_mode(student, slot, settings, seed) as parameters:
             optimiser = torch.optim.AdamW(
-                parameters, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
+                parameters,
+                lr=settings.learning_rate,
+                betas=settings.betas,
+                weight_decay=settings.weight_decay,
             )
             order = epoch_batches(len(encoded), settings.batch_size, steps, np.random.default_rng(seed))
             for step, rows in enumerate(order):
@@ -274,7 +283,12 @@ def train_lora(
                 place.mkdir(parents=True)
                 done = {"steps": round(share * steps), "sha256": state_digest(weights)}
                 write_into(place, config, save(weights, metadata={"format": "pt"}), {**about, **done})
-            write_into(draft, config, save(state, metadata={"format": "pt"}), {**about, "steps": steps, "sha256": digest})
+            write_into(
+                draft,
+                config,
+                save(state, metadata={"format": "pt"}),
+                {**about, "steps": steps, "sha256": digest},
+            )
     return TrainRecord(
         examples=len(encoded),
         steps=steps,
@@ -306,7 +320,11 @@ def _gradients(
                     "or a larger GPU"
                 ) from problem
             micro_batch = max(1, micro_batch // 2)
-            log.warning("out of GPU memory: going on with a micro-batch of %d, same effective batch", micro_batch)
-        optimiser.zero_grad(set_to_none=True)  # outside the handler, so that its traceback frees the activations
+            log.warning(
+                "out of GPU memory: going on with a micro-batch of %d, same effective batch", micro_batch
+            )
+        optimiser.zero_grad(
+            set_to_none=True
+        )  # outside the handler, so that its traceback frees the activations
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

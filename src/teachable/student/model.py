@@ -54,9 +54,13 @@ class Student:
     ) -> None:
         """`method`: a scorer's name, or auto (tree where it is exact, else prefix_cache). `memory`: answers kept."""
         if not temperature > 0:
-            raise StudentError(f"temperature must be above 0, not {temperature}; greedy play takes the argmax instead")
+            raise StudentError(
+                f"temperature must be above 0, not {temperature}; greedy play takes the argmax instead"
+            )
         if length_normalisation not in NORMALISATIONS:
-            raise StudentError(f"length_normalisation is one of {NORMALISATIONS}, not {length_normalisation!r}")
+            raise StudentError(
+                f"length_normalisation is one of {NORMALISATIONS}, not {length_normalisation!r}"
+            )
         if method != "auto" and method not in SCORERS:
             raise StudentError(f"unknown scoring method {method!r}; known are auto, {', '.join(SCORERS)}")
         self.model = model.eval().requires_grad_(False)
@@ -68,7 +72,9 @@ class Student:
         self.length_normalisation = length_normalisation
         gpu = model.device.type == "cuda"
         self.batch_tokens = batch_tokens or (GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS)
-        self.method = method if method != "auto" else ("tree" if tree_is_exact(model.config) else "prefix_cache")
+        self.method = (
+            method if method != "auto" else ("tree" if tree_is_exact(model.config) else "prefix_cache")
+        )
         if method == "tree" and not tree_is_exact(model.config):
             raise StudentError(
                 f"scoring method tree is not exact for {model.config.model_type} (attention other than full causal, "
@@ -108,22 +114,22 @@ class Student:
         `dtype` auto: bfloat16 on a GPU, float32 on a CPU.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging as transformers_logging
 
         directory = locate(path, revision)
         where = choose_device(device)
         precision = choose_dtype(dtype, where)
         record = read_json(directory / STUDENT_FILE) if (directory / STUDENT_FILE).is_file() else {}
-        transformers_logging.disable_progress_bar()  # weights load in one go; the bar only litters the logs
+        hush()
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(directory), trust_remote_code=False)
-            model = AutoModelForCausalLM.from_pretrained(
+            model: Any = AutoModelForCausalLM.from_pretrained(
                 str(directory),
                 dtype=precision,
                 attn_implementation="sdpa",
                 trust_remote_code=False,
                 use_safetensors=True,
-            ).to(where)
+            )
+            model = model.to(where)
         except (OSError, ValueError) as problem:
             raise StudentError(f"cannot load the student in {directory}: {problem}") from problem
         layout = get_layout(str(record.get("layout", "chat")), tokenizer)
@@ -270,7 +276,9 @@ class Student:
         with self.answering(adapter):
             for batch in batches(requests, self.batch_tokens, vocabulary):
                 chosen = [requests[index] for index in batch]
-                for index, request, values in zip(batch, chosen, scorer(self.model, chosen, self.pad), strict=True):
+                for index, request, values in zip(
+                    batch, chosen, scorer(self.model, chosen, self.pad), strict=True
+                ):
                     found[index] = log_softmax(request.tree.scores(values, mean=mean) / self.temperature)
         return [value for value in found if value is not None]
 
@@ -284,13 +292,17 @@ class Student:
     def embed(self, prompts: Sequence[str], *, adapter: str | None = None) -> np.ndarray:
         """[N, H] float32: the last hidden layer (after the final norm), averaged over a prompt's tokens."""
         encoded = self.encode_prompts(prompts)
-        found = np.zeros((len(prompts), int(self.model.config.get_text_config().hidden_size)), dtype=np.float32)
+        found = np.zeros(
+            (len(prompts), int(self.model.config.get_text_config().hidden_size)), dtype=np.float32
+        )
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         with self.answering(adapter):
             start = 0
             while start < len(order):
                 stop = start + 1
-                while stop < len(order) and (stop + 1 - start) * len(encoded[order[stop]]) <= self.batch_tokens:
+                while (
+                    stop < len(order) and (stop + 1 - start) * len(encoded[order[stop]]) <= self.batch_tokens
+                ):
                     stop += 1
                 rows = order[start:stop]
                 width = max(len(encoded[index]) for index in rows)
@@ -300,14 +312,18 @@ class Student:
                     ids[row, : len(encoded[index])] = torch.tensor(encoded[index])
                     real[row, : len(encoded[index])] = 1 / len(encoded[index])
                 # right padding under causal attention: what is real never sees what is not
-                hidden = self.model.base_model(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
+                hidden = self.model.base_model(
+                    input_ids=ids.to(self.device), use_cache=False
+                ).last_hidden_state
                 found[rows] = torch.einsum("bt,bth->bh", real.to(self.device), hidden.float()).cpu().numpy()
                 start = stop
         return found
 
     # -- memory ----------------------------------------------------------------------------------------
 
-    def _remember(self, adapter: str | None, answers: Mapping[tuple[str, tuple[str, ...]], np.ndarray]) -> None:
+    def _remember(
+        self, adapter: str | None, answers: Mapping[tuple[str, tuple[str, ...]], np.ndarray]
+    ) -> None:
         if self._memory_size <= 0:
             return
         self._memory.setdefault(adapter, {}).update(answers)
@@ -370,6 +386,14 @@ class Student:
         """Forget an adapter and what was remembered of it."""
         self.bank.remove(name)
         self.forget(name)
+
+
+def hush() -> None:
+    """No progress bars of transformers: reading one small file needs none, and they litter the logs."""
+    from transformers.utils import logging as transformers_logging
+
+    quiet: Any = transformers_logging.disable_progress_bar
+    quiet()
 
 
 def choose_device(device: str) -> torch.device:

@@ -24,7 +24,19 @@ from teachable.student.trees import TokenTree
 
 # Model families whose decoders are plain causal attention with rotary or learned absolute positions.
 TREE_FAMILIES = frozenset(
-    {"gpt2", "granite", "llama", "mistral", "olmo2", "phi3", "qwen2", "qwen3", "qwen3_moe", "smollm3", "stablelm"}
+    {
+        "gpt2",
+        "granite",
+        "llama",
+        "mistral",
+        "olmo2",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "qwen3_moe",
+        "smollm3",
+        "stablelm",
+    }
 )
 MAX_LOGITS = 1 << 28  # logits kept per forward pass: half a gibibyte in bfloat16
 
@@ -106,7 +118,9 @@ def _tree_inputs(
     allowed = real[:, None, :] & seen
     allowed[:, prompt:, prompt:] = torch.from_numpy(attends).to(device)
     allowed |= torch.eye(prompt + nodes, dtype=torch.bool, device=device)  # padding sees itself: no empty row
-    mask = torch.zeros(allowed.shape, dtype=dtype, device=device).masked_fill_(~allowed, torch.finfo(dtype).min)
+    mask = torch.zeros(allowed.shape, dtype=dtype, device=device).masked_fill_(
+        ~allowed, torch.finfo(dtype).min
+    )
     return torch.from_numpy(ids).to(device), mask[:, None], torch.from_numpy(positions).to(device), prompt
 
 
@@ -130,7 +144,9 @@ def score_tree(model: Any, requests: Sequence[Request], pad: int) -> list[np.nda
     return np.split(found, np.cumsum(counts)[:-1])
 
 
-def _sequence_scores(model: Any, sequences: Sequence[tuple[list[int], list[int]]], pad: int) -> list[torch.Tensor]:
+def _sequence_scores(
+    model: Any, sequences: Sequence[tuple[list[int], list[int]]], pad: int
+) -> list[torch.Tensor]:
     """Log-probabilities of each completion behind its prompt, right-padded in one forward pass."""
     width = max(len(prompt) + len(completion) - 1 for prompt, completion in sequences)
     first = min(len(prompt) for prompt, _ in sequences) - 1
@@ -159,7 +175,10 @@ def score_naive(model: Any, requests: Sequence[Request], pad: int) -> list[np.nd
 def score_batched(model: Any, requests: Sequence[Request], pad: int) -> list[np.ndarray]:
     """One forward pass per request over its K full sequences, right-padded."""
     return [
-        torch.cat(_sequence_scores(model, [(r.prompt, ids) for ids in r.commands], pad)).double().cpu().numpy()
+        torch.cat(_sequence_scores(model, [(r.prompt, ids) for ids in r.commands], pad))
+        .double()
+        .cpu()
+        .numpy()
         for r in requests
     ]
 

@@ -40,13 +40,19 @@ class TokenTree:
         return totals / self.lengths if mean else totals
 
 
+def _integers(values: Sequence[int]) -> np.ndarray:
+    return np.asarray(values, dtype=np.int64)
+
+
 def build_tree(sequences: Sequence[Sequence[int]]) -> TokenTree:
     """The tree of token `sequences`, each of which ends in an end-of-action token.
 
     Raises StudentError when two sequences are equal, since a policy over them would be ambiguous.
     """
     if len({tuple(sequence) for sequence in sequences}) != len(sequences):
-        raise StudentError("two admissible commands have the same tokens; a command list must not repeat itself")
+        raise StudentError(
+            "two admissible commands have the same tokens; a command list must not repeat itself"
+        )
     children: dict[tuple[int, int], int] = {}
     parents: list[int] = []
     tokens: list[int] = []
@@ -73,13 +79,12 @@ def build_tree(sequences: Sequence[Sequence[int]]) -> TokenTree:
     for node, parent in enumerate(parents):
         if parent != ROOT:
             attends[node] |= attends[parent]
-    as_int = lambda values: np.asarray(values, dtype=np.int64)  # noqa: E731
     return TokenTree(
-        tokens=as_int(tokens),
-        depths=as_int(depths),
+        tokens=_integers(tokens),
+        depths=_integers(depths),
         attends=attends,
-        sources=as_int(sources),
-        targets=as_int(targets),
-        owners=as_int(owners),
-        lengths=as_int([len(sequence) for sequence in sequences]),
+        sources=_integers(sources),
+        targets=_integers(targets),
+        owners=_integers(owners),
+        lengths=_integers([len(sequence) for sequence in sequences]),
     )

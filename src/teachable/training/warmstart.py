@@ -1,0 +1,187 @@
+"""What the built-in student is cloned from: expert play with and without patches, and gaps where it stays ignorant.
+
+Three ingredients, each of which the labels need:
+
+* *noise*: some trajectories take random commands that do not lose, so that the student sees where it ends up after
+  mistakes and what the expert does there;
+* *patches*: part of the examples carry one. Some name a random admissible command that is also the target, which
+  teaches to read a patch rather than to know the answer; some are placebos, which teach nothing;
+* *ignorance*: a few skills lose most of their examples, but only those without a patch that helps, so that the student
+  has something to learn from the teacher. Placebos are thinned out exactly like no patch at all, or their mere presence
+  would tell how common the skill is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from teachable import seeds
+from teachable.rollouts.episodes import Job, PlaySettings, play
+from teachable.rollouts.policy import Policy
+from teachable.rollouts.sessions import Start, Tables
+from teachable.student.builder import Demonstration
+from teachable.student.prompt import Context
+from teachable.training.errors import SetError
+from teachable.worlds.base import Task, World
+
+__all__ = ["Decision", "MixSettings", "demonstrate", "ignored", "mix", "validator"]
+
+HELPFUL = ("demo", "contrast", "hint")
+# (situation, suggested command, bad command, a key for wording) -> the patch of every condition
+Patcher = Callable[[Context, str, str, str], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision of an expert trajectory: what is seen there, and the expert's command."""
+
+    key: str  # unique: task, trajectory and step
+    context: Context  # without a patch
+    expert: str
+
+
+@dataclass(frozen=True, slots=True)
+class MixSettings:
+    """Shares of the mixture; the defaults are those the built-in student was tuned with."""
+
+    patched: float = 0.6  # examples with a patch
+    placebo: float = 0.2  # of these: a placebo
+    random: float = 0.4  # of these: a helpful patch that names a random command, which is the target
+    kept: float = 0.35  # of the ignored skills' examples without a helpful patch
+    ignored: tuple[str, ...] = ("open", "dice", "slice", "oven", "bbq")  # skills, see `ignored`
+    passes: int = 1  # copies of every decision, each with its own draw of patch
+
+
+def demonstrate(
+    world: World,
+    games: Path,
+    tasks: Sequence[Task],
+    *,
+    trajectories: int,
+    noise: float,
+    run_seed: int,
+    max_steps: int = 15,
+) -> list[Decision]:
+    """Expert decisions: per task one clean trajectory, then `trajectories - 1` noisy ones.
+
+    In a noisy trajectory each command is replaced with probability `noise` by a random one that leaves the task
+    winnable; the expert's command is recorded either way. Every task has its own random stream.
+    """
+    found: list[Decision] = []
+    with Tables(world, games) as tables:
+        for task in tasks:
+            table = tables[task]
+            for trajectory in range(trajectories):
+                generator = seeds.stream(run_seed, "demonstrate", task.task_id, trajectory)
+                place = table.start()
+                for step in range(max_steps):
+                    command = table.expert(place)
+                    if command is None or place.state.done:
+                        break
+                    found.append(Decision(f"{task.task_id}/{trajectory}/{step}", place.context(), command))
+                    follows = table.step(place, command)
+                    if trajectory and generator.random() < noise:
+                        others = [other for other in place.state.commands if other != command]
+                        for index in generator.permutation(len(others)):
+                            tried = table.step(place, others[int(index)])
+                            if not tried.state.done and not tried.state.unwinnable:
+                                follows = tried
+                                break
+                    place = follows
+            tables.release(task)
+    return found
+
+
+def ignored(command: str, skills: Sequence[str]) -> bool:
+    """Whether a command exercises one of `skills`: its verb, or the appliance that it cooks with."""
+    words = command.lower().split()
+    return words[0] in skills or (words[0] == "cook" and words[-1] in skills)
+
+
+def mix(
+    decisions: Sequence[Decision], patcher: Patcher, settings: MixSettings, *, run_seed: int
+) -> list[Demonstration]:
+    """Demonstrations with patches in place and the ignored skills thinned out.
+
+    Each decision draws from its own stream, so adding games changes no other game's examples. Raises SetError when
+    nothing is left.
+    """
+    found: list[Demonstration] = []
+    for decision in decisions:
+        for copy in range(settings.passes):
+            generator = seeds.stream(run_seed, "mix", decision.key, copy)
+            made = _one(decision, patcher, settings, generator, f"{decision.key}/{copy}")
+            if made is not None:
+                found.append(made)
+    if not found:
+        raise SetError(
+            f"none of the {len(decisions)} expert decisions became an example for the built-in student"
+        )
+    return found
+
+
+def _one(
+    decision: Decision, patcher: Patcher, settings: MixSettings, generator: np.random.Generator, key: str
+) -> Demonstration | None:
+    """One example, or None if it fell to ignorance."""
+    context, action = decision.context, decision.expert
+    patched, kind, keep = generator.random(3)
+    pick, other, form = generator.random(3)
+    commands = context.commands
+    helpful = patched < settings.patched and kind >= settings.placebo and len(commands) > 1
+    if not helpful and ignored(action, settings.ignored) and keep >= settings.kept:
+        return None
+    if patched >= settings.patched or len(commands) < 2:
+        return Demonstration(context, action)
+    if helpful and kind < settings.placebo + settings.random:
+        action = commands[int(pick * len(commands))]
+    rest = [command for command in commands if command != action]
+    texts = patcher(context, action, rest[int(other * len(rest))], key)
+    condition = HELPFUL[int(form * len(HELPFUL))] if helpful else "placebo"
+    return Demonstration(_patched(context, texts[condition]), action)
+
+
+def _patched(context: Context, patch: str) -> Context:
+    return Context(
+        goal=context.goal,
+        memo=context.memo,
+        scene=context.scene,
+        observation=context.observation,
+        history=context.history,
+        commands=context.commands,
+        patch=patch,
+    )
+
+
+def validator(
+    world: World,
+    games: Path,
+    tasks: Sequence[Task],
+    *,
+    run_seed: int,
+    episodes: int = 1,
+    max_steps: int = 15,
+) -> Callable[[Policy], float]:
+    """A function that plays `tasks` with a student, sampled at temperature 1, and returns its success rate.
+
+    Equal random numbers at every call, so that successive validations differ by what was learnt and not by luck.
+    """
+    jobs = [
+        Job(f"validate/{task.task_id}/{repeat}", Start(task), repeat=repeat)
+        for task in tasks
+        for repeat in range(episodes)
+    ]
+    settings = PlaySettings(max_steps=max_steps, stop_unwinnable=True)
+
+    def success(student: Policy) -> float:
+        played = play(student, world, games, jobs, settings, run_seed=run_seed).episodes
+        valid = played["success"].drop_nulls()
+        if valid.is_empty():
+            raise SetError("every validation episode ended in an engine fault; see the log")
+        return float(valid.cast(float).mean())  # type: ignore[arg-type]
+
+    return success
