@@ -232,8 +232,8 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     for k in ks:
         score("predictor - entropy", "ELP_net", "ndcg_difference", 0.22, k)
     for i, size in enumerate((40, 80, 140, 280)):
-        for k in ks:
-            score("predictor", "ELP_net", "ndcg", quality["predictor"] - 0.12 + 0.04 * i, k, size)
+        for j, k in enumerate(ks):
+            score("predictor", "ELP_net", "ndcg", quality["predictor"] - 0.12 + 0.04 * i + 0.03 * j, k, size)
     for method, lift in (("predictor", 0.0), ("tier1", -0.08), ("tier2", -0.12)):
         for target, level in (("L_local", 0.55), ("L_upper", 0.5), ("U", 0.85), ("d_expert", 0.3), ("d_force", 0.25)):
             score(method, target, "spearman", level + lift)

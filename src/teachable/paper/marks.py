@@ -209,7 +209,7 @@ def label_points(
         taken.append(area)
         axes.annotate(
             text, point, xytext=(dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=size, zorder=6,
-            color=colours[at] if colours else style.INK,
+            color=colours[at] if colours else style.INK, path_effects=style.HALO,
         )  # fmt: skip
 
 

@@ -6,11 +6,13 @@ Fonts are those that come with matplotlib, so that a figure has the same bytes o
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -104,6 +106,9 @@ def model_marker(model: str) -> str:
     return FORMAT_MARKER.get(model.rsplit("_", 1)[-1], "D")
 
 
+HALO = [patheffects.withStroke(linewidth=1.8, foreground="white")]
+"""Keeps a label readable where it crosses a line."""
+
 RC: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -173,8 +178,9 @@ def single(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def footnote(drawn: Figure, text: str) -> None:
-    """The line below a figure that says what n and the whiskers are."""
-    drawn.supxlabel(text, x=0.01, ha="left", fontsize=5.8, color=MUTED)
+    """The lines below a figure that say what n and the whiskers are, broken to its width."""
+    width = int(drawn.get_size_inches()[0] * 72 / (5.8 * 0.56))
+    drawn.supxlabel("\n".join(textwrap.wrap(text, width)), x=0.01, ha="left", fontsize=5.8, color=MUTED)
 
 
 def grid(axes: Axes, axis: str = "y") -> None:

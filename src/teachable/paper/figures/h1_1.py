@@ -34,7 +34,7 @@ def panel(axes: Axes, data: Data) -> Any:
     u, leverage = rows["U"].to_numpy(), rows["L_local"].to_numpy()
     limit = max(0.1, float(np.quantile(np.abs(rows["ELP_net"].to_numpy()), 0.98)))
     x0, x1 = _limits(u, cuts["U"])
-    y0, y1 = _limits(leverage, cuts["L_local"])
+    y0, y1 = _limits(leverage, cuts["L_local"], room=0.12)
     for quadrant, (high_u, high_l) in CORNERS.items():
         left, right = (cuts["U"][1], x1) if high_u else (x0, cuts["U"][0])
         low, high = (cuts["L_local"][1], y1) if high_l else (y0, cuts["L_local"][0])
@@ -64,7 +64,7 @@ def panel(axes: Axes, data: Data) -> Any:
     return points
 
 
-def _limits(values: np.ndarray, cut: list[float]) -> tuple[float, float]:
+def _limits(values: np.ndarray, cut: list[float], room: float = 0.05) -> tuple[float, float]:
     low, high = min(float(values.min()), cut[0]), max(float(values.max()), cut[1])
-    margin = 0.06 * ((high - low) or 1.0)
+    margin = room * ((high - low) or 1.0)  # on the vertical axis also for the names in the corners
     return low - margin, high + margin

@@ -1,0 +1,30 @@
+"""Figure H1.3: which format is best, by quadrant."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from teachable.paper import marks, style
+from teachable.paper.inputs import FORMATS, QUADRANTS, Data, intervals, labelled
+
+
+def draw(data: Data) -> Figure:
+    rows = labelled(data, "route", "route_tied")
+    metrics = [f"share_route_{kind}" for kind in FORMATS]
+    shares = intervals(data, "label_metrics", ("group", "metric"), metric=metrics, group=["all", *QUADRANTS])
+    figure, axes = style.single(style.COLUMN, 2.5)
+    style.grid(axes)
+    axes.axhline(1 / 3, color=style.MUTED, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+    groups = [*QUADRANTS, "all"]
+    marks.grouped(axes, groups, FORMATS, lambda group, kind: shares.get((group, f"share_route_{kind}")),
+                  colour=style.FORMAT_COLOUR, marker=style.FORMAT_MARKER)  # fmt: skip
+    counts = {group: len(rows) if group == "all" else int((rows["quadrant"] == group).sum()) for group in groups}
+    axes.set_xticks(range(len(groups)), [f"{group}\nn = {counts[group]:,}" for group in groups])
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    axes.axvline(3.5, color=style.FAINT, linewidth=0.6)
+    axes.set_ylabel("share of snapshots")
+    marks.keys(axes, [(kind, style.FORMAT_COLOUR[kind], style.FORMAT_MARKER[kind]) for kind in FORMATS], loc="upper center",
+               bbox_to_anchor=(0.5, 1.12), ncols=3)  # fmt: skip
+    tied = float(rows["route_tied"].cast(float).mean() or 0.0)  # type: ignore[arg-type]
+    style.footnote(figure, f"{rows['task_id'].n_unique():,} games; {tied:.0%} of routes are ties, given to the first format of the order")
+    return figure

@@ -1,0 +1,32 @@
+"""Figure H7.2: selection methods, reliability against forgetting."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from teachable.paper import marks, style
+from teachable.paper.inputs import Data, PaperError, interval_note, intervals, where
+
+
+def draw(data: Data) -> Figure:
+    level = {p: intervals(data, "selection_metrics", "model", panel=p, group="all", metric="success")
+             for p in ("failure", "retention")}  # fmt: skip
+    models = [model for model in level["failure"] if model in level["retention"]]
+    if not models:
+        raise PaperError(f"The input {where('selection_metrics')} has no run with success on both failure and retention.")
+    points = [(level["retention"][m].point, level["failure"][m].point) for m in models]
+    figure, axes = style.single(style.COLUMN, 2.8)
+    for model, (x, y) in zip(models, points, strict=True):
+        colour = style.model_colour(model)
+        across, up = level["retention"][model], level["failure"][model]
+        axes.plot([across.low, across.high], [y, y], color=colour, linewidth=0.8, alpha=0.5, zorder=2)
+        axes.plot([x, x], [up.low, up.high], color=colour, linewidth=0.8, alpha=0.5, zorder=2)
+        axes.plot([x], [y], "o", color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5, zorder=4,
+                  markerfacecolor="white" if model == "base" else colour)  # fmt: skip
+    front = marks.pareto(points)
+    marks.staircase(axes, [points[i] for i in front])
+    axes.set(xlabel="success on retention tasks", ylabel="success from failure states")
+    marks.label_points(axes, points, [style.name(m) for m in models], colours=[style.model_colour(m) for m in models])
+    shown = [level[p][m] for p in level for m in models]
+    style.footnote(figure, f"{interval_note(shown, 'episodes')}; whiskers: 95 % intervals, clustered by game")
+    return figure
