@@ -7,6 +7,13 @@ from teachable.rollouts.expert import ContextExpert, Expert, Oracle, checkpoint
 from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
 from teachable.rollouts.policy import Asker, Policy, PolicyError
 from teachable.rollouts.sessions import Start, starts_of
+from teachable.rollouts.snapshots import (
+    SnapshotSettings,
+    choose_snapshots,
+    restore_check,
+    retention_panel,
+    snapshot_context,
+)
 from teachable.rollouts.tree_values import TreeSettings, tree_values
 from teachable.rollouts.values import CONDITIONS, FORMATS, Question, Values
 
@@ -24,12 +31,17 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Question",
+    "SnapshotSettings",
     "Start",
     "TreeSettings",
     "Values",
     "checkpoint",
+    "choose_snapshots",
     "monte_carlo",
     "play",
+    "restore_check",
+    "retention_panel",
+    "snapshot_context",
     "starts_of",
     "tree_values",
 ]

@@ -12,7 +12,7 @@ from teachable.worlds.base import EngineFault
 
 
 class Expert(Protocol):
-    """Commands for many places at once; None where the expert knows none, a fault where the engine failed."""
+    """Commands for many places at once; None where it knows none, a fault where the engine failed."""
 
     name: str
     deterministic: bool  # the same command whenever it is asked about the same place
@@ -37,7 +37,7 @@ class Oracle:
 
 
 class ContextExpert:
-    """An expert that sees what the student sees, e.g. a teacher's endpoint: contexts in, commands (or None) out."""
+    """An expert that sees what the student sees, e.g. a teacher: contexts in, commands (or None) out."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class MonteCarloSettings:
     expert_episodes: int = 2
     condition_episodes: int = 2  # of each of base, placebo, demo, contrast, hint
     patch_scope: Scope = "decision"
-    play: PlaySettings = PlaySettings(stop_unwinnable=True)
+    play: PlaySettings = field(default_factory=lambda: PlaySettings(stop_unwinnable=True))
 
 
 def monte_carlo(

@@ -1,4 +1,4 @@
-"""The student as this room sees it: a prompt for a context, and log-probabilities over admissible commands."""
+"""The student as this room sees it: prompts for contexts, log-probabilities over admissible commands."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Asker:
         return self.policy.prompt(context)
 
     def ask(self, requests: Sequence[Request]) -> list[Reals]:
-        """Log-probabilities per request. Raises :class:`PolicyError` for anything that is not a distribution."""
+        """Log-probabilities per request. Raises :class:`PolicyError` for what is not a distribution."""
         self.asked += len(requests)
         new = [request for request in dict.fromkeys(requests) if request not in self._known]
         if new:
@@ -102,7 +102,7 @@ def greedy(logp: Reals) -> int:
 
 
 def draw(logp: Reals, u: float) -> int:
-    """The command at quantile ``u`` in [0, 1) of the distribution: the same ``u`` gives similar policies the same draw."""
+    """The command at quantile ``u`` in [0, 1); with the same ``u`` similar policies mostly draw alike."""
     cumulated = np.cumsum(np.exp(logp))
     return min(int(np.searchsorted(cumulated, u * cumulated[-1], side="right")), len(logp) - 1)
 

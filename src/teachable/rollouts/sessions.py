@@ -1,4 +1,4 @@
-"""Games in play: one memoised session per task, and places in it that any episode or tree can come back to."""
+"""Games in play: one memoised session per task, and places in it that one can come back to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from teachable.worlds.memo import MemoSession
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where an episode begins: a task, the commands that lead there, and the state's digest to be verified."""
+    """Where an episode begins: a task, the commands that lead there, the digest to be verified."""
 
     task: Task
     prefix: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class Start:
 
 
 def starts_of(snapshots: Any, tasks: Mapping[str, Task]) -> list[Start]:
-    """The starts of a SNAPSHOTS (or LABELED) frame, in its order; KeyError-free: an unknown task is named."""
+    """The starts of a SNAPSHOTS (or LABELED) frame, in its order; RestoreMismatch for an unknown task."""
     columns = ("task_id", "prefix", "digest", "snapshot_id")
     found = []
     for task_id, prefix, digest, snapshot_id in snapshots.select(columns).iter_rows():
@@ -109,14 +109,14 @@ class Table:
                 place = self.step(place, command)
             except InadmissibleCommand as error:
                 raise RestoreMismatch(
-                    f"task {self.task.task_id}: command {index + 1} of {len(start.prefix)} of the recorded prefix "
-                    f"({command!r}) is not possible: the game differs from the one recorded"
+                    f"task {self.task.task_id}: command {index + 1} of {len(start.prefix)} of the recorded "
+                    f"prefix ({command!r}) is not possible: the game differs from the one recorded"
                 ) from error
         if start.digest is not None and place.state.digest != start.digest:
             raise RestoreMismatch(
                 f"task {self.task.task_id}: after {len(start.prefix)} commands the state digest is "
-                f"{place.state.digest}, recorded was {start.digest}. The game file or a library changed: run the "
-                "rollouts again."
+                f"{place.state.digest}, recorded was {start.digest}. The game file or a library changed: run "
+                "the rollouts again."
             )
         return place
 
@@ -217,7 +217,7 @@ class Tables:
 
 
 def by_task(starts: Sequence[Start], tasks_at_once: int) -> list[list[int]]:
-    """Indices of ``starts`` in groups that share at most ``tasks_at_once`` tasks, tasks in order of appearance."""
+    """Indices of ``starts`` in groups of at most ``tasks_at_once`` tasks, in order of appearance."""
     grouped: dict[str, list[int]] = {}
     for index, start in enumerate(starts):
         grouped.setdefault(start.task.task_id, []).append(index)

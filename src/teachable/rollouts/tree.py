@@ -58,7 +58,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A piece of the frontier: a node that is not expanded (``command`` None), or an untried command of one."""
+    """A piece of the frontier: a node that is not expanded (``command`` None), or an untried command."""
 
     node: int
     command: int | None
@@ -75,7 +75,7 @@ class Frontier:
 
 
 class Tree:
-    """A growing tree. Node 0 is the snapshot's decision; its first commands are weighed by ``mixture`` [A]."""
+    """A growing tree. Node 0 is the snapshot's decision, whose commands ``mixture`` [A] weighs."""
 
     def __init__(self, root: Node, mixture: Reals) -> None:
         self.nodes = [root]
@@ -219,9 +219,10 @@ class Tree:
 
 
 def allocate(masses: Reals, number: int, u: float) -> NDArray[np.int64]:
-    """How many of ``number`` episodes each frontier item gets: systematic sampling with one uniform ``u`` in [0, 1).
+    """How many of ``number`` episodes each frontier item gets: systematic sampling.
 
-    Item f expects e_f = number * masses_f / sum and gets floor(e_f) or ceil(e_f).
+    With one uniform ``u`` in [0, 1); item f expects e_f = number * masses_f / sum and gets floor(e_f) or
+    ceil(e_f).
     """
     ends = np.cumsum(masses)
     marks = (np.arange(number) + u) / number * ends[-1]
@@ -238,7 +239,7 @@ class FrontierValues:
 
 
 def frontier_values(expected: Reals, wins: Sequence[int], counts: Sequence[int]) -> FrontierValues:
-    """Values of frontier items from ``counts`` sampled episodes with ``wins`` successes, ``expected`` e_f [F].
+    """Values of items from ``counts`` sampled episodes with ``wins`` successes and ``expected`` e_f [F].
 
     An item that is certain to be sampled (e_f >= 1) has the mean of its own episodes. The others, sampled
     once with probability e_f or not at all, have the difference estimator (Saerndal, Swensson and Wretman
@@ -268,7 +269,7 @@ def frontier_values(expected: Reals, wins: Sequence[int], counts: Sequence[int])
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A probability with its standard error, its certified bounds and the sampled episodes that bear on it."""
+    """A probability, its standard error, its certified bounds, the sampled episodes that bear on it."""
 
     value: float
     se: float

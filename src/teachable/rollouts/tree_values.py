@@ -50,7 +50,7 @@ class TreeSettings:
     expert_episodes: int = 2  # of an expert that is not deterministic
     retries: int = 2  # after an engine fault the tree is grown again, so many times
     patch_scope: Scope = "decision"
-    play: PlaySettings = PlaySettings(stop_unwinnable=True)
+    play: PlaySettings = field(default_factory=lambda: PlaySettings(stop_unwinnable=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ def _references(conditions: Mapping[str, object]) -> dict[str, str]:
 
 
 class _Grower:
-    """Grows the trees of one question. Its methods are generators: they yield requests and are sent answers."""
+    """Grows the trees of one question. Its generators yield requests and are sent the answers."""
 
     def __init__(self, asker: Asker, table: Table, question: Question, settings: TreeSettings) -> None:
         self._asker = asker
@@ -268,7 +268,7 @@ class _Grower:
         return [np.exp(tempered(logp, self._temperature)) for logp in answers]
 
     def _follow(self, tree: Tree, index: int, command: int, patch: str) -> int:
-        """Where ``command`` leads from a node: the index of a node, WIN or LOSS. Plays it unless it was tried."""
+        """Where ``command`` leads from a node, played unless it was tried: a node's index, WIN or LOSS."""
         node = tree.nodes[index]
         child = node.children[command]
         if child != UNTRIED:
@@ -315,7 +315,11 @@ class _Grower:
         patch: str,
         rng: np.random.Generator,
     ) -> Generator[list[Request], list[Reals], tuple[list[int], FrontierValues]]:
-        """Episodes from the frontier, as many as the tolerance needs; those that meet at a node draw systematically."""
+        """Episodes from the frontier, as many as the tolerance needs.
+
+        Episodes that meet at a node draw their commands systematically: each has the student's distribution,
+        together they spread over it evenly.
+        """
         masses = frontier.reach @ tree.mixture if frontier.items else np.zeros(0)
         if not len(masses) or masses.sum() <= 1e-12:
             return [0] * len(masses), frontier_values(

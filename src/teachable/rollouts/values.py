@@ -17,7 +17,7 @@ CONDITIONS = ("base", "placebo", *FORMATS)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The chances of success from one snapshot: p_policy, p_force, p_expert, and p_base and p_c per patch if any.
+    """The chances of success from one snapshot: leverage, and the patch test if there are patches.
 
     ``patches`` maps placebo, demo, contrast and hint to their texts; empty when only leverage is wanted
     (interval snapshots, or advice that is not valid). ``adapter`` names the student's adapter that plays.
@@ -45,7 +45,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Rows of ESTIMATES, ACTION_VALUES (tree) and EPISODES, and the questions that an engine fault left open."""
+    """Rows of ESTIMATES, ACTION_VALUES (tree only) and EPISODES, and what an engine fault left open."""
 
     estimates: pl.DataFrame
     action_values: pl.DataFrame

@@ -1,0 +1,323 @@
+"""Snapshots: which decisions of failed episodes are looked at, and the proof that each can be restored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from teachable import tables as schemas
+from teachable.errors import TableError
+from teachable.rollouts.sessions import starts_of
+from teachable.seeds import stream
+from teachable.student.prompt import Context
+from teachable.worlds.base import InadmissibleCommand, RestoreMismatch, Session, Task, World
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSettings:
+    """The names are those of the configuration's ``snapshots`` section."""
+
+    max_snapshots: int = 3000  # failure snapshots at most
+    per_episode: int = 2  # failure snapshots of one episode at most
+    first_before_end: int = 2  # nearest decision before the end that is taken
+    last_before_end: int = 5  # farthest
+    interval: int = 3  # steps between interval snapshots
+    interval_episodes: int = 0  # failed episodes that get them
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A failed episode: its decisions in order, and the number of those before it was beyond help."""
+
+    episode_id: str
+    task_id: str
+    family: str
+    source: str
+    steps: Sequence[Row]
+    end: int  # decisions up to and with the one that ended it or made the task unwinnable
+
+
+def choose_snapshots(
+    steps: pl.DataFrame,
+    episodes: pl.DataFrame,
+    settings: SnapshotSettings,
+    *,
+    run_seed: int,
+    prompt: Callable[[Context], str] | None = None,
+) -> pl.DataFrame:
+    """Rows of SNAPSHOTS from the STEPS and EPISODES of phase 0, sorted by snapshot_id.
+
+    Only failed episodes count: not won, and no engine fault. With e the number of decisions of an episode up
+    to and with the one that ended it, or that made the task unwinnable where that was earlier, decision t
+    lies ``e - t`` steps before the end; the *failure* snapshots are drawn from those ``first_before_end`` to
+    ``last_before_end`` steps before it. The draw goes round families, within a family round tasks, within a
+    task round episodes, one snapshot at a time, each in seeded random order, until ``max_snapshots``; student
+    and expert episodes (``source``) alike. A decision that looks the same as one already drawn (same task,
+    world state and prompt; without ``prompt`` the whole history counts) is passed over.
+
+    *Interval* snapshots are every ``interval``-th decision of the first ``interval_episodes`` episodes drawn,
+    unless drawn already; they only serve recovery depth.
+    """
+    failures = _failures(steps, episodes)
+    drawn = _draw(failures, settings, run_seed, prompt)
+    rows = [_row(failure, t, "failure") for failure, t in drawn]
+    taken = {(failure.episode_id, t) for failure, t in drawn}
+    trajectories = list({failure.episode_id: failure for failure, _ in drawn}.values())
+    for failure in trajectories[: settings.interval_episodes]:
+        grid = range(0, len(failure.steps), settings.interval)
+        rows += [_row(failure, t, "interval") for t in grid if (failure.episode_id, t) not in taken]
+    return pl.DataFrame(rows, schema=dict(schemas.SNAPSHOTS)).sort("snapshot_id")
+
+
+def _failures(steps: pl.DataFrame, episodes: pl.DataFrame) -> list[_Failure]:
+    failed = episodes.filter(pl.col("fault").is_null() & ~pl.col("success")).sort("episode_id")
+    by_episode: dict[str, list[Row]] = {}
+    wanted = set(failed["episode_id"].to_list())
+    for row in steps.filter(pl.col("episode_id").is_in(list(wanted))).sort("episode_id", "step").to_dicts():
+        by_episode.setdefault(row["episode_id"], []).append(row)
+    failures = []
+    for episode in failed.to_dicts():
+        rows = by_episode.get(episode["episode_id"], [])
+        if len(rows) != episode["steps"] or any(row["step"] != t for t, row in enumerate(rows)):
+            raise TableError(
+                f"steps: episode {episode['episode_id']} has {len(rows)} decisions, its row says "
+                f"{episode['steps']}; the two tables are not of one run."
+            )
+        hopeless = next((t for t, row in enumerate(rows) if row["unwinnable"]), len(rows))
+        failures.append(
+            _Failure(
+                episode_id=episode["episode_id"],
+                task_id=episode["task_id"],
+                family=episode["family"],
+                source=episode["behaviour"],
+                steps=rows,
+                end=hopeless,
+            )
+        )
+    return failures
+
+
+def _draw(
+    failures: Sequence[_Failure],
+    settings: SnapshotSettings,
+    run_seed: int,
+    prompt: Callable[[Context], str] | None,
+) -> list[tuple[_Failure, int]]:
+    """Round-robin over families, tasks and episodes; duplicates passed over."""
+    families: dict[str, dict[str, list[tuple[_Failure, list[int]]]]] = {}
+    for failure in failures:
+        low, high = failure.end - settings.last_before_end, failure.end - settings.first_before_end
+        candidates = [t for t in range(max(0, low), high + 1) if t < len(failure.steps)]
+        if candidates:
+            order = stream(run_seed, "snapshots", failure.episode_id).permutation(len(candidates))
+            shuffled = [candidates[i] for i in order]
+            families.setdefault(failure.family, {}).setdefault(failure.task_id, []).append(
+                (failure, shuffled)
+            )
+    queues = {
+        family: _queue(tasks, settings.per_episode, stream(run_seed, "snapshots", "order", family))
+        for family, tasks in sorted(families.items())
+    }
+    seen: set[tuple[str, str, str]] = set()
+    used: dict[str, int] = {}
+    drawn: list[tuple[_Failure, int]] = []
+    while queues and len(drawn) < settings.max_snapshots:
+        for family in list(queues):
+            chosen = _next(queues[family], seen, used, settings.per_episode, prompt)
+            if chosen is None:
+                del queues[family]
+            elif len(drawn) < settings.max_snapshots:
+                drawn.append(chosen)
+    return drawn
+
+
+def _queue(
+    tasks: Mapping[str, list[tuple[_Failure, list[int]]]], per_episode: int, rng: np.random.Generator
+) -> list[tuple[_Failure, list[int]]]:
+    """Visits in order: every task once before any task twice, every episode of a task before any again."""
+    names = sorted(tasks)
+    shuffled = [names[i] for i in rng.permutation(len(names))]
+    visits: list[tuple[int, int, tuple[_Failure, list[int]]]] = []
+    for rank, name in enumerate(shuffled):
+        episodes = [tasks[name][i] for i in rng.permutation(len(tasks[name]))]
+        turns = [episode for _ in range(per_episode) for episode in episodes]
+        visits += [(turn, rank, episode) for turn, episode in enumerate(turns)]
+    visits.sort(key=lambda visit: visit[:2])
+    return [episode for _, _, episode in reversed(visits)]  # popped from the end
+
+
+def _next(
+    queue: list[tuple[_Failure, list[int]]],
+    seen: set[tuple[str, str, str]],
+    used: dict[str, int],
+    per_episode: int,
+    prompt: Callable[[Context], str] | None,
+) -> tuple[_Failure, int] | None:
+    while queue:
+        failure, candidates = queue.pop()
+        while candidates and used.get(failure.episode_id, 0) < per_episode:
+            t = candidates.pop(0)
+            row = failure.steps[t]
+            context = context_of(row, _history(failure, t))
+            key = (failure.task_id, row["digest"], prompt(context) if prompt else repr(context))
+            if key not in seen:
+                seen.add(key)
+                used[failure.episode_id] = used.get(failure.episode_id, 0) + 1
+                return failure, t
+    return None
+
+
+def _history(failure: _Failure, t: int) -> tuple[tuple[str, str], ...]:
+    following = failure.steps[1 : t + 1]
+    return tuple(
+        (row["action"], after["observation"]) for row, after in zip(failure.steps[:t], following, strict=True)
+    )
+
+
+def context_of(row: Mapping[str, Any], history: Sequence[tuple[str, str]], patch: str = "") -> Context:
+    """The student's context of a row of STEPS or SNAPSHOTS."""
+    return Context(
+        goal=row["goal"],
+        memo=row["memo"],
+        scene=row["scene"],
+        observation=row["observation"],
+        history=tuple(history),
+        commands=tuple(row["commands"]),
+        patch=patch,
+    )
+
+
+def snapshot_context(snapshot: Mapping[str, Any], patch: str = "") -> Context:
+    """The student's context of a row of SNAPSHOTS (or LABELED), with ``patch`` in its place."""
+    history = [(turn["command"], turn["observation"]) for turn in snapshot["history"]]
+    return context_of(snapshot, history, patch)
+
+
+def _row(failure: _Failure, t: int, kind: str) -> Row:
+    row = failure.steps[t]
+    history = _history(failure, t)
+    return {
+        "snapshot_id": f"{failure.episode_id}@{t:02d}",
+        "task_id": failure.task_id,
+        "family": failure.family,
+        "source": failure.source,
+        "kind": kind,
+        "episode_id": failure.episode_id,
+        "step": t,
+        "steps_to_end": failure.end - t,
+        "prefix": [command for command, _ in history],
+        "digest": row["digest"],
+        "goal": row["goal"],
+        "memo": row["memo"],
+        "scene": row["scene"],
+        "observation": row["observation"],
+        "history": [{"command": command, "observation": seen} for command, seen in history],
+        "commands": row["commands"],
+        "logp": row["logp"],
+        "student_action": row["action"],
+    }
+
+
+def restore_check(
+    snapshots: pl.DataFrame, tasks: Mapping[str, Task], world: World, games: Path
+) -> dict[str, Any]:
+    """Replay every snapshot in a fresh engine and compare all that the student saw there.
+
+    Snapshots on one line of play are checked in one replay of the longest. Returns the counts for
+    ``restore_check.json``; ``fraction`` is 1.0, because anything else raises RestoreMismatch with the task,
+    the snapshot and the first field that differs. EngineFault propagates.
+    """
+    rows = snapshots.to_dicts()
+    starts = starts_of(snapshots, tasks)
+    order = sorted(range(len(rows)), key=lambda i: (starts[i].task.task_id, starts[i].prefix))
+    session: Session | None = None
+    played: tuple[str, ...] = ()
+    where: str | None = None
+    replays = 0
+    try:
+        for index in order:
+            start, row = starts[index], rows[index]
+            on_the_way = where == start.task.task_id and start.prefix[: len(played)] == played
+            if session is None or not on_the_way:
+                if session is not None:
+                    session.close()
+                session, played, where = world.start(start.task, games), (), start.task.task_id
+                replays += 1
+            for command in start.prefix[len(played) :]:
+                try:
+                    session.step(command)
+                except InadmissibleCommand as error:
+                    raise RestoreMismatch(
+                        f"task {where}, snapshot {start.snapshot_id}: {command!r} is not possible now"
+                    ) from error
+            played = start.prefix
+            _compare(session, row)
+    finally:
+        if session is not None:
+            session.close()
+    kinds = snapshots.group_by("kind").len().sort("kind")
+    return {
+        "snapshots": len(rows),
+        "verified": len(rows),
+        "fraction": 1.0,
+        "replays": replays,
+        "compared": list(_COMPARED),
+        "kinds": dict(kinds.iter_rows()),
+    }
+
+
+_COMPARED = ("digest", "observation", "commands", "scene", "memo", "goal")
+
+
+def _compare(session: Session, row: Row) -> None:
+    state = session.state
+    for name in _COMPARED:
+        found = getattr(state, name)
+        found = list(found) if isinstance(found, tuple) else found
+        if found != row[name]:
+            raise RestoreMismatch(
+                f"task {row['task_id']}, snapshot {row['snapshot_id']}: {name} is now {found!r}, "
+                f"recorded was {row[name]!r}. The game file or a library changed: run the rollouts again."
+            )
+
+
+def retention_panel(
+    steps: pl.DataFrame, episodes: pl.DataFrame, size: int, *, model: str = "base", win_share: float = 0.5
+) -> pl.DataFrame:
+    """Tasks that the student wins, near-misses first, as rows of PANELS (panel ``retention``).
+
+    A task counts as won when at least ``win_share`` of its student episodes without fault succeeded and at
+    least one did. Its rank is the mean entropy (nats) of the student's decisions in the won episodes, highest
+    first; ties by task_id. Fewer than ``size`` tasks are returned when fewer are won.
+    """
+    own = episodes.filter(
+        (pl.col("model") == model) & (pl.col("behaviour") == "student") & pl.col("fault").is_null()
+    )
+    shares = own.group_by("task_id").agg(share=pl.col("success").cast(pl.Float64).mean())
+    won = own.filter("success").join(shares.filter(pl.col("share") >= win_share), on="task_id", how="semi")
+    decisions = steps.join(won.select("episode_id"), on="episode_id", how="semi").select("task_id", "logp")
+    entropies: dict[str, list[float]] = {}
+    for task_id, logp in decisions.iter_rows():
+        values = np.asarray(logp)
+        entropies.setdefault(task_id, []).append(-float(np.exp(values) @ np.maximum(values, -1e300)))
+    ranked = sorted(entropies, key=lambda task: (-math.fsum(entropies[task]) / len(entropies[task]), task))
+    rows = [
+        {
+            "panel": "retention",
+            "side": "held_out",
+            "snapshot_id": None,
+            "task_id": task,
+            "quadrant": None,
+            "order": order,
+        }
+        for order, task in enumerate(ranked[:size])
+    ]
+    return pl.DataFrame(rows, schema=dict(schemas.PANELS))
