@@ -122,6 +122,6 @@ LAYOUT = "compact" if CONFIG.student.source == "builtin" else "chat"
 
 wildcard_constraints:
     split="warmstart|train|test",
-    shard=r"\d{3,}",
+    shard=r"\d+",
     run=r"[A-Za-z0-9_]+",
     method="[a-z_]+",

@@ -111,7 +111,7 @@ if CONFIG.student.source == "builtin":
             ),
             games=GAMES["warmstart"],
         output:
-            student=directory(STUDENT),
+            weights=directory("results/world/builtin_student"),
         log:
             "logs/student/build.log",
         benchmark:

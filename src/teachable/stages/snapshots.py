@@ -1,0 +1,22 @@
+"""Mine the decision points before failure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teachable import tables
+from teachable.rollouts.snapshots import SnapshotSettings, choose_snapshots
+
+if TYPE_CHECKING:
+    from teachable.stages.params import MineSnapshots
+    from teachable.stages.runner import Inputs, Outputs
+
+
+def run(inputs: Inputs, outputs: Outputs, params: MineSnapshots) -> None:
+    snapshots = choose_snapshots(
+        tables.read(inputs["steps"][0], tables.STEPS),
+        tables.read(inputs["episodes"][0], tables.EPISODES),
+        SnapshotSettings(**params.snapshots.model_dump(exclude={"shard_size"})),
+        run_seed=params.seed,
+    )
+    tables.write(snapshots, outputs["snapshots"], tables.SNAPSHOTS)
