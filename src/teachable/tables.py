@@ -285,6 +285,19 @@ MECHANISTIC: Schema = {
     **INTERVAL,
 }
 
+# What a model would do at each held-out snapshot, and its hidden state there.
+PROBES: Schema = {
+    "model": TEXT,
+    "snapshot_id": TEXT,
+    "task_id": TEXT,
+    "expert_action": TEXT,  # null at a dead end
+    "expert_probability": REAL,  # of the expert's command; null where there is none
+    "top_action": TEXT,  # the model's most probable command
+    "state": TEXT,  # what state tracking should know: the room
+    "goal": TEXT,  # what goal tracking should know: the kind of command needed next; null at a dead end
+    "hidden": pl.List(pl.Float32),  # last hidden layer, mean over the prompt's tokens
+}
+
 DRIFT: Schema = {
     "model": TEXT,
     "checkpoint": TEXT,  # first | middle | last
@@ -309,13 +322,18 @@ PREDICTIONS: Schema = {
     "truth_label": TEXT,
 }
 
+# An interval beside a column `method` that names a predictor.
+METHOD_INTERVAL: Schema = {
+    "interval_method" if column == "method" else column: dtype for column, dtype in INTERVAL.items()
+}
+
 PREDICTOR_METRICS: Schema = {
     "method": TEXT,
     "target": TEXT,
     "metric": TEXT,  # ndcg precision spearman r2 mae macro_f1 accuracy ece ...
     "k": INT,  # null where it does not apply
     "train_size": INT,
-    **INTERVAL,
+    **METHOD_INTERVAL,
 }
 
 SELECTION: Schema = {
@@ -346,7 +364,7 @@ CALIBRATION: Schema = {
     "bin_low": REAL,  # edges of the bin, in units of the prediction
     "bin_high": REAL,
     "predicted": REAL,  # mean prediction in the bin
-    **INTERVAL,  # of the mean outcome
+    **METHOD_INTERVAL,  # of the mean outcome
 }
 
 CONFUSION: Schema = {
@@ -365,7 +383,7 @@ IMPORTANCE: Schema = {
     "tier": TEXT,
     "group": TEXT,  # features shuffled together
     "features": INT,  # how many
-    **INTERVAL,  # of the drop
+    **METHOD_INTERVAL,  # of the drop
 }
 
 # What ranking the pool costs, per snapshot, before anything is trained on.
@@ -377,7 +395,7 @@ COST: Schema = {
     "labelled_once": INT,  # snapshots that must be labelled in full before the method works at all
     "seconds": REAL,  # measured; null where not
     "k": INT,
-    **INTERVAL,  # of NDCG@k
+    **METHOD_INTERVAL,  # of NDCG@k
 }
 
 
