@@ -14,11 +14,13 @@ from teachable.worlds.base import (
     get_world,
     replay,
 )
+from teachable.worlds.memo import MemoSession
 
 __all__ = [
     "EngineFault",
     "GenerationError",
     "InadmissibleCommand",
+    "MemoSession",
     "RestoreMismatch",
     "Saved",
     "Session",

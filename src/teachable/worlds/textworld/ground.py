@@ -19,6 +19,10 @@ DOCUMENT = "cookbook"  # the only thing worth examining: it holds the recipe
 READ = f"examine {DOCUMENT}"
 READ_EVENT = f"examining the {DOCUMENT}"
 
+# What the engine's trace really prints, where TextWorld's rules are wrong (so that TextWorld itself loses track).
+_LAYING = {"put": "s", "insert": "c", "drop": "r"}  # rules that lay a thing down, and the type of what they lay it on
+_EVENTS = {"drink": "drinking carried thing the {f}"}
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -51,6 +55,8 @@ class Mode:
     facts: int  # bit i: fact i of the game holds
     quests: int  # bit i: quest i has been completed
     read: bool
+    # (holder, what was laid there during play, latest first): the engine lists things in this order
+    laid: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 class GroundGame:
@@ -105,7 +111,7 @@ class GroundGame:
         return Ground(
             rule=action.name,
             command=game.kb.inform7_commands[action.name].format(**names),
-            event=game.kb.inform7_events[action.name].format(**names).lower(),
+            event=_EVENTS.get(action.name, game.kb.inform7_events[action.name]).format(**names).lower(),
             pre=self.mask(action.preconditions),
             add=self.mask(added - removed),
             delete=self.mask(removed - added),
@@ -168,18 +174,37 @@ class GroundGame:
         return tuple(sorted(commands))
 
     def after(self, mode: Mode, events: Iterable[str]) -> Mode:
-        """The mode after the engine reported these events as succeeded, in order (those that change nothing are skipped)."""
-        facts, quests, read = mode.facts, mode.quests, mode.read
+        """The mode after the engine reported these events as succeeded, in order.
+
+        Raises ``LookupError`` for an event that is no action here: then facts and engine would part ways.
+        """
+        facts, read, laid = mode.facts, mode.read, mode.laid
         for event in events:
             event = event.lower()
             if event == READ_EVENT:
                 read = True
                 continue
-            for action in self.actions:
-                if action.event == event and facts & action.pre == action.pre:
-                    facts = (facts | action.add) & ~action.delete
-                    break
-        return Mode(facts, self._completed(facts, quests), read)
+            action = next((a for a in self.actions if a.event == event and facts & a.pre == a.pre), None)
+            if action is None:
+                raise LookupError(event)
+            facts = (facts | action.add) & ~action.delete
+            laid = self._lay(laid, action)
+        return Mode(facts, self._completed(facts, mode.quests), read, laid)
+
+    def _lay(self, laid: tuple[tuple[str, tuple[str, ...]], ...], action: Ground) -> tuple[Any, ...]:
+        """The order of things laid down, after an action that may take one or lay one down."""
+        if not laid and action.rule not in _LAYING:
+            return laid
+        piles = {holder: list(things) for holder, things in laid}
+        thing = next((v.name for v in action.arguments if self.is_a(v.type, "o")), "")
+        for things in piles.values():
+            if thing in things:
+                things.remove(thing)
+        if action.rule in _LAYING:
+            kinds = _LAYING[action.rule]
+            holder = next(v.name for v in action.arguments if self.is_a(v.type, kinds))
+            piles.setdefault(holder, []).insert(0, thing)
+        return tuple((holder, tuple(things)) for holder, things in sorted(piles.items()) if things)
 
     def _completed(self, facts: int, quests: int) -> int:
         for index, goal in enumerate(self.quests):
@@ -219,7 +244,7 @@ class GroundGame:
     def digest_of(self, mode: Mode) -> str:
         """A digest of the game and everything that can change in it, the same in every process."""
         held = [text for index, text in enumerate(self._texts) if mode.facts >> index & 1]
-        text = "\n".join([self.digest, *held, f"quests {mode.quests:b}", f"read {mode.read}"])
+        text = "\n".join([self.digest, *held, f"quests {mode.quests:b}", f"read {mode.read}", *map(repr, mode.laid)])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -116,7 +116,12 @@ class TextWorldSession:
             reply = self._engine.send(command)
         except EngineFault as error:
             raise EngineFault(f"task {self.task.task_id}: {error}") from error
-        self._mode = self._game.ground.after(self._mode, reply.events)
+        try:
+            self._mode = self._game.ground.after(self._mode, reply.events)
+        except LookupError as error:
+            raise EngineFault(
+                f"task {self.task.task_id}: after {command!r} the engine reports {error}, which no rule explains."
+            ) from error
         memo = self.state.memo
         if command == READ and self._mode.read:
             memo = recipe(reply.text)
