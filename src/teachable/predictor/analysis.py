@@ -10,7 +10,7 @@ import polars as pl
 
 from teachable.predictor import scores
 from teachable.predictor.learners import Settings
-from teachable.predictor.metrics import RANKED, Bootstrap, evaluate
+from teachable.predictor.metrics import RANKED, Bootstrap, evaluate, interval_columns
 from teachable.predictor.model import CrossFit, cross_fit
 from teachable.predictor.ranking import Statistic, difference, mean_of, ndcg
 from teachable.predictor.sets import FeatureSet, Floats
@@ -62,7 +62,7 @@ def permutation_importance(
                         "group": group,
                         "features": max(len(model.groups.get(group, ())) for model in cross.models),
                     }
-                    | bootstrap.interval(drop, kept_codes).row()
+                    | interval_columns(bootstrap.interval(drop, kept_codes))
                 )
     return conform(pl.DataFrame(rows, schema=dict(IMPORTANCE)), IMPORTANCE, "importance")
 

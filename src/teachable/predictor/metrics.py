@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from teachable.predictor.errors import PredictorError
 from teachable.predictor.ranking import Statistic, difference, mean_of, ndcg, precision
 from teachable.predictor.sets import Floats
 from teachable.seeds import integer, stream
-from teachable.tables import CALIBRATION, CONFUSION, COST, PREDICTOR_METRICS, conform, empty
+from teachable.tables import CALIBRATION, CONFUSION, COST, METHOD_INTERVAL, PREDICTOR_METRICS, conform, empty
 
 RANKED = "ELP_net"
 LEARNED = ("predictor", "tier1", "tier2", "oracle_features")
@@ -38,7 +38,9 @@ class Bootstrap:
     repetitions: int = stats.REPETITIONS
     level: float = 0.95
 
-    def interval(self, statistic: Statistic, codes: NDArray[np.int64]) -> stats.Interval:
+    def interval(
+        self, statistic: Statistic, codes: NDArray[np.int64], *, method: stats.Method = "percentile"
+    ) -> stats.Interval:
         """The interval of a statistic of cluster weights. All statistics share the draws of this seed."""
         groups = int(codes.max()) + 1
         return stats.bootstrap_weighted(
@@ -48,6 +50,7 @@ class Bootstrap:
             seed=self.seed,
             level=self.level,
             repetitions=self.repetitions,
+            method=method,
             width=4 * math.ceil(len(codes) / groups),
         )
 
@@ -81,6 +84,11 @@ def numbers(predictions: pl.DataFrame, method: str, target: str) -> Numbers | No
         rows["truth"].to_numpy().astype(np.float64),
         stats.cluster_codes(tasks, len(tasks))[0],
     )
+
+
+def interval_columns(interval: stats.Interval) -> dict[str, Any]:
+    """The columns of METHOD_INTERVAL, in which ``method`` is left to the name of the predictor."""
+    return {"interval_method" if name == "method" else name: value for name, value in interval.row().items()}
 
 
 def ranking_statistic(rows: Numbers, method: str, metric: str, k: int, seed: int) -> Statistic:
@@ -146,7 +154,7 @@ class _Adder:
 
     def __call__(self, metric: str, interval: stats.Interval, k: int | None = None) -> None:
         head = self.head | {"metric": metric, "k": k, "train_size": self.size}
-        self.rows.append(head | interval.row())
+        self.rows.append(head | interval_columns(interval))
 
 
 def _number_metrics(
@@ -174,7 +182,7 @@ def _number_metrics(
         add("r2", bootstrap.interval(scores.r2(rows.score, rows.truth, rows.codes), rows.codes))
         add("mae", bootstrap.interval(scores.mae(rows.score, rows.truth, rows.codes), rows.codes))
         statistic = scores.binned_error(rows.score, rows.truth, edges, rows.codes)
-        add("ece", bootstrap.interval(statistic, rows.codes))
+        add("ece", error_interval(statistic, rows.codes, bootstrap))
 
 
 def _class_metrics(add: _Adder, rows: pl.DataFrame, suffix: str, bootstrap: Bootstrap) -> None:
@@ -187,7 +195,13 @@ def _class_metrics(add: _Adder, rows: pl.DataFrame, suffix: str, bootstrap: Boot
         right = (label == truth).astype(np.float64)
         confidence = rows["score"].to_numpy().astype(np.float64)
         statistic = scores.binned_error(confidence, right, np.linspace(0, 1, BINS + 1), codes)
-        add("ece" + suffix, bootstrap.interval(statistic, codes))
+        add("ece" + suffix, error_interval(statistic, codes, bootstrap))
+
+
+def error_interval(statistic: Statistic, codes: NDArray[np.int64], bootstrap: Bootstrap) -> stats.Interval:
+    """The interval of a calibration error: centred, for resampling inflates it, and cut at 0."""
+    interval = bootstrap.interval(statistic, codes, method="centred")
+    return replace(interval, low=max(0.0, interval.low)) if math.isfinite(interval.low) else interval
 
 
 def _edges(score: Floats) -> Floats:
@@ -279,7 +293,7 @@ def calibration(predictions: pl.DataFrame, *, bootstrap: Bootstrap, bins: int = 
                     "bin_high": float(edges[b + 1]),
                     "predicted": float(score[here].mean()),
                 }
-                | interval.row()
+                | interval_columns(interval)
             )
     return conform(pl.DataFrame(rows, schema=dict(CALIBRATION)), CALIBRATION, "calibration")
 
@@ -358,11 +372,11 @@ def cost_table(
             & (pl.col("k") == k)
         )
         if method == "oracle":
-            interval: Mapping[str, Any] = perfect.row()
+            interval = interval_columns(perfect)
         elif found.is_empty():
             continue
         else:
-            interval = found.select(list(perfect.row())).row(0, named=True)
+            interval = found.select(list(METHOD_INTERVAL)).row(0, named=True)
         rows.append(
             {
                 "method": method,

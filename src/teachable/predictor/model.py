@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from sklearn import config_context
+from threadpoolctl import threadpool_limits
 
 from teachable.predictor.errors import PredictorError
 from teachable.predictor.features import group_of
@@ -74,7 +77,10 @@ class Predictor:
 
         The quadrant follows from predicted U and L_local and has no probability of its own.
         """
-        x = self.design(features)
+        with _lean():
+            return self._predict(self.design(features))
+
+    def _predict(self, x: Floats) -> dict[str, tuple[Floats | None, NDArray[np.str_] | None]]:
         result: dict[str, tuple[Floats | None, NDArray[np.str_] | None]] = {}
         for target, fitted in self.fitted.items():
             if target in CLASSES:
@@ -131,25 +137,33 @@ def fit(
     names = (features.names if "tier1" in tiers else ()) + (projection.names if "tier2" in tiers else ())
     fitted: dict[str, Fitted] = {}
     cuts: dict[str, float] = {}
-    for target in targets:
-        known = aligned[target].is_not_null().to_numpy()
-        if target == "route":
-            known &= ~aligned["route_tied"].fill_null(False).to_numpy()
-        if not known.any():
-            continue
-        tasks = features.task_id[known]
-        name_seed = integer(seed, target)
-        if target in CLASSES:
-            y = np.asarray(aligned[target].filter(known).to_list(), dtype=np.str_)
-            fitted[target] = fit_class(x[known], y, tasks, settings, name_seed)
-            continue
-        values = aligned[target].filter(known).to_numpy().astype(np.float64)
-        fitted[target] = fit_number(x[known], values, tasks, settings, name_seed)
-        if target in ("U", "L_local"):
-            guess = fitted[target].held_out
-            guess = fitted[target].values(x[known]) if guess is None else guess
-            cuts[target] = _cut(guess, _high(aligned.filter(known), target, values))
+    with _lean():
+        for target in targets:
+            known = aligned[target].is_not_null().to_numpy()
+            if target == "route":
+                known &= ~aligned["route_tied"].fill_null(False).to_numpy()
+            if not known.any():
+                continue
+            tasks = features.task_id[known]
+            name_seed = integer(seed, target)
+            if target in CLASSES:
+                y = np.asarray(aligned[target].filter(known).to_list(), dtype=np.str_)
+                fitted[target] = fit_class(x[known], y, tasks, settings, name_seed)
+                continue
+            values = aligned[target].filter(known).to_numpy().astype(np.float64)
+            fitted[target] = fit_number(x[known], values, tasks, settings, name_seed)
+            if target in ("U", "L_local"):
+                guess = fitted[target].held_out
+                guess = fitted[target].values(x[known]) if guess is None else guess
+                cuts[target] = _cut(guess, _high(aligned.filter(known), target, values))
     return Predictor(tiers, projection, names, fitted, cuts if len(cuts) == 2 else {})
+
+
+@contextmanager
+def _lean() -> Iterator[None]:
+    """One thread and no repeated checks: the matrices are small, and one thread always sums in one order."""
+    with threadpool_limits(limits=1), config_context(assume_finite=True, skip_parameter_validation=True):
+        yield
 
 
 def _high(rows: pl.DataFrame, target: str, values: Floats) -> float:

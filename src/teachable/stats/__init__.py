@@ -21,6 +21,7 @@ from teachable.stats.bootstrap import (
 from teachable.stats.core import (
     REPETITIONS,
     Interval,
+    Method,
     StatsError,
     bootstrap_weighted,
     cluster_codes,
@@ -47,6 +48,7 @@ __all__ = [
     "REPETITIONS",
     "Contrast",
     "Interval",
+    "Method",
     "Reliability",
     "StatsError",
     "bootstrap_weighted",

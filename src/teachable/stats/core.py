@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,7 @@ from teachable.errors import TeachableError
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 WeightedStatistic = Callable[[Floats], Floats]
-Method = Literal["percentile", "expanded", "bca"]
+Method = Literal["percentile", "expanded", "bca", "centred"]
 
 REPETITIONS = 2000
 """Default number of bootstrap repetitions; 2.5 % tails then hold 50 draws each."""
@@ -155,7 +155,10 @@ def bootstrap_weighted(
     * ``expanded``: the same at tails widened for few clusters, ``Phi(-sqrt(G/(G-1)) t_{G-1})`` (Hesterberg
       2015, section 3.2 of "What Teachers Should Know About the Bootstrap");
     * ``bca``: bias corrected and accelerated, the acceleration by the jackknife over clusters (Efron 1987;
-      Efron & Tibshirani 1993, equations 14.10 and 14.15).
+      Efron & Tibshirani 1993, equations 14.10 and 14.15);
+    * ``centred``: the percentile interval moved by the bootstrap's estimate of bias, so that the draws' mean
+      falls on the point (Efron & Tibshirani 1993, section 10.2); for statistics that resampling inflates, such
+      as a calibration error, whose percentile interval may miss its own point.
 
     Draws where the statistic is not defined (NaN) are left out, and ``repetitions`` of the result says how
     many counted. With one cluster, an undefined point, or fewer than half of the draws defined, the bounds
@@ -165,8 +168,8 @@ def bootstrap_weighted(
         raise StatsError(f"level must lie between 0 and 1, but is {level}.")
     if repetitions < 1:
         raise StatsError(f"repetitions must be at least 1, but is {repetitions}.")
-    if method not in ("percentile", "expanded", "bca"):
-        raise StatsError(f"unknown bootstrap method {method!r}: use percentile, expanded or bca.")
+    if method not in get_args(Method):
+        raise StatsError(f"unknown bootstrap method {method!r}: use one of {list(get_args(Method))}.")
     point = float(statistic(np.ones((1, groups)))[0])
     name = f"cluster_bootstrap_{method}_{level * 100:g}"
     if groups < 2 or not math.isfinite(point):
@@ -183,7 +186,7 @@ def bootstrap_weighted(
         )
     elif method == "bca":
         tails = _bca_tails(tails, point, draws, _jackknife(statistic, groups, width))
-    low, high = np.quantile(draws, tails)
+    low, high = np.quantile(draws, tails) - (draws.mean() - point if method == "centred" else 0.0)
     return Interval(point, float(low), float(high), name, len(draws), seed, groups, n)
 
 

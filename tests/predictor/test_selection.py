@@ -1,0 +1,183 @@
+"""Selection at a fixed budget: what each method takes, and what it refuses to take."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from predictor.synthetic import labeled
+from teachable.predictor import PredictorError, select
+from teachable.predictor.expected_error import Surrogate, greedy_error_reduction
+from teachable.predictor.selection import METHODS, candidates, rank_expert_failures
+from teachable.tables import LABELED, SELECTION, conform
+
+
+@pytest.fixture(scope="module")
+def pool(frame):
+    return frame.filter(pl.col("task_id") < "game-040")
+
+
+def options(fitted, features):
+    return {"predictions": fitted.predictions, "features": features}
+
+
+def expert(rows: list[dict[str, object]]) -> pl.DataFrame:
+    """Expert snapshots with the given columns; each a state of its own."""
+    base = labeled(games=len(rows), each=1).sort("snapshot_id")
+    full = [
+        old | {"source": "expert"} | new for old, new in zip(base.iter_rows(named=True), rows, strict=True)
+    ]
+    return conform(pl.DataFrame(full, schema=dict(LABELED)), LABELED)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "eef_failures"])
+def test_a_selection_is_a_set_of_k_in_a_fixed_order(method, pool, fitted, features):
+    chosen = select(method, pool, 25, seed=4, **options(fitted, features))
+    assert conform(chosen.frame, SELECTION).equals(chosen.frame)
+    assert chosen.frame["snapshot_id"].n_unique() == 25
+    assert chosen.frame["rank"].to_list() == list(range(1, 26))
+    assert set(chosen.frame["snapshot_id"]) <= set(pool["snapshot_id"])
+    assert chosen.shortfall == 0
+    assert chosen.reason == ""
+    shuffled = pool.sample(fraction=1.0, shuffle=True, seed=9)
+    assert select(method, shuffled, 25, seed=4, **options(fitted, features)).frame.equals(chosen.frame)
+    formats = pool.join(chosen.frame, on="snapshot_id")
+    assert (formats["format"] == formats["route"]).all()
+
+
+def test_oracle_entropy_and_predictor_take_their_best(pool, fitted, features):
+    for method, column in (("oracle", "ELP_net"), ("entropy", "entropy")):
+        chosen = select(method, pool, 10, seed=0).frame
+        best = pool.top_k(10, by=column)["snapshot_id"].to_list()
+        assert set(chosen["snapshot_id"]) == set(best)
+        assert chosen["score"].is_sorted(descending=True)
+    mean = {
+        method: pool.join(
+            select(method, pool, 30, seed=0, **options(fitted, features)).frame, on="snapshot_id"
+        )["ELP_net"].mean()
+        for method in ("random", "predictor", "oracle", "eef_error")
+    }
+    assert mean["oracle"] > mean["predictor"] > mean["random"]
+    assert mean["eef_error"] > mean["random"]
+
+
+def test_random_depends_on_the_seed_only(pool):
+    first = select("random", pool, 20, seed=1).frame
+    assert first.equals(select("random", pool, 20, seed=1).frame)
+    assert set(first["snapshot_id"]) != set(select("random", pool, 20, seed=2).frame["snapshot_id"])
+
+
+def test_ties_do_not_follow_the_names_of_games(pool):
+    flat = pool.with_columns(pl.lit(0.5).alias("ELP_net"))
+    chosen = select("oracle", flat, 20, seed=1).frame["snapshot_id"].to_list()
+    assert chosen != sorted(flat["snapshot_id"].to_list())[:20]
+
+
+def test_the_shortfall_is_said(pool):
+    chosen = select("entropy", pool.head(7), 10, seed=0)
+    assert (len(chosen.frame), chosen.shortfall) == (7, 3)
+    assert "7 distinct" in chosen.reason
+    none = select("eef_failures", pool, 10, seed=0)
+    assert (len(none.frame), none.shortfall) == (0, 10)
+    assert "no expert snapshot" in none.reason
+
+
+def test_invalid_advice_missing_routes_and_copies_are_left_out(pool):
+    bad = pool.head(4).with_columns(
+        pl.Series("advice_valid", [False, True, True, True]),
+        pl.Series("route", ["demo", None, "demo", "demo"], dtype=pl.String),
+    )
+    copy = bad[2].with_columns(pl.lit("zz-copy").alias("snapshot_id"))
+    kept = candidates(pl.concat([copy, bad]))
+    assert kept["snapshot_id"].to_list() == bad["snapshot_id"].to_list()[2:]
+    assert set(candidates(pool, source="student")["source"]) == {"student"}
+
+
+def test_expert_failures_need_a_student_that_succeeds_after_them():
+    frame = expert(
+        [
+            {"p_policy": 0.1, "p_force": 0.6, "episode_id": "a", "step": 2},  # the action itself helps
+            {"p_policy": 0.5, "p_force": 0.1, "episode_id": "b", "step": 2},  # harmful
+            {"p_policy": 0.0, "p_force": 0.0, "episode_id": "c", "step": 2},  # nothing succeeds
+            {"p_policy": 0.1, "p_force": 0.1, "episode_id": "d", "step": 2},  # opens a good segment ...
+            {"p_policy": 0.7, "p_force": 0.7, "episode_id": "d", "step": 4},  # ... that ends here
+        ]
+    )
+    chosen = select("eef_failures", frame, 5, seed=0)
+    names = frame["snapshot_id"].to_list()
+    assert chosen.frame["snapshot_id"].to_list() == [names[0], names[3]]
+    assert chosen.frame["score"].to_list() == pytest.approx([0.5, 0.3])
+    assert chosen.shortfall == 3
+    assert "success" in chosen.reason
+
+
+def test_expert_failures_without_estimates_are_not_beneficial():
+    frame = expert([{"p_policy": None, "p_force": None, "episode_id": "a", "step": 1}])
+    ranking = rank_expert_failures(frame, frame)
+    assert not ranking.eligible.any()
+
+
+def surrogate(points: np.ndarray, where: np.ndarray, noise: np.ndarray) -> Surrogate:
+    kernel = lambda a, b: np.exp(-0.5 * (a[:, None] - b[None]) ** 2)  # noqa: E731
+    return Surrogate(
+        kernel(points, points), kernel(where, points), noise, np.full(len(where), 1 / len(where))
+    )
+
+
+def remaining(model: Surrogate, chosen: list[int], prior: float) -> float:
+    """The expected error after training on ``chosen``, by solving the system at once."""
+    if not chosen:
+        return prior
+    inside = model.pool[np.ix_(chosen, chosen)] + np.diag(model.noise[chosen])
+    cross = model.cross[:, chosen]
+    return float(model.weight @ (1.0 - np.einsum("vc,vc->v", cross, np.linalg.solve(inside, cross.T).T)))
+
+
+def test_the_gains_are_the_exact_reductions_and_greedy():
+    rng = np.random.default_rng(0)
+    model = surrogate(rng.normal(0, 2, 14), rng.normal(0, 2, 9), rng.uniform(0.1, 2, 14))
+    chosen, gains = greedy_error_reduction(model, 8, np.arange(14))
+    assert (np.diff(gains) <= 1e-12).all()
+    for i in range(8):
+        before, after = (remaining(model, chosen[:j], 1.0) for j in (i, i + 1))
+        assert gains[i] == pytest.approx(before - after)
+        others = [c for c in range(14) if c not in chosen[:i]]
+        best = max(before - remaining(model, [*chosen[:i], c], 1.0) for c in others)
+        assert gains[i] == pytest.approx(best)
+
+
+def test_what_is_covered_already_gains_little():
+    points = np.array([0.0, 0.01, 0.02, 5.0])
+    where = np.array([0.0, 0.0, 0.0, 5.0])
+    chosen, _ = greedy_error_reduction(surrogate(points, where, np.full(4, 0.05)), 2, np.arange(4))
+    assert 3 in chosen
+
+
+def test_an_example_that_teaches_nothing_is_not_taken():
+    model = surrogate(np.array([0.0, 1.0]), np.array([0.0]), np.array([np.inf, 0.5]))
+    assert greedy_error_reduction(model, 2, np.arange(2))[0] == [1]
+
+
+def test_error_reduction_aims_at_the_validation_snapshots(frame, features, fitted, pool):
+    validation = frame.filter(pl.col("task_id") >= "game-050")
+    on_pool = select("eef_error", pool, 20, seed=0, **options(fitted, features))
+    on_panel = select("eef_error", pool, 20, seed=0, validation=validation, **options(fitted, features))
+    assert set(on_pool.frame["snapshot_id"]) != set(on_panel.frame["snapshot_id"])
+    with pytest.raises(PredictorError, match="split by task"):
+        select("eef_error", pool, 5, seed=0, validation=pool.head(5), **options(fitted, features))
+
+
+def test_errors_say_what_is_wrong(pool, fitted, features):
+    with pytest.raises(PredictorError, match="unknown selection"):
+        select("magic", pool, 5, seed=0)
+    with pytest.raises(PredictorError, match="at least 1"):
+        select("random", pool, 0, seed=0)
+    with pytest.raises(PredictorError, match="predictions"):
+        select("predictor", pool, 5, seed=0)
+    with pytest.raises(PredictorError, match="no prediction"):
+        select("predictor", pool, 5, seed=0, predictions=fitted.predictions.head(3))
+    with pytest.raises(PredictorError, match="features"):
+        select("eef_error", pool, 5, seed=0, predictions=fitted.predictions)
+    with pytest.raises(PredictorError, match="lack the columns"):
+        select("random", pool.drop("route"), 5, seed=0)
