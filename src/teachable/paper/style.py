@@ -35,7 +35,7 @@ QUADRANT_NAME = {
     "Q4": "low U, high L",
 }
 FORMAT_COLOUR = {"demo": "#009E73", "contrast": "#E69F00", "hint": "#56B4E9"}
-FORMAT_MARKER = {"demo": "o", "contrast": "s", "hint": "^", "uniform": "D", "all": "P"}
+FORMAT_MARKER = {"demo": "o", "contrast": "s", "hint": "^", "uniform": "D", "all": "p", "recovery": "v"}
 PROFILE_COLOUR = {
     "A_bottleneck": "#009E73",
     "B_trajectory": "#E69F00",
@@ -196,12 +196,12 @@ def zero(axes: Axes, axis: str = "y", at: float = 0.0) -> None:
     draw(at, color=MUTED, linewidth=0.7, zorder=1)
 
 
-def threshold(axes: Axes, value: float, axis: str = "y", text: str = "") -> None:
-    """A dashed line at a criterion's threshold, with its name."""
+def threshold(axes: Axes, value: float, axis: str = "y", text: str = "", *, left: bool = False) -> None:
+    """A dashed line at a criterion's threshold, with its name at one end."""
     if axis == "y":
         axes.axhline(value, color=ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
-        axes.annotate(text, (1, value), xycoords=axes.get_yaxis_transform(), xytext=(0, 2),
-                      textcoords="offset points", ha="right", va="bottom", color=ACCENT, fontsize=5.8)
+        axes.annotate(text, (0 if left else 1, value), xycoords=axes.get_yaxis_transform(), xytext=(2 if left else 0, 2),
+                      textcoords="offset points", ha="left" if left else "right", va="bottom", color=ACCENT, fontsize=5.8)
     else:
         axes.axvline(value, color=ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
         axes.annotate(text, (value, 1), xycoords=axes.get_xaxis_transform(), xytext=(2, 0),

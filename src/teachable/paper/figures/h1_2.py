@@ -22,8 +22,8 @@ def draw(data: Data) -> Figure:
                 marks.whisker(axes, at + offset, means[metric, quadrant], colour=style.INK, hollow=metric != "ELP_net")
         if ("ELP_net", quadrant) in means:
             value = means["ELP_net", quadrant]
-            axes.annotate(f"{value.point:.2f}", (at + 0.24, value.point), xytext=(-3, 0), textcoords="offset points", ha="right",
-                          va="center", fontsize=6.5, fontweight="bold", path_effects=style.HALO, zorder=5)  # fmt: skip
+            axes.annotate(f"{value.point:.2f}", (at + 0.26, max(value.point, value.high)), xytext=(0, 3), textcoords="offset points",
+                          ha="center", fontsize=6.5, fontweight="bold", path_effects=style.HALO, zorder=5)  # fmt: skip
     axes.set_xticks(range(4), [f"{q}\n{style.QUADRANT_NAME[q]}\nn = {(rows['quadrant'] == q).sum():,}" for q in QUADRANTS])
     for label, quadrant in zip(axes.get_xticklabels(), QUADRANTS, strict=True):
         label.set_color(style.QUADRANT_COLOUR[quadrant])

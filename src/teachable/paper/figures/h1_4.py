@@ -29,7 +29,7 @@ def draw(data: Data) -> Figure:
         axes.add_patch(Polygon(corners, facecolor=style.PROFILE_COLOUR[profile], alpha=0.09, linewidth=0, zorder=0))
     ends = (min(left, low), max(right, high))
     axes.plot(ends, ends, color=style.MUTED, linewidth=0.7, zorder=1)
-    axes.annotate("one action suffices", (high - 0.12, high - 0.12) if high < right else (right - 0.12, right - 0.12), rotation=45,
+    axes.annotate("one action suffices", (min(high, right) - 0.10, min(high, right) - 0.13), rotation=45,
                   rotation_mode="anchor", transform_rotates_text=True, ha="right", va="top", fontsize=5.6, color=style.MUTED)  # fmt: skip
     size = float(np.clip(2200 / len(rows), 5, 24))
     entries = []

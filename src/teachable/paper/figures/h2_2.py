@@ -31,8 +31,8 @@ def draw(data: Data) -> Figure:
         axes.tick_params(axis="x", labelsize=5.8, length=0)
         axes.set_xlim(-0.5, 3.7)
         axes.set_title(title, fontsize=7)
-    style.threshold(left, 0.2, text="criterion 0.2")
-    style.footnote(figure, f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant")
+    style.threshold(left, 0.2)
+    style.footnote(figure, f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant; dashed: criterion 0.2")
     return figure
 
 

@@ -35,13 +35,13 @@ def draw(data: Data) -> Figure:
         marks.whisker(right, at, gaps[name], colour=style.FORMAT_COLOUR.get(kind, style.INK), size=5.5,
                       marker=style.FORMAT_MARKER.get(kind, "D"))  # fmt: skip
         right.annotate(gaps[name].text(signed=True).replace(" [", "\n["), (at, gaps[name].high), xytext=(0, 3),
-                       textcoords="offset points", ha="center", va="bottom", fontsize=5.6)  # fmt: skip
+                       textcoords="offset points", ha="center", va="bottom", fontsize=5.6, path_effects=style.HALO)  # fmt: skip
     right.set_xticks(range(len(shown)), [NAMES[name] for name in shown])
     right.tick_params(axis="x", length=0)
     right.set_xlim(-0.6, len(shown) - 0.4)
     low, high = right.get_ylim()
     right.set_ylim(min(low, -0.02), max(high * 1.22, 0.13))
-    style.threshold(right, 0.10, text="criterion 0.10")
+    style.threshold(right, 0.10)
     right.set_ylabel("diagonal minus off-diagonal")
-    style.footnote(figure, f"filled: matched, hollow: mismatched; {interval_note([*cells.values(), *gaps.values()], 'episodes')}")
+    style.footnote(figure, f"filled: matched, hollow: mismatched; dashed: criterion 0.10; {interval_note([*cells.values(), *gaps.values()], 'episodes')}")
     return figure

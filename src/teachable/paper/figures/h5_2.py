@@ -22,7 +22,7 @@ def draw(data: Data) -> Figure:
     style.grid(axes)
     if not math.isnan(base.low):
         axes.axhspan(base.low, base.high, color=style.GRID, linewidth=0, zorder=0)
-    style.threshold(axes, base.point - 0.10, text="10 points below base")
+    style.threshold(axes, base.point - 0.10, text="10 points below base", left=True)
     ends = []
     for at, run in enumerate(runs):
         colour = style.model_colour(run)

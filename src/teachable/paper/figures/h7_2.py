@@ -21,8 +21,8 @@ def draw(data: Data) -> Figure:
         across, up = level["retention"][model], level["failure"][model]
         axes.plot([across.low, across.high], [y, y], color=colour, linewidth=0.8, alpha=0.5, zorder=2)
         axes.plot([x, x], [up.low, up.high], color=colour, linewidth=0.8, alpha=0.5, zorder=2)
-        axes.plot([x], [y], "o", color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5, zorder=4,
-                  markerfacecolor="white" if model == "base" else colour)  # fmt: skip
+        axes.plot([x], [y], "o", color=colour, markersize=5.5, markeredgewidth=0.8 if model == "base" else 0.5, zorder=4,
+                  markeredgecolor=colour if model == "base" else "white", markerfacecolor="white" if model == "base" else colour)  # fmt: skip
     front = marks.pareto(points)
     marks.staircase(axes, [points[i] for i in front])
     axes.set(xlabel="success on retention tasks", ylabel="success from failure states")

@@ -1,0 +1,35 @@
+"""The study in six panels: the main figure of each hypothesis, small."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from teachable.paper import style
+from teachable.paper.figures import h1_1, h2_1, h3_1, h4_1, h5_3, h7_1
+from teachable.paper.inputs import Data, count_note, labelled
+
+
+def draw(data: Data) -> Figure:
+    figure = style.figure(style.PAGE, 5.2)
+    grid = figure.subplots(2, 3)
+    points = h1_1.panel(grid[0][0], data)
+    bar = figure.colorbar(points, ax=grid[0][0], location="bottom", aspect=36, pad=0.02, shrink=0.8)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=5.5)
+    bar.set_label("ELP$_{net}$", fontsize=6)
+    h2_1.panel(grid[0][1], data, brief=True)
+    h3_1.panel(grid[0][2], data, small=True)
+    h4_1.panel(grid[1][0], data, small=True)
+    h5_3.panel(grid[1][1], data)
+    h7_1.panel(grid[1][2], data, "failure")
+    grid[1][2].set_xlabel("success from failure states")
+    titles = (
+        "a  where failures lie", "b  the patch test predicts training", "c  formats by quadrant",
+        "d  transfer between quadrants", "e  reliability and forgetting", "f  selection at a fixed budget",
+    )  # fmt: skip
+    for axes, title in zip(grid.flat, titles, strict=True):
+        axes.set_title(title, fontsize=7)
+        axes.xaxis.label.set_fontsize(6.2)
+        axes.yaxis.label.set_fontsize(6.2)
+    style.footnote(figure, f"a: {count_note(labelled(data, 'U', 'L_local', 'ELP_net'))}; n of the other panels in their own figures")
+    return figure

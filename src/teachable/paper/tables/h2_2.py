@@ -1,0 +1,39 @@
+"""Table H2.2: placebo checks."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Interval, intervals, record
+
+HEADINGS = {
+    "group": "Snapshots",
+    "placebo_gain": "Placebo over none",
+    **{f"raw_{kind}": f"{kind.capitalize()} over none" for kind in FORMATS},
+    **{f"net_{kind}": f"{kind.capitalize()} over placebo" for kind in FORMATS},
+    "n": "n",
+    "games": "Games",
+}
+METRICS = ("placebo_gain", *(f"raw_{kind}" for kind in FORMATS), *(f"net_{kind}" for kind in FORMATS))
+NAMES = {"winnable": "expert can win"}
+
+
+def make(data: Data) -> pl.DataFrame:
+    found = intervals(data, "label_metrics", ("group", "metric"), panel="labeled", metric=list(METRICS))
+    made = []
+    for group in ("all", "winnable", *QUADRANTS):
+        values = {metric: found.get((group, metric)) for metric in METRICS}
+        if any(values.values()):
+            made.append(_row(NAMES.get(group, group), values))
+    validation = Interval.of(record(data, "cpt_correlation", "mean_placebo_gain"), "cpt_correlation.mean_placebo_gain")
+    made.append(_row("validation panel", {"placebo_gain": validation}))
+    return pl.DataFrame(made, infer_schema_length=None)
+
+
+def _row(name: str, values: dict[str, Interval | None]) -> dict[str, object]:
+    line: dict[str, object] = {"group": name}
+    for metric in METRICS:
+        value = values.get(metric)
+        line |= {metric: value and value.point, f"{metric}_low": value and value.low, f"{metric}_high": value and value.high}
+    first = next(value for value in values.values() if value)
+    return line | {"n": first.n, "games": first.clusters}

@@ -1,0 +1,23 @@
+"""Table H4.1: the transfer matrix."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from teachable.paper.inputs import QUADRANTS, Data, intervals
+
+HEADINGS = {"trained_on": "Trained on", **{q: f"on {q}" for q in QUADRANTS}, "n": "n", "games": "Games"}
+
+
+def make(data: Data) -> pl.DataFrame:
+    cells = intervals(data, "transfer", ("trained_on", "evaluated_on"), format="mean")
+    made = []
+    for trained in QUADRANTS:
+        line: dict[str, object] = {"trained_on": trained}
+        known = []
+        for tested in QUADRANTS:
+            value = cells.get((trained, tested))
+            line |= {tested: value and value.point, f"{tested}_low": value and value.low, f"{tested}_high": value and value.high}
+            known += [value] if value else []
+        made.append(line | {"n": sum(v.n for v in known), "games": sum(v.clusters for v in known)})
+    return pl.DataFrame(made, infer_schema_length=None)
