@@ -190,7 +190,7 @@ def test_default_budgets_are_the_protocols(winnable) -> None:
     counts = {(s, c): n for s, c, n in result.episodes.group_by("snapshot_id", "condition").len().iter_rows()}
     first = {c: n for (s, c), n in counts.items() if s == f"s{winnable[0]}"}
     assert first == {
-        **{"policy": 7, "force": 7, "expert": 2},
+        "policy": 7, "force": 7, "expert": 2,
         **dict.fromkeys(("base", "placebo", "demo", "contrast", "hint"), 2),
     }
     assert {c for s, c in counts if s == f"s{winnable[1]}"} == {"policy", "force", "expert"}
@@ -273,7 +273,7 @@ def test_a_checkpoint_can_be_the_expert_and_an_adapter_the_student(winnable) -> 
     start = question(seed, patched=False).start
     expert = checkpoint(asker, "other")
     result = tree_values(asker, TinyWorld(), GAMES, [Question(start)], EXACT, run_seed=1, expert=expert)
-    greedy_wins = by_key(result.estimates)["s%d" % seed, "p_expert"]
+    greedy_wins = by_key(result.estimates)[f"s{seed}", "p_expert"]
     assert greedy_wins in (0.0, 1.0)
     tuned = tree_values(
         asker, TinyWorld(), GAMES, [Question(start, adapter="tuned", model="tuned")], EXACT, run_seed=1

@@ -1,4 +1,4 @@
-"""A world small enough to enumerate, and a student that is a table: test doubles for the two ends of this room."""
+"""A world small enough to enumerate, and a student that is a table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,7 @@ class Maze:
             return -2
         return int(unit(self.seed, "room", room, command) * self.rooms)
 
-    @lru_cache(maxsize=None)  # noqa: B019
+    @cache  # noqa: B019
     def distance(self) -> dict[int, int]:
         """Fewest commands to a win, by room; rooms without one are missing."""
         found: dict[int, int] = {}
