@@ -16,8 +16,8 @@ NOUNS = ("apple", "fridge", "north", "carrot", "table", "knife", "stove", "peppe
 def labeled(games: int = 60, each: int = 5, *, seed: int = 0, signal: float = 1.0) -> pl.DataFrame:
     """Snapshots of which entropy, the number of repeats and a hidden vector decide the labels.
 
-    ``signal`` 0 makes every label independent of everything a student can see. Each game has its own effect, so
-    that rows of one game are alike and only a split by game is honest.
+    ``signal`` 0 makes every label independent of everything a student can see. Each game has its own effect,
+    so that rows of one game are alike and only a split by game is honest.
     """
     rng = np.random.default_rng(seed)
     rows = []

@@ -148,17 +148,34 @@ def test_a_method_does_not_differ_from_itself(everything):
     assert set(rows["point"]) == set(rows["low"]) == set(rows["high"]) == {0.0}
 
 
-def test_chance_is_a_level_and_not_one_draw(everything, table):
-    random = everything.filter(pl.col("method") == "random")
-    other = random.with_columns(pl.col("score").sample(fraction=1.0, shuffle=True, seed=5))
-    point = value(evaluate(other, ks=[50], bootstrap=FAST), "random", "ndcg", 50)["point"]
-    assert point == value(table, "random", "ndcg", 50)["point"]
+def test_chance_is_the_mean_over_random_rankings(frame, table):
+    truth = frame["ELP_net"].to_numpy()
+    rng = np.random.default_rng(0)
+    for metric, make in (("ndcg", ndcg), ("precision", precision)):
+        draws = [at_sample(make(rng.random(300), truth, np.arange(300), 50), 300) for _ in range(300)]
+        assert value(table, "random", metric, 50)["point"] == pytest.approx(np.mean(draws), abs=0.01)
 
 
 def test_the_majority_class_is_a_rival(table):
     majority = value(table, "majority", "macro_f1_untied", target="route")["point"]
     assert value(table, "predictor", "macro_f1_untied", target="route")["point"] > majority + 0.1
     assert value(table, "majority", "accuracy", target="quadrant")["point"] < 0.5
+
+
+def test_a_snapshot_without_the_measurement_is_ranked_last(frame, features, settings):
+    gone = frame["snapshot_id"][0]
+    missing = frame.with_columns(
+        pl.when(pl.col("snapshot_id") == gone).then(None).otherwise(pl.col("L_local")).alias("L_local")
+    )
+    rows = baseline_predictions(features, missing, settings, seed=3).filter(pl.col("method") == "L_local")
+    assert rows["score"].is_finite().all()
+    assert rows.sort("score")["snapshot_id"][0] == gone
+
+
+def test_the_interval_of_a_calibration_error_holds_its_point(table):
+    rows = table.filter(pl.col("metric") == "ece")
+    assert ((rows["low"] <= rows["point"]) & (rows["point"] <= rows["high"])).all()
+    assert (rows["low"] >= 0).all()
 
 
 def test_comparing_on_other_snapshots_is_refused(everything):

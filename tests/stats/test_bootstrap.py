@@ -45,6 +45,18 @@ def test_ignoring_the_clusters_would_cover_far_too_seldom():
     assert hits / 200 < 0.8
 
 
+def test_a_statistic_that_resampling_inflates_needs_the_centred_interval():
+    values, clusters = clustered(np.random.default_rng(4), 40)
+    values = values - values.mean()
+    plain, centred = (
+        stats.cluster_bootstrap(values, clusters, lambda rows: abs(rows.mean()), seed=2, method=method)
+        for method in ("percentile", "centred")
+    )
+    assert plain.low > plain.point
+    assert centred.low <= centred.point <= centred.high
+    assert centred.high - centred.low == pytest.approx(plain.high - plain.low)
+
+
 def test_few_clusters_need_the_expanded_interval():
     values, clusters = clustered(np.random.default_rng(1), 8)
     plain = stats.cluster_bootstrap(values, clusters, seed=1)

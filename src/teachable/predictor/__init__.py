@@ -29,6 +29,7 @@ from teachable.predictor.sets import (
     label_references,
     to_table,
 )
+from teachable.predictor.study import Study, run_study
 
 __all__ = [
     "Bootstrap",
@@ -39,6 +40,7 @@ __all__ = [
     "References",
     "Selection",
     "Settings",
+    "Study",
     "UnitCosts",
     "baseline_predictions",
     "calibration",
@@ -55,6 +57,7 @@ __all__ = [
     "permutation_importance",
     "predict_held_out",
     "ranking_score",
+    "run_study",
     "sample_efficiency",
     "select",
     "tier1_features",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import numpy as np
@@ -96,7 +96,7 @@ def sample_efficiency(
     ks: Sequence[int],
     bootstrap: Bootstrap,
     seed: int,
-    held_out: Sequence[str] = (),
+    held_out: Collection[str] = (),
     method: str = "predictor",
 ) -> pl.DataFrame:
     """Metrics of ELP_net against the labelled snapshots learned from (PREDICTOR_METRICS).

@@ -8,7 +8,9 @@ from collections.abc import Collection
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
+from teachable.predictor.errors import PredictorError
 from teachable.predictor.learners import Settings
 from teachable.predictor.model import align, outer_folds
 from teachable.predictor.sets import FeatureSet, Floats
@@ -34,17 +36,20 @@ def ranking_score(method: str, labels: pl.DataFrame, *, seed: int) -> Floats:
     if method == "L_local":
         return _column(labels, "L_local")
     if method == "UxL":
-        return _unit_ranks(labels["U"]) * _unit_ranks(labels["L_local"])
-    raise ValueError(f"unknown ranking {method!r}: use one of {RANKINGS}")
+        return _unit_ranks(_column(labels, "U")) * _unit_ranks(_column(labels, "L_local"))
+    raise PredictorError(f"unknown ranking {method!r}: use one of {list(RANKINGS)}.")
 
 
 def _column(labels: pl.DataFrame, name: str) -> Floats:
-    return labels[name].cast(pl.Float64).to_numpy().astype(np.float64)
+    values = labels[name].cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
+    known = np.isfinite(values)
+    lowest = float(values[known].min()) if known.any() else 0.0
+    return np.where(known, values, lowest - 1.0)
 
 
-def _unit_ranks(values: pl.Series) -> Floats:
-    ranks = values.rank("average").to_numpy().astype(np.float64)
-    return (ranks - 0.5) / max(1, len(ranks))
+def _unit_ranks(values: Floats) -> Floats:
+    ranks = rankdata(values)
+    return np.asarray((ranks - 0.5) / max(1, len(ranks)), dtype=np.float64)
 
 
 def baseline_predictions(

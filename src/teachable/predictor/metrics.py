@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 from teachable import stats
 from teachable.predictor import scores
 from teachable.predictor.errors import PredictorError
-from teachable.predictor.ranking import Statistic, difference, mean_of, ndcg, precision
+from teachable.predictor.ranking import Statistic, difference, ndcg, precision
 from teachable.predictor.sets import Floats
-from teachable.seeds import integer, stream
+from teachable.seeds import integer
 from teachable.tables import CALIBRATION, CONFUSION, COST, METHOD_INTERVAL, PREDICTOR_METRICS, conform, empty
 
 RANKED = "ELP_net"
 LEARNED = ("predictor", "tier1", "tier2", "oracle_features")
-RANDOM_DRAWS = 50
-"""Random rankings averaged, so that chance is a level and not one draw."""
 BINS = 10
 
 
@@ -91,14 +89,15 @@ def interval_columns(interval: stats.Interval) -> dict[str, Any]:
     return {"interval_method" if name == "method" else name: value for name, value in interval.row().items()}
 
 
-def ranking_statistic(rows: Numbers, method: str, metric: str, k: int, seed: int) -> Statistic:
-    """NDCG@k or Precision@k; for the method ``random`` the mean over RANDOM_DRAWS rankings."""
+def ranking_statistic(rows: Numbers, method: str, metric: str, k: int) -> Statistic:
+    """NDCG@k or Precision@k of a method.
+
+    ``random`` is judged as all scores tied, which is the expectation over random orders: chance is a level,
+    not a draw.
+    """
     make = {"ndcg": ndcg, "precision": precision}[metric]
-    if method != "random":
-        return make(rows.score, rows.truth, rows.codes, k)
-    generator = stream(seed, "random-draws")
-    draws = [generator.random(len(rows.truth)) for _ in range(RANDOM_DRAWS)]
-    return mean_of([make(draw, rows.truth, rows.codes, k) for draw in draws])
+    score = np.zeros_like(rows.score) if method == "random" else rows.score
+    return make(score, rows.truth, rows.codes, k)
 
 
 def evaluate(
@@ -163,7 +162,7 @@ def _number_metrics(
     if target == RANKED:
         for k in sorted({k for k in ks if k <= len(rows.truth)}):
             for metric in ("ndcg", "precision"):
-                statistic = ranking_statistic(rows, method, metric, k, bootstrap.seed)
+                statistic = ranking_statistic(rows, method, metric, k)
                 add(metric, bootstrap.interval(statistic, rows.codes), k)
     add(
         "spearman",
@@ -237,8 +236,8 @@ def compare(
         add = _Adder(rows, f"{method} - {reference}", RANKED, train_size)
         for k in sorted({k for k in ks if k <= len(first.truth)}):
             for metric in ("ndcg", "precision"):
-                a = ranking_statistic(first, method, metric, k, bootstrap.seed)
-                b = ranking_statistic(second, reference, metric, k, bootstrap.seed)
+                a = ranking_statistic(first, method, metric, k)
+                b = ranking_statistic(second, reference, metric, k)
                 add(f"{metric}_difference", bootstrap.interval(difference(a, b), first.codes), k)
     return _metrics_frame(rows)
 

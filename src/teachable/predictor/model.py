@@ -233,10 +233,10 @@ def cross_fit(
 ) -> CrossFit:
     """Out-of-fold predictions of a method for every snapshot, with folds made of whole tasks.
 
-    ``method`` is one of METHODS; ``oracle_features`` adds ORACLE_COLUMNS to the features and predicts
-    ORACLE_TARGETS only. With ``share`` below one each model learns from that share of the games in its
-    training folds (nested: a smaller share is part of a larger one). Folds depend on the seed and the tasks,
-    so all methods share them.
+    ``method`` is one of METHODS; ``predictor`` uses both tiers, or tier 1 where no hidden states were
+    embedded; ``oracle_features`` adds ORACLE_COLUMNS to the features and predicts ORACLE_TARGETS only. With
+    ``share`` below one each model learns from that share of the games in its training folds (nested: a
+    smaller share is part of a larger one). Folds depend on the seed and the tasks, so all methods share them.
 
     Tasks in ``held_out`` (the evaluation side) are never learned from: they make one more fold, numbered
     ``settings.folds``, which the model of all other tasks predicts. Predictions that guide a selection for
@@ -250,6 +250,8 @@ def cross_fit(
     aligned = align(features, labels)
     wanted: Sequence[str] = targets or (*NUMBERS, *CLASSES)
     tiers = METHODS[method]
+    if not features.embeddings and method in ("predictor", "oracle_features"):
+        tiers = ("tier1",)
     if method == "oracle_features":
         features = features.with_columns(
             {
@@ -258,7 +260,6 @@ def cross_fit(
             }
         )
         wanted = [target for target in wanted if target in ORACLE_TARGETS]
-        tiers = tiers if features.embeddings else ("tier1",)
     fold = outer_folds(features.task_id, settings.folds, held_out, seed)
     models, parts, sizes = [], [], []
     for i in np.unique(fold).tolist():

@@ -157,8 +157,8 @@ def bootstrap_weighted(
     * ``bca``: bias corrected and accelerated, the acceleration by the jackknife over clusters (Efron 1987;
       Efron & Tibshirani 1993, equations 14.10 and 14.15);
     * ``centred``: the percentile interval moved by the bootstrap's estimate of bias, so that the draws' mean
-      falls on the point (Efron & Tibshirani 1993, section 10.2); for statistics that resampling inflates, such
-      as a calibration error, whose percentile interval may miss its own point.
+      falls on the point (Efron & Tibshirani 1993, section 10.2); for statistics that resampling inflates,
+      such as a calibration error, whose percentile interval may miss its own point.
 
     Draws where the statistic is not defined (NaN) are left out, and ``repetitions`` of the result says how
     many counted. With one cluster, an undefined point, or fewer than half of the draws defined, the bounds
