@@ -1,0 +1,195 @@
+"""What changed inside: success from a state, the first action, and what hidden states let a linear probe
+read.
+
+================== ==================================================================================
+metric             meaning
+================== ==================================================================================
+success_from_state won episodes from failure snapshots
+first_action_correct the most probable command is the expert's
+expert_prob_shift  probability of the expert's command, model minus base, paired by snapshot
+probe_state_accuracy a linear probe on the hidden state names the room, on games it never saw
+probe_goal_accuracy the same for the kind of command that is needed next
+probe_state_chance, the same when the probe always names the commonest class of its training games:
+probe_goal_chance  what an accuracy has to be read against
+================== ==================================================================================
+
+Each is given for all snapshots, by quadrant, by ELP bin and by route; intervals draw whole games.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from teachable import seeds, tables
+from teachable.evaluation.bins import ELP_BINS, elp_bins
+from teachable.evaluation.errors import EvaluationError
+from teachable.evaluation.outcomes import Flags, Floats
+from teachable.evaluation.resampling import Games, Resampling
+from teachable.training.matrix import BASE, FORMATS, QUADRANTS
+
+FOLDS = 5
+COMPONENTS = 64  # principal components that a probe sees; hidden states are wider than games are many
+
+
+def mechanistic(
+    probes: pl.DataFrame, episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resampling, *, seed: int
+) -> pl.DataFrame:
+    """``MECHANISTIC`` rows of every model in ``probes`` (PROBES) and ``episodes`` (EPISODES of the failure
+    panel).
+
+    Raises :class:`EvaluationError` without the base, or when models were probed at different snapshots.
+    """
+    models = sorted(probes["model"].unique(), key=lambda name: (name != BASE, name))
+    if BASE not in models:
+        raise EvaluationError(
+            "The base student's probes are missing: the shift of probabilities is against it."
+        )
+    groups = snapshot_groups(labeled)
+    rows = _success(episodes, groups, settings, seed)
+    parts = {model: probes.filter(pl.col("model") == model).sort("snapshot_id") for model in models}
+    base = parts[BASE]
+    columns: dict[str, list[Floats]] = {}
+    for model, part in parts.items():
+        if part["snapshot_id"].to_list() != base["snapshot_id"].to_list():
+            raise EvaluationError(f"Model {model!r} was probed at other snapshots than the base.")
+        values = _decision_values(part, base, seed)
+        for name, column in values.items():
+            if not (name == "expert_prob_shift" and model == BASE):
+                columns.setdefault(name, []).append(column)
+    names = [(m, name) for name in columns for m in (models if name != "expert_prob_shift" else models[1:])]
+    matrix = np.stack([column for found in columns.values() for column in found], axis=1)
+    rows += _grouped(
+        names, matrix, base["snapshot_id"].to_list(), base["task_id"].to_list(), groups, settings, seed
+    )
+    frame = pl.DataFrame(rows, schema=dict(tables.MECHANISTIC))
+    return frame.sort("model", "by", "metric", "group", maintain_order=True)
+
+
+def snapshot_groups(labeled: pl.DataFrame) -> dict[tuple[str, str], set[str]]:
+    """Snapshots by (``by``, ``group``): all, every quadrant, ELP bin and route."""
+    bins = elp_bins(labeled)
+    ids = labeled["snapshot_id"].to_list()
+    groups: dict[tuple[str, str], set[str]] = {("all", "all"): set(ids)}
+    for by, order, values in (
+        ("quadrant", QUADRANTS, labeled["quadrant"].to_list()),
+        ("elp_bin", ELP_BINS, [bins.get(snapshot_id) for snapshot_id in ids]),
+        ("route", FORMATS, labeled["route"].to_list()),
+    ):
+        for group in order:
+            groups[by, group] = {s for s, value in zip(ids, values, strict=True) if value == group}
+    return groups
+
+
+def _success(
+    episodes: pl.DataFrame, groups: Mapping[tuple[str, str], set[str]], settings: Resampling, seed: int
+) -> list[dict[str, Any]]:
+    """Share of won failure-panel episodes of each model, mean over a snapshot's episodes first."""
+    played = episodes.filter(
+        (pl.col("panel") == "failure") & (pl.col("behaviour") == "student") & pl.col("success").is_not_null()
+    )
+    if played.is_empty():
+        return []
+    means = played.group_by("model", "task_id", "snapshot_id").agg(pl.col("success").cast(pl.Float64).mean())
+    wide = means.pivot("model", index=["task_id", "snapshot_id"], values="success").sort("snapshot_id")
+    models = [column for column in wide.columns if column not in ("task_id", "snapshot_id")]
+    models.sort(key=lambda name: (name != BASE, name))
+    matrix = wide.select(models).to_numpy().astype(np.float64)
+    names = [(model, "success_from_state") for model in models]
+    return _grouped(
+        names, matrix, wide["snapshot_id"].to_list(), wide["task_id"].to_list(), groups, settings, seed
+    )
+
+
+def _grouped(
+    names: Sequence[tuple[str, str]],
+    matrix: Floats,
+    snapshot_ids: Sequence[str],
+    games: Sequence[str],
+    groups: Mapping[tuple[str, str], set[str]],
+    settings: Resampling,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Means of the columns ``matrix[N, C]`` (named by model and metric) in every group; NaN is left out."""
+    rows: list[dict[str, Any]] = []
+    for (by, group), members in groups.items():
+        mask: Flags = np.array([snapshot_id in members for snapshot_id in snapshot_ids], dtype=np.bool_)
+        if not mask.any():
+            continue
+        here = [game for game, inside in zip(games, mask, strict=True) if inside]
+        drawn = Games.draw(here, seeds.integer(seed, "mechanistic", by, group), settings)
+        values = matrix[mask]
+        ones = np.where(np.isnan(values), np.nan, 1.0)
+        for (model, metric), interval in zip(names, drawn.ratios(values, ones), strict=True):
+            if interval.n:
+                rows.append({"model": model, "by": by, "group": group, "metric": metric, **interval.row()})
+    return rows
+
+
+def _decision_values(part: pl.DataFrame, base: pl.DataFrame, seed: int) -> dict[str, Floats]:
+    """Columns ``[N]`` of every metric of one model, NaN where it is not defined."""
+    known = part["expert_action"].is_not_null().to_numpy()
+    correct = (part["top_action"] == part["expert_action"]).fill_null(False).to_numpy().astype(np.float64)
+    probability = part["expert_probability"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    before = base["expert_probability"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    hidden = np.array(part["hidden"].to_list(), dtype=np.float64)
+    games = part["task_id"].to_list()
+    values = {
+        "first_action_correct": np.where(known, correct, np.nan),
+        "expert_prob_shift": probability - before,
+    }
+    for name in ("state", "goal"):
+        accuracy, chance = linear_probe(hidden, part[name].to_list(), games, seed=seed)
+        values[f"probe_{name}_accuracy"] = accuracy
+        values[f"probe_{name}_chance"] = chance
+    return values
+
+
+def linear_probe(
+    hidden: Floats, labels: Sequence[str | None], games: Sequence[str], *, seed: int
+) -> tuple[Floats, Floats]:
+    """Whether a linear probe, and the commonest class, name each label right (``[N]``: 1, 0, or NaN where
+    unknown).
+
+    Multinomial logistic regression on standardised principal components of ``hidden[N, H]`` (Alain & Bengio
+    2017), cross-validated by game: a game's snapshots are only ever judged by a probe that saw none of it.
+    With fewer than two games nothing is known: all NaN.
+    """
+    right = np.full(len(labels), np.nan)
+    chance = np.full(len(labels), np.nan)
+    rows = np.array([i for i, label in enumerate(labels) if label is not None], dtype=np.int64)
+    names = sorted({games[i] for i in rows})
+    if len(names) < 2:
+        return right, chance
+    order = seeds.stream(seed, "linear probe").permutation(len(names))
+    fold_of = {names[int(game)]: index % FOLDS for index, game in enumerate(order)}
+    folds = np.array([fold_of[games[i]] for i in rows])
+    truth = np.array([str(labels[i]) for i in rows])
+    for fold in sorted(set(folds.tolist())):
+        train, test = folds != fold, folds == fold
+        counts = Counter(truth[train].tolist())
+        commonest = min(counts, key=lambda label: (-counts[label], label))
+        chance[rows[test]] = truth[test] == commonest
+        right[rows[test]] = truth[test] == _predict(hidden[rows[train]], truth[train], hidden[rows[test]])
+    return right, chance
+
+
+def _predict(train: Floats, labels: NDArray[np.str_], test: Floats) -> NDArray[np.str_]:
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if len(set(labels.tolist())) < 2:
+        return np.full(len(test), labels[0])
+    components = min(COMPONENTS, len(train) - 1, train.shape[1])
+    probe = make_pipeline(
+        StandardScaler(), PCA(components, svd_solver="full"), LogisticRegression(max_iter=1000)
+    )
+    predicted: NDArray[np.str_] = probe.fit(train, labels).predict(test)
+    return predicted
