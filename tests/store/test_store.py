@@ -312,7 +312,8 @@ def test_a_writer_killed_in_between_has_published_nothing(
     script = f"""
         from pathlib import Path
         from teachable.store import Recipe, Store
-        made = Recipe("toy", "c" * 64, {{"number": 0}}, {{"text": ["{"a" * 64}"]}}, {{"numpy": "2.0"}}, ("out",))
+        inputs, versions = {{"text": ["{"a" * 64}"]}}, {{"numpy": "2.0"}}
+        made = Recipe("toy", "c" * 64, {{"number": 0}}, inputs, versions, ("out",))
         print("go", flush=True)
         Store(Path({str(store.root)!r})).publish(made, {{"out": Path({str(source)!r})}})
         print("done", flush=True)

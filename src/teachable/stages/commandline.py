@@ -200,12 +200,12 @@ def recipe(call: Invocation, stage: StageLike, digest: Callable[[Path], str] = d
         inputs={name: tuple(digest(path) for path in paths) for name, paths in call.inputs.items()},
         versions=fingerprint.versions(fingerprint.library_imports(*modules)),
         outputs=tuple(sorted(call.outputs)),
+        notes=provenance(call, modules),
     )
 
 
-def provenance(call: Invocation, stage: StageLike) -> dict[str, Any]:
+def provenance(call: Invocation, modules: Sequence[str]) -> dict[str, Any]:
     """What ``explain`` wants to know later and the key does not need: where the pieces came from."""
-    modules = stage.modules(validated(call, stage).model_dump(mode="json"))
     return {
         "modules": list(modules),
         "code": fingerprint.parts(*modules),

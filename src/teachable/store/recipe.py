@@ -30,6 +30,7 @@ class Recipe:
     inputs: Mapping[str, Sequence[str]] = field(default_factory=dict)  # role -> digests, in order
     versions: Mapping[str, str] = field(default_factory=dict)  # library -> version
     outputs: Sequence[str] = ()  # roles
+    notes: Mapping[str, Any] = field(default_factory=dict, compare=False)  # for `explain`; no part of the key
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.stage):
@@ -37,7 +38,7 @@ class Recipe:
         _refuse_secrets(self.params, f"{self.stage}: params")
 
     def document(self) -> dict[str, Any]:
-        """The recipe as JSON values."""
+        """The recipe as JSON values, without the notes."""
         return {
             "format": FORMAT,
             "stage": self.stage,

@@ -179,7 +179,8 @@ class Store:
         """
         try:
             stored = {name: Output(*self.objects.put(path)) for name, path in outputs.items()}
-            notes = {"host": os.uname().nodename, **(meta or {}), **self._differing(recipe, stored)}
+            about = {"host": os.uname().nodename, **recipe.notes, **(meta or {})}
+            notes = {**about, **self._differing(recipe, stored)}
             record = Record(recipe, stored, notes, datetime.now(UTC).isoformat(timespec="seconds"))
             self.write(record)
         except (OSError, StoreError) as error:
