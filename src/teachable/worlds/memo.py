@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
-from teachable.worlds.base import EngineFault, InadmissibleCommand, RestoreMismatch, Saved, Session, State, Task
+from teachable.worlds.base import (
+    EngineFault,
+    InadmissibleCommand,
+    RestoreMismatch,
+    Saved,
+    Session,
+    State,
+    Task,
+)
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -20,7 +20,11 @@ READ = f"examine {DOCUMENT}"
 READ_EVENT = f"examining the {DOCUMENT}"
 
 # What the engine's trace really prints, where TextWorld's rules are wrong (so that TextWorld itself loses track).
-_LAYING = {"put": "s", "insert": "c", "drop": "r"}  # rules that lay a thing down, and the type of what they lay it on
+_LAYING = {
+    "put": "s",
+    "insert": "c",
+    "drop": "r",
+}  # rules that lay a thing down, and the type of what they lay it on
 _EVENTS = {"drink": "drinking carried thing the {f}"}
 
 
@@ -244,7 +248,9 @@ class GroundGame:
     def digest_of(self, mode: Mode) -> str:
         """A digest of the game and everything that can change in it, the same in every process."""
         held = [text for index, text in enumerate(self._texts) if mode.facts >> index & 1]
-        text = "\n".join([self.digest, *held, f"quests {mode.quests:b}", f"read {mode.read}", *map(repr, mode.laid)])
+        text = "\n".join(
+            [self.digest, *held, f"quests {mode.quests:b}", f"read {mode.read}", *map(repr, mode.laid)]
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

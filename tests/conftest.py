@@ -1,0 +1,55 @@
+"""Real games for all tests: made once per run, shared by parallel workers, thrown away with the temporary directory."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pytest
+
+from teachable.worlds import Task, World, get_world
+
+_WANTED = (
+    ("easy", "train", 3),
+    ("medium", "train", 3),
+    ("nav", "train", 3),
+    ("hard", "train", 3),
+    ("easy", "test", 1),
+    ("treasure_hunter", "train", 1),
+    ("coin_collector", "train", 1),
+)
+
+
+@dataclass(frozen=True)
+class Games:
+    """Game files below ``root`` and their tasks."""
+
+    world: World
+    root: Path
+    tasks: tuple[Task, ...]
+
+    def of(self, family: str, split: str = "train") -> list[Task]:
+        return [task for task in self.tasks if task.family == family and task.split == split]
+
+
+@pytest.fixture(scope="session")
+def games(tmp_path_factory: pytest.TempPathFactory) -> Games:
+    """Three train games of each cooking family, an easy test game, one game of each other family."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "games"
+    root.mkdir(exist_ok=True)
+    listing = root / "tasks.json"
+    world = get_world("textworld")
+    with (root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not listing.exists():
+            with ThreadPoolExecutor(2) as pool:
+                made = pool.map(lambda want: world.generate(want[0], want[1], range(want[2]), root), _WANTED)
+                tasks = [task for group in made for task in group]
+            listing.write_text(json.dumps([asdict(task) for task in tasks]))
+        tasks = [Task(**row) for row in json.loads(listing.read_text())]
+    return Games(world, root, tuple(tasks))

@@ -1,0 +1,117 @@
+"""Games: the same bytes from the same seed, splits that share nothing, one clear error when it cannot be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from teachable.worlds import GenerationError, WorldError, get_world
+from teachable.worlds.textworld import SPLITS
+from teachable.worlds.textworld.families import FAMILIES, split_of
+from teachable.worlds.textworld.games import canonical, digest_of, structure_of, text_of
+from teachable.worlds.textworld.make import Limits, draw
+
+LIMITS = Limits(max_expert_steps=15, foods="train", test_foods="train")
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_same_seeds_give_the_same_bytes_in_any_order_and_number_of_jobs(games, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "123")
+    tasks = get_world("textworld", jobs=2).generate("medium", "train", [2, 0], tmp_path / "a")
+    assert [task.seed for task in tasks] == [2, 0]
+    assert [games.of("medium")[2], games.of("medium")[0]] == tasks
+    made = files(tmp_path / "a")
+    assert sorted(Path(name).suffix for name in made) == [".json", ".json", ".z8", ".z8"]
+    for name, data in made.items():
+        assert data == (games.root / name).read_bytes(), name
+
+
+def test_files_hold_no_date_and_no_path(games, tmp_path):
+    for task in games.tasks:
+        story = (games.root / task.game).read_bytes()
+        assert story[0x12:0x18] == b"000000"
+        meta = (games.root / task.game).with_suffix(".json").read_text()
+        assert "site-packages" not in meta
+        assert str(games.root) not in meta
+        assert digest_of(json.loads(meta)) == task.digest
+
+
+def test_making_again_keeps_good_files_and_replaces_torn_ones(games, tmp_path):
+    [task] = games.world.generate("easy", "train", [0], tmp_path)
+    story = tmp_path / task.game
+    whole, stamp = story.read_bytes(), story.stat().st_mtime_ns
+    games.world.generate("easy", "train", [0], tmp_path)
+    assert story.stat().st_mtime_ns == stamp
+    story.write_bytes(whole[:5000])
+    assert games.world.generate("easy", "train", [0], tmp_path) == [task]
+    assert story.read_bytes() == whole
+    assert not [p for p in story.parent.iterdir() if p.name.startswith(".")]
+
+
+def test_splits_share_no_game():
+    owners: dict[str, str] = {}
+    contents: dict[str, str] = {}
+    for split in SPLITS:
+        for seed in range(4):
+            data, steps = draw(FAMILIES["easy"], split, seed, LIMITS)
+            assert 0 < steps <= 15
+            assert split_of(structure_of(data)) == split
+            assert owners.setdefault(digest_of(data), split) == split
+            assert contents.setdefault(structure_of(data), split) == split
+    assert len(owners) == 12
+
+
+def test_digest_ignores_order_and_metadata_only():
+    data, _ = draw(FAMILIES["easy"], "train", 3, LIMITS)
+    shuffled = json.loads(json.dumps(data))
+    shuffled["world"].reverse()
+    shuffled["infos"].reverse()
+    shuffled["metadata"] = {}
+    assert digest_of(canonical(shuffled)) == digest_of(data)
+    shuffled["objective"] = "Sleep."
+    assert digest_of(canonical(shuffled)) != digest_of(data)
+    assert text_of(canonical(data)) == text_of(data)
+
+
+def test_test_foods_can_be_unseen_ones():
+    from textworld.challenges.tw_cooking.cooking import FOODS_SPLITS
+
+    seen = set(FOODS_SPLITS["train"])
+    new = set()
+    for seed in range(4):
+        for foods in ("train", "test"):
+            data, _ = draw(FAMILIES["medium"], "test", seed, replace(LIMITS, test_foods=foods))
+            names = {a["name"] for f in data["world"] for a in f["arguments"] if a["type"] == "f"}
+            names = {info["name"] for key, info in data["infos"] if key in names}
+            if foods == "train":
+                assert names <= seen
+            new |= names - seen
+    assert new <= set(FOODS_SPLITS["test"])
+    assert new
+
+
+def test_a_world_that_cannot_be_made_is_one_clear_error(games, tmp_path):
+    with pytest.raises(GenerationError, match=r"no easy game for split 'train' and seed 0.*more than 2"):
+        draw(FAMILIES["easy"], "train", 0, replace(LIMITS, max_expert_steps=2, unfit=2))
+    with pytest.raises(GenerationError, match=r"no medium game.*more than 1\b"):
+        get_world("textworld", max_expert_steps=1).generate("medium", "train", [5], tmp_path)
+    assert files(tmp_path) == {}
+    with pytest.raises(WorldError, match="no family 'soup'"):
+        games.world.generate("soup", "train", [0], tmp_path)
+    with pytest.raises(WorldError, match="no split 'dev'"):
+        games.world.generate("easy", "dev", [0], tmp_path)
+    with pytest.raises(WorldError, match="not distinct"):
+        games.world.generate("easy", "train", [1, 1], tmp_path)
+    assert games.world.generate("easy", "train", [], tmp_path) == []
+
+
+def test_a_directory_that_cannot_be_written_is_one_clear_error(games, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GenerationError, match=r"file"):
+        games.world.generate("easy", "train", [0], tmp_path / "file")
