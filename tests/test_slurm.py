@@ -81,7 +81,8 @@ PACKAGE = {
             note("report")
             outputs["site"].mkdir()
             for number, weights in enumerate(inputs["weights"]):
-                (outputs["site"] / f"{number}.html").write_bytes((weights / "part" / "w.bin").read_bytes()[:50])
+                page = outputs["site"] / f"{number}.html"
+                page.write_bytes((weights / "part" / "w.bin").read_bytes()[:50])
             outputs["table"].write_text(",".join(path.read_text() for path in inputs["records"]))
     """,
     "slow.py": """
@@ -168,7 +169,8 @@ class Flow:
         program.parent.mkdir()
         program.write_text(
             f"#!{sys.executable}\n"
-            "import sys\nfrom teachable.stages import runner\nfrom teachable.stages.commandline import parse\n"
+            "import sys\nfrom teachable.stages import runner\n"
+            "from teachable.stages.commandline import parse\n"
             "from toyflow.table import STAGES\nrunner.run(STAGES[sys.argv[1]], parse(sys.argv[1:]))\n"
         )
         program.chmod(0o755)

@@ -223,7 +223,7 @@ def _load_stages(place: str) -> Mapping[str, StageLike]:
 
 
 def _write_benchmark(path: Path, settings: Any) -> None:
-    """A benchmark row that says that nothing was measured; Snakemake calls a missing file a missing output."""
+    """A benchmark row that says that nothing was measured; a missing file would be a missing output."""
     from snakemake.benchmark import BenchmarkRecord
 
     header = BenchmarkRecord.get_header(getattr(settings, "benchmark_extended", False))
