@@ -154,8 +154,11 @@ rule checkpoint_summary:
             "results/phase3/checkpoints/{run}.parquet",
             run=CONFIG.evaluation.drift_runs,
         ),
+        drift="results/phase3/drift.parquet",
+        labeled="results/phase1/labeled_snapshots.parquet",
     output:
         metrics="results/phase3/checkpoints.parquet",
+        drift_metrics="results/phase3/drift_metrics.parquet",
     log:
         "logs/phase3/checkpoint_summary.log",
     benchmark:

@@ -21,7 +21,7 @@ rule select:
         **OTHER_JOB,
     params:
         code=code("select"),
-        settings=lambda w: settings("select", method=w.method),
+        settings=lambda w: settings("select", method=w.method, k=CONFIG.selection.k),
     message:
         "Phase 5: choose snapshots by {wildcards.method}"
     shell:

@@ -168,9 +168,9 @@ STAGES: dict[str, Stage] = {
         ),
         _stage(
             "checkpoint-summary",
-            "intervals of retention at first, middle and last checkpoint",
-            "base* episodes*",
-            "metrics",
+            "retention and the patch test at first, middle and last checkpoint",
+            "base episodes* drift labeled",
+            "metrics drift_metrics",
             p.Summarise,
         ),
         # phase 4

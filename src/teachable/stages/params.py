@@ -97,6 +97,7 @@ class MakePanels(Seeded):
 
 class Microtrain(Seeded):
     world: c.World
+    estimation: c.Estimation
     lora: c.Lora
     microtraining: c.Microtraining
     shard: int
@@ -151,7 +152,7 @@ class Predict(Seeded):
 
 
 class Select(Seeded):
-    selection: c.Selection
+    k: int
     method: str
 
 

@@ -1,0 +1,53 @@
+"""Play one model on test tasks, failure snapshots and retention tasks, and probe its decisions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from teachable import tables
+from teachable.evaluation.decisions import decision_probes
+from teachable.evaluation.panels import Repeats, panel_starts, play_panels
+from teachable.rollouts.episodes import PlaySettings
+from teachable.stages.common import Reporter
+from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.models import load_student
+from teachable.training.matrix import BASE
+
+if TYPE_CHECKING:
+    from teachable.stages.params import Evaluate
+    from teachable.stages.runner import Inputs, Outputs
+
+
+def run(inputs: Inputs, outputs: Outputs, params: Evaluate) -> None:
+    labeled = tables.read(inputs["labeled"][0], tables.LABELED)
+    panels = tables.read(inputs["panels"][0], tables.PANELS)
+    tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
+    adapter = None if params.model == BASE else params.model
+    student = load_student(inputs["student"][0], {} if adapter is None else {adapter: inputs["adapter"][0]})
+    section = params.evaluation
+    episodes = play_panels(
+        student,
+        open_world(params.world),
+        panel_starts(
+            labeled,
+            panels,
+            tables.read(inputs["retention"][0], tables.PANELS),
+            tasks,
+            read_tasks(*inputs["test_tasks"]),
+        ),
+        Repeats(section.test_repeats, section.failure_repeats, section.retention_repeats),
+        PlaySettings(max_steps=params.world.max_steps),
+        games=games_root(inputs["games"]),
+        test_games=games_root(inputs["test_games"]),
+        run_seed=params.seed,
+        model=params.model,
+        adapter=adapter,
+        progress=Reporter("episodes"),
+    )
+    failure = panels.filter(pl.col("panel") == "failure")["snapshot_id"]
+    rows = labeled.filter(pl.col("snapshot_id").is_in(failure.implode()))
+    probes = decision_probes(student, rows, model=params.model, adapter=adapter)
+    tables.write(episodes, outputs["episodes"], tables.EPISODES)
+    tables.write(probes, outputs["probes"], tables.PROBES)

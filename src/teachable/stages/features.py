@@ -1,0 +1,24 @@
+"""Features of every labelled snapshot: counts and measures, and the student's hidden states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from teachable import tables
+from teachable.predictor.features import embedding_texts
+from teachable.predictor.sets import feature_set, label_references, to_table
+from teachable.stages.models import load_student
+
+if TYPE_CHECKING:
+    from teachable.stages.params import Features
+    from teachable.stages.runner import Inputs, Outputs
+
+
+def run(inputs: Inputs, outputs: Outputs, params: Features) -> None:
+    labeled = tables.read(inputs["labeled"][0], tables.LABELED).filter(pl.col("quadrant").is_not_null())
+    student = load_student(inputs["student"][0])
+    embeddings = {part: student.embed(texts) for part, texts in embedding_texts(labeled).items()}
+    features = feature_set(labeled, embeddings, label_references(labeled, embeddings["state"]))
+    tables.write(to_table(features), outputs["features"], tables.FEATURES)

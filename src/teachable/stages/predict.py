@@ -1,0 +1,39 @@
+"""Fit the teachability predictor and its rivals, held out by game, and judge them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from teachable import tables
+from teachable.predictor.learners import Settings
+from teachable.predictor.metrics import Bootstrap
+from teachable.predictor.sets import from_table
+from teachable.predictor.study import run_study
+
+if TYPE_CHECKING:
+    from teachable.stages.params import Predict
+    from teachable.stages.runner import Inputs, Outputs
+
+
+def run(inputs: Inputs, outputs: Outputs, params: Predict) -> None:
+    labeled = tables.read(inputs["labeled"][0], tables.LABELED).filter(pl.col("quadrant").is_not_null())
+    panels = tables.read(inputs["panels"][0], tables.PANELS)
+    study = run_study(
+        from_table(tables.read(inputs["features"][0], tables.FEATURES)),
+        labeled,
+        ks=params.predictor.k,
+        shares=params.predictor.sample_sizes,
+        bootstrap=Bootstrap(seed=params.seed, **params.statistics.model_dump()),
+        seed=params.seed,
+        settings=Settings(folds=params.predictor.folds),
+        held_out=set(panels.filter(pl.col("side") == "held_out")["task_id"]),
+        progress=lambda line: print(line, flush=True),
+    )
+    tables.write(study.predictions, outputs["predictions"], tables.PREDICTIONS)
+    tables.write(study.metrics, outputs["metrics"], tables.PREDICTOR_METRICS)
+    tables.write(study.calibration, outputs["calibration"], tables.CALIBRATION)
+    tables.write(study.importance, outputs["importance"], tables.IMPORTANCE)
+    tables.write(study.confusion, outputs["confusion"], tables.CONFUSION)
+    tables.write(study.cost, outputs["cost"], tables.COST)

@@ -1,0 +1,75 @@
+"""Continue with the expert from snapshots of high leverage, and make examples of every step on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from teachable import tables
+from teachable.rollouts.sessions import Tables, starts_of
+from teachable.stages.common import Reporter
+from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.models import load_prompter
+from teachable.training.sets import CONTINUATIONS, SetSettings, recovery_set, recovery_snapshots, train_side
+
+if TYPE_CHECKING:
+    from teachable.stages.params import RecoveryExamples
+    from teachable.stages.runner import Inputs, Outputs
+
+
+def run(inputs: Inputs, outputs: Outputs, params: RecoveryExamples) -> None:
+    labeled = tables.read(inputs["labeled"][0], tables.LABELED)
+    panels = tables.read(inputs["panels"][0], tables.PANELS)
+    tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
+    prompter = load_prompter(inputs["student"][0])
+    settings = SetSettings(seed=params.seed, recovery_minimum=params.recovery_minimum)
+    pool = train_side(labeled, panels)
+    order = {name: rank for rank, name in enumerate(recovery_snapshots(pool, settings))}
+    chosen = (
+        pool.filter(pl.col("snapshot_id").is_in(list(order)))
+        .with_columns(rank=pl.col("snapshot_id").replace_strict(order, return_dtype=pl.Int64))
+        .sort("rank")
+    )
+    rows: list[dict[str, Any]] = []
+    report = Reporter("expert continuations")
+    with Tables(open_world(params.world), games_root(inputs["games"])) as opened:
+        for done, start in enumerate(starts_of(chosen, tasks), 1):
+            table = opened[start.task]
+            place = table.place(start)
+            continuation: list[dict[str, Any]] = []
+            for _ in range(params.world.max_steps):
+                command = None if place.state.done else table.expert(place)
+                if command is None:
+                    break
+                context = place.context()
+                continuation.append(
+                    {
+                        "snapshot_id": start.snapshot_id,
+                        "task_id": start.task.task_id,
+                        "step": len(place.path),
+                        "goal": context.goal,
+                        "memo": context.memo,
+                        "scene": context.scene,
+                        "observation": context.observation,
+                        "history": [{"command": c, "observation": o} for c, o in context.history],
+                        "commands": list(context.commands),
+                        "action": command,
+                    }
+                )
+                place = table.step(place, command)
+            rows += [{**row, "success": place.state.won} for row in continuation]
+            report(done, len(chosen))
+            if sum(row["success"] for row in rows) >= 2 * params.max_examples:  # some are the same decision
+                break
+    examples, budget = recovery_set(
+        labeled,
+        panels,
+        pl.DataFrame(rows, schema=dict(CONTINUATIONS)),
+        prompter.render_decision,
+        prompter.count_tokens,
+        settings,
+        target=params.max_examples,
+    )
+    tables.write(examples, outputs["examples"], tables.EXAMPLES)
+    tables.write(budget, outputs["budget"], tables.BUDGET)

@@ -1,0 +1,37 @@
+"""Choose a fixed budget of training snapshots by one method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from teachable import tables
+from teachable.predictor.selection import select
+from teachable.predictor.sets import from_table
+
+if TYPE_CHECKING:
+    from teachable.stages.params import Select
+    from teachable.stages.runner import Inputs, Outputs
+
+
+def run(inputs: Inputs, outputs: Outputs, params: Select) -> None:
+    labeled = tables.read(inputs["labeled"][0], tables.LABELED)
+    panels = tables.read(inputs["panels"][0], tables.PANELS)
+
+    def panel(name: str) -> pl.DataFrame:
+        chosen = panels.filter(pl.col("panel") == name)["snapshot_id"]
+        return labeled.filter(pl.col("snapshot_id").is_in(chosen.implode()))
+
+    selection = select(
+        params.method,
+        panel("train").filter(pl.col("advice_valid") & ~pl.col("unwinnable").fill_null(False)),
+        params.k,
+        seed=params.seed,
+        predictions=tables.read(inputs["predictions"][0], tables.PREDICTIONS),
+        features=from_table(tables.read(inputs["features"][0], tables.FEATURES)),
+        validation=panel("validation"),
+    )
+    if selection.shortfall:
+        print(f"{params.method}: {selection.shortfall} fewer than {params.k}: {selection.reason}", flush=True)
+    tables.write(selection.rows, outputs["selection"], tables.SELECTION)
