@@ -18,6 +18,8 @@ from teachable.supervision import (
     patch,
     patches,
     placebo,
+    register_of,
+    renderer,
 )
 from teachable.teacher.advice import bad_action, names_action
 from teachable.teacher.errors import AdviceError
@@ -123,6 +125,17 @@ def test_examples_differ_only_in_the_patch_and_complete_with_the_teachers_action
         example({**SNAPSHOT, "commands": ["go north"]}, ADVICE, "demo")
     with pytest.raises(AdviceError, match="unknown format"):
         example(SNAPSHOT, ADVICE, "placebo")
+
+
+def test_the_fields_are_those_of_the_students_context() -> None:
+    from teachable.student.prompt import Context
+
+    render = renderer(lambda fields: repr(Context(**fields)), register_of("chat"))
+    prompt, completion = render(SNAPSHOT, ROW, "hint")
+    assert "Here is an example from a similar situation." in prompt
+    assert completion == ROW["suggested_action"]
+    with pytest.raises(AdviceError, match="layout"):
+        register_of("verse")
 
 
 @pytest.mark.parametrize("condition", ["placebo", "demo", "contrast", "hint"])

@@ -13,7 +13,7 @@ for chat models (about 36-90 words).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -33,6 +33,8 @@ __all__ = [
     "patch",
     "patches",
     "placebo",
+    "register_of",
+    "renderer",
 ]
 
 Register = Literal["compact", "full"]
@@ -230,6 +232,30 @@ def example(
         raise AdviceError(f"snapshot {name}: {advice.suggested_action!r} is not an admissible command there.")
     text = "" if format == "demo" else patch(format, advice, register=register, key=name)
     return Example(format, context_fields(snapshot, text), advice.suggested_action)
+
+
+def register_of(layout: str) -> Register:
+    """The register for a student's prompt layout: ``compact`` for `compact`, ``full`` for `chat`."""
+    registers: dict[str, Register] = {"compact": "compact", "chat": "full"}
+    if layout not in registers:
+        raise AdviceError(f"no patch register for the layout {layout!r}; known are {', '.join(registers)}.")
+    return registers[layout]
+
+
+def renderer(
+    render: Callable[[ContextFields], str], register: Register
+) -> Callable[[Mapping[str, Any], Mapping[str, Any], str], tuple[str, str]]:
+    """A function from a snapshot row, its advice row and a format to the texts of a prompt and its
+    completion.
+
+    ``render`` writes a context down, e.g. ``lambda fields: student.prompt(Context(**fields))``.
+    """
+
+    def texts(snapshot: Mapping[str, Any], advice: Mapping[str, Any], format: str) -> tuple[str, str]:
+        made = example(snapshot, AdviceText.from_rows(snapshot, advice), format, register=register)
+        return render(made.context), made.completion
+
+    return texts
 
 
 def _style(register: str) -> _Style:

@@ -172,7 +172,7 @@ def names_action(text: str, action: str) -> bool:
         return False
     content = [word for word in wanted if word not in _LINKS] or wanted
     verb_forms = _forms(content[0])
-    for sentence in re.split(r"[.!?;\n]+", text):
+    for sentence in re.split(r"[.!?;]+", text):
         words = _words(sentence)
         if any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1)):
             return True

@@ -93,7 +93,9 @@ def _from_oracle(snapshot: Row, expert: str | None) -> dict[str, Any]:
         )
     except AdviceError as error:
         return _row(snapshot, expert, "oracle", "oracle", reason=str(error))
-    reading = oracle.explain(expert, bad, memo=snapshot["memo"], goal=snapshot["goal"], key=name)
+    reading = oracle.explain(
+        expert, bad, memo=snapshot["memo"], goal=snapshot["goal"], scene=snapshot["scene"], key=name
+    )
     return _row(
         snapshot,
         expert,
@@ -130,13 +132,12 @@ def _from_endpoint(
         }
         try:
             for future in as_completed(futures):
-                error = None if future.cancelled() else future.exception()
-                if future.cancelled() or isinstance(error, Stopped):
+                error = future.exception()
+                if isinstance(error, Stopped):
                     continue
                 if error is not None:
                     failure = failure or error
-                    endpoint.stop()
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    endpoint.stop()  # the queue then drains at once, each with Stopped
                     continue
                 made[futures[future]] = future.result()
                 done += 1
@@ -144,7 +145,6 @@ def _from_endpoint(
                     progress(done, len(rows))
         except BaseException:  # an interrupt: let what is on its way be stored, send nothing more
             endpoint.stop()
-            pool.shutdown(wait=False, cancel_futures=True)
             raise
     if failure is not None:
         if isinstance(failure, BudgetExceeded):

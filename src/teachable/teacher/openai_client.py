@@ -105,6 +105,8 @@ class Endpoint:
         ``attempt`` (0, 1, ...) tells repeated questions about one snapshot apart; ``label`` is its id, for
         the ledger. Raises :class:`TeacherError` or a subclass, or :class:`Stopped`.
         """
+        if self._stopping.is_set():
+            raise Stopped
         settings = self.settings
         body: dict[str, Any] = {"model": settings.model, "messages": list(messages)}
         body[settings.max_tokens_field] = settings.max_tokens
@@ -208,7 +210,8 @@ class Endpoint:
             )
         if status in _RETRIED or status >= 500:
             return None
-        said = self._scrub(" ".join(str(error.message).split()))[:300]
+        message = error.body.get("message") if isinstance(error.body, dict) else None
+        said = self._scrub(" ".join(str(message or error.message).split()))[:300]
         if status in (400, 413, 422) and (status == 413 or code in _SNAPSHOT_CODES):
             return RequestRefused(f"{where} ({code or 'too large'}): {said}")
         if status in (401, 403):

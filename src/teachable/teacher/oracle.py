@@ -28,6 +28,15 @@ _PASSAGES = re.compile(r"\b(?:door|gate|hatch|portal|gateway|passageway)\b")
 _TOOLS = re.compile(r"\b(?:knife|key|latchkey|passkey|keycard)\b")
 
 
+_DOCUMENTS = re.compile(r"book")
+# Two that have no word in common, so that one of them is always free of a given command.
+_ANY_DIAGNOSIS = ("Something is left to do.", "One step remains open here.")
+_DONE = ("burned", *_HEATS.values())
+
+_AFFORDANCE, _ATTRIBUTE = "affordance_miss", "attribute_confusion"
+_PLANNING, _EXPLORATION = "planning_error", "exploration_failure"
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command taken apart: ``kind`` is what it is for, ``manner`` how a cut or cooked thing will be."""
@@ -44,6 +53,13 @@ class Reading:
     text: AdviceText
     error_type: str
     confidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    error_type: str
+    confidence: str
+    texts: tuple[str, ...]  # wordings of why the command is poor
 
 
 def understand(command: str) -> Command:
@@ -63,29 +79,28 @@ def understand(command: str) -> Command:
     return Command("other", target or verb)
 
 
-def explain(suggested: str, bad: str, *, memo: str, goal: str, key: str) -> Reading:
-    """Why ``suggested`` and not ``bad``, for a student that has read ``memo`` and knows ``goal``.
+def explain(suggested: str, bad: str, *, memo: str, goal: str, scene: str, key: str) -> Reading:
+    """Why ``suggested`` and not ``bad``, for a student that knows ``goal``, has read ``memo`` and sees
+    ``scene``.
 
     ``suggested`` need not be the solver's command: examples that teach a student to read take a random one.
+    ``key`` (the snapshot's id) chooses among wordings.
     """
     good, poor = understand(suggested), understand(bad)
-    known = f"{memo}\n{goal}".lower()
-    error_type, confidence, faults = _fault(good, poor, memo.lower(), known)
+    memo, scene = memo.lower(), scene.lower()
+    known = f"{memo}\n{goal.lower()}"
+    fault = _fault(good, poor, memo, known, scene)
     diagnoses = [text for text in _diagnosis(good) if not names_action(text, suggested)]
-    if not diagnoses:
-        diagnoses = [
-            t
-            for t in ("Something is left to do here.", "One thing is still open.")
-            if not names_action(t, suggested)
-        ]
+    if not diagnoses:  # e.g. a one-word command that a wording happens to hold
+        diagnoses = [text for text in _ANY_DIAGNOSIS if not names_action(text, suggested)]
     text = AdviceText(
         suggested_action=suggested,
         bad_action=bad,
-        rationale=_pick(_reason(good, memo.lower(), known), key, "rationale"),
+        rationale=_pick(_reason(good, memo, known), key, "rationale"),
         diagnosis=_pick(diagnoses, key, "diagnosis"),
-        why_bad=_pick(faults, key, "why_bad"),
+        why_bad=_pick(fault.texts, key, "why_bad"),
     )
-    return Reading(text, error_type, confidence)
+    return Reading(text, fault.error_type, fault.confidence)
 
 
 def _pick(texts: Sequence[str], key: str, slot: str) -> str:
@@ -111,7 +126,7 @@ def _reason(good: Command, memo: str, known: str) -> tuple[str, ...]:
         case "open":
             return ("Something needed is inside.", "It is closed and holds what is needed.")
         case "take" if _mentions(memo, thing):
-            return (f"The recipe needs the {thing}.", "The recipe asks for it.", "It is in the recipe.")
+            return ("The recipe needs it.", "The recipe asks for it.", "It is in the recipe.")
         case "take" if _mentions(known, thing):
             return ("The goal asks for it.", "It is part of the goal.")
         case "take" if _TOOLS.search(thing):
@@ -119,7 +134,7 @@ def _reason(good: Command, memo: str, known: str) -> tuple[str, ...]:
         case "take":
             return ("It is needed later.", "It is of use later.")
         case "cut" | "cook" if good.manner in _wanted(memo, thing):
-            return (f"The recipe wants it {good.manner}.", f"The {thing} must be {good.manner}.")
+            return (f"The recipe wants it {good.manner}.", f"It must be {good.manner}.")
         case "cut" | "cook":
             return (f"It has to be {good.manner}.", f"Then it is {good.manner}, as needed.")
         case "prepare":
@@ -139,11 +154,11 @@ def _diagnosis(good: Command) -> tuple[str, ...]:
         case "read":
             return ("The recipe is not known yet.", "Nobody knows yet what the dish needs.")
         case "go":
-            return ("What is needed is not in this room.", "Nothing more is to be done in this room.")
+            return ("What is needed is not in this room.", "Nothing more is to be done here now.")
         case "unlock":
             return (f"The {thing} is still locked.", f"Without a key the {thing} stays shut.")
         case "open":
-            return (f"The {thing} is still closed.", f"The closed {thing} is in the way.")
+            return (f"The {thing} is still closed.", f"The {thing} has not been dealt with yet.")
         case "take":
             return (f"The {thing} is not in hand yet.", f"The {thing} is missing in the hands.")
         case "cut":
@@ -160,75 +175,61 @@ def _diagnosis(good: Command) -> tuple[str, ...]:
             return (f"The {thing} is not dealt with yet.", f"Something about the {thing} is still open.")
 
 
-def _fault(good: Command, poor: Command, memo: str, known: str) -> tuple[str, str, tuple[str, ...]]:
-    """Error type, confidence and wordings of why ``poor`` is poor where ``good`` is right."""
+def _fault(good: Command, poor: Command, memo: str, known: str, scene: str) -> _Fault:
+    """What kind of error ``poor`` is where ``good`` is right, by rule, and how to say it."""
     thing = poor.object
-    wanted = _wanted(memo, thing)
+    asked = _mentions(known, thing) and not _DOCUMENTS.search(thing)
     if good.kind == "read":
-        return (
-            "exploration_failure",
-            "high",
-            ("The recipe is not read yet.", "It acts before it knows the recipe."),
+        return _Fault(
+            _EXPLORATION, "high", ("The recipe is not read yet.", "It acts before the recipe is known.")
         )
-    if poor.kind in ("cut", "cook"):
-        if wanted and poor.manner not in wanted:
-            return (
-                "attribute_confusion",
-                "high",
-                (f"The recipe does not want it {poor.manner}.", "That is the wrong way."),
+    match poor.kind:
+        case "cut" | "cook":
+            return _fault_of_preparing(good, poor, memo, scene)
+        case "go" if good.kind == "go":
+            return _Fault(_EXPLORATION, "medium", ("That way leads away.", "That is the wrong way to go."))
+        case "go":
+            return _Fault(
+                _EXPLORATION, "medium", ("Something is still to do here.", "It leaves work undone here.")
             )
-        if (good.kind, good.object) == (poor.kind, thing) and good.manner != poor.manner:
-            return (
-                "attribute_confusion",
-                "high",
-                (f"It should not be {poor.manner}.", "That is the wrong way."),
+        case "eat" if asked:
+            return _Fault(
+                _AFFORDANCE, "high", ("The recipe still needs it.", "Then the dish cannot be made.")
             )
-        if _mentions(memo, thing):
-            return "planning_error", "medium", ("Something else comes first.", "It is too early for that.")
-        return (
-            "attribute_confusion",
-            "medium",
-            (f"The {thing} is the wrong thing.", "That is the wrong thing."),
-        )
-    if poor.kind == "go":
-        if good.kind == "go":
-            return "exploration_failure", "medium", ("That way leads away.", "That is the wrong way to go.")
-        return (
-            "exploration_failure",
-            "medium",
-            ("It leaves with work to do here.", "Something is still to do here."),
-        )
-    if poor.kind == "eat":
-        if _mentions(memo, thing):
-            return "affordance_miss", "high", ("The recipe still needs it.", "Then the dish cannot be made.")
-        return "affordance_miss", "high", ("That does not help the goal.", "It is of no use here.")
-    if poor.kind == "take":
-        if _mentions(known, thing):
-            return "planning_error", "medium", ("Something else comes first.", "It can wait.")
-        if good.kind == "take":
-            return (
-                "attribute_confusion",
-                "medium",
-                (f"The {thing} is the wrong thing.", "That is the wrong thing."),
+        case "take" if asked:
+            return _Fault(_PLANNING, "medium", ("Something else comes first.", "It can wait."))
+        case "take" if good.kind == "take":
+            return _Fault(_ATTRIBUTE, "medium", ("It is the wrong thing.", "That is not the one needed."))
+        case "take":
+            return _Fault(_AFFORDANCE, "medium", ("Nothing asks for it.", "It is not needed now."))
+        case "open" if good.kind == "open":
+            return _Fault(_ATTRIBUTE, "medium", ("That is the wrong one.", "Another one matters now."))
+        case "open" | "unlock" | "prepare":
+            return _Fault(_PLANNING, "medium", ("That is not needed now.", "Something else comes first."))
+        case "leave" if asked:
+            return _Fault(_PLANNING, "high", ("It is still needed.", "That puts away what is needed."))
+        case _:
+            return _Fault(
+                _AFFORDANCE, "medium", ("That gets nothing done.", "It changes nothing that matters.")
             )
-        return "affordance_miss", "medium", ("Nothing asks for it.", "It is not needed now.")
-    if poor.kind == "open":
-        if good.kind == "open":
-            return (
-                "attribute_confusion",
-                "medium",
-                ("That is the wrong one.", "The way is not there.")
-                if (_PASSAGES.search(thing))
-                else ("That is the wrong one.", "What is needed is not in it."),
-            )
-        return "planning_error", "medium", ("That is not needed now.", "Something else comes first.")
-    if poor.kind == "leave":
-        if _mentions(known, thing):
-            return "planning_error", "high", ("It is still needed.", "That puts away what is needed.")
-        return "affordance_miss", "medium", ("That gets nothing done.", "It changes nothing that matters.")
-    if poor.kind in ("prepare", "unlock"):
-        return "planning_error", "medium", ("It is too early for that.", "Something else comes first.")
-    return "affordance_miss", "medium", ("That gets nothing done.", "It changes nothing that matters.")
+
+
+def _fault_of_preparing(good: Command, poor: Command, memo: str, scene: str) -> _Fault:
+    thing, manner = poor.object, poor.manner
+    wanted = _wanted(memo, thing)
+    done = next(
+        (word for word in _DONE if re.search(rf"\b{re.escape(thing.lower())} \([^)]*\b{word}\b", scene)), ""
+    )
+    if poor.kind == "cook" and thing == "meal":
+        return _Fault(_AFFORDANCE, "high", ("The meal is ready as it is.", "The meal needs nothing more."))
+    if poor.kind == "cook" and done:
+        return _Fault(_AFFORDANCE, "high", (f"It is already {done}.", "That would only burn it."))
+    rival = (good.kind, good.object) == (poor.kind, thing) and good.manner != manner
+    if rival or (wanted and manner not in wanted):
+        return _Fault(_ATTRIBUTE, "high", (f"It should not be {manner}.", "That is the wrong way."))
+    if _mentions(memo, thing):
+        return _Fault(_PLANNING, "medium", ("Something else comes first.", "It is too early for that."))
+    return _Fault(_ATTRIBUTE, "medium", ("It is the wrong thing.", "That is not the one needed."))
 
 
 def _mentions(text: str, thing: str) -> bool:
