@@ -450,3 +450,24 @@ def test_the_table_conforms_and_progress_is_told(server: Server, settings: Make)
     assert made["unwinnable"].all()
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert len(advise_snapshots(snapshots(), {}, settings())) == 0
+
+
+def test_an_interrupt_ends_the_run_and_keeps_the_answers(server: Server, settings: Make) -> None:
+    rows = [snapshot(f"s{i}") for i in range(40)]
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    server.otherwise = lambda request: Reply(completion(GOOD), delay=0.02)
+    with pytest.raises(KeyboardInterrupt):
+        advise_snapshots(
+            snapshots(*rows),
+            {row["snapshot_id"]: EXPERT for row in rows},
+            settings(concurrency=2),
+            progress=interrupt,
+        )
+    asked = len(server.requests)
+    assert 3 <= asked < 40
+    assert ask(rows, settings())["valid"].all()
+    assert len(server.requests) == 40
