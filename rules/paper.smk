@@ -10,6 +10,19 @@ from teachable.paper import FIGURES, INPUTS, MINIMUM, TABLES
 DATA = {name: f"results/{item.path}" for name, item in INPUTS.items()}
 
 
+CRITERIA_INPUTS = [
+    "restore_check",
+    "thresholds",
+    "label_metrics",
+    "cpt_correlation",
+    "training_summary",
+    "metrics",
+    "contrasts",
+    "predictor_metrics",
+    "selection_contrasts",
+]
+
+
 def read_by(stage, names):
     """The shell line of a stage whose inputs differ from item to item."""
     return command(stage).replace("--in ", "").replace(
@@ -89,6 +102,34 @@ rule criteria:
         **OTHER_JOB,
     shell:
         read_by("criteria", CRITERIA_INPUTS)
+
+
+rule report:
+    message:
+        "Write the report"
+    input:
+        config="results/config.json",
+        criteria="results/criteria.json",
+        labeled=DATA["labeled"],
+        thresholds=DATA["thresholds"],
+        splits=DATA["splits"],
+        episodes=DATA["episodes"],
+        pictures=[item.files[1] for item in FIGURES.values()],
+        listings=[item.files[1] for item in TABLES.values()],
+    output:
+        html=report("results/report.html", category="report"),
+        markdown="results/report.md",
+    params:
+        code=code("report"),
+        settings=settings("report", benchmarks="results/benchmarks"),
+    log:
+        "logs/paper/report.log",
+    benchmark:
+        "results/benchmarks/paper/report.tsv"
+    resources:
+        **OTHER_JOB,
+    shell:
+        command("report")
 
 
 rule figures:

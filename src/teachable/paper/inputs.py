@@ -60,14 +60,16 @@ INPUTS: dict[str, Input] = {
         "of the labels, by all, winnable, quadrant, family",
     ),
     "advice": Input("phase0/advice.parquet", "ADVICE", "one row a snapshot"),
+    "episodes": Input("phase0/episodes.parquet", "EPISODES", "every episode of the rollouts"),
+    "splits": Input("phase0/splits.json", None, "games by split"),
     "restore_check": Input("phase0/restore_check.json", None, "fraction, verified, total"),
     "microtraining": Input("phase1b/microtraining.parquet", "MICROTRAINING", "one row a snapshot and format"),
     "cpt_correlation": Input(
         "phase1b/cpt_correlation.json",
         None,
         "overall {spearman, pearson, spearman_L_local, partial_spearman_ELP_given_L: interval}, "
-        "per_quadrant {Q: {spearman, pearson}}, median_net_gain, mean_placebo_gain: interval, utility {Q: interval}; "
-        "optional utility_Q1_minus_Q2: interval",
+        "per_quadrant {Q: {spearman, pearson}}, utility {Q}, utility_Q1_minus_Q2, median_net_gain, mean_placebo_gain: each an "
+        "interval, of nulls where it is not defined",
     ),
     "examples": Input("phase2/examples.parquet", "EXAMPLES", "one row a training example and run"),
     "budget": Input("phase2/budget.parquet", "BUDGET", "one row a run, quadrant and format"),
@@ -93,7 +95,7 @@ INPUTS: dict[str, Input] = {
         "phase3/mechanistic.parquet",
         "MECHANISTIC",
         "metric success_from_state | first_action_correct | expert_prob_shift | probe_state_accuracy | "
-        "probe_goal_accuracy; by all | quadrant | elp_bin | route",
+        "probe_goal_accuracy (and probe_state_chance, probe_goal_chance); by all | quadrant | elp_bin | route",
     ),
     "checkpoints": Input(
         "phase3/checkpoints.parquet",
@@ -148,11 +150,16 @@ class Interval:
         if not isinstance(row, Mapping) or row.get("point") is None:
             raise PaperError(f"{name} holds no point estimate: run the stage that makes it again.")
 
-        def number(key: str) -> float:
+        def end(key: str) -> float:
             value = row.get(key)
             return math.nan if value is None else float(value)
 
-        return cls(number("point"), number("low"), number("high"), int(row.get("n") or 0), int(row.get("clusters") or 0))
+        return cls(end("point"), end("low"), end("high"), int(row.get("n") or 0), int(row.get("clusters") or 0))
+
+    @classmethod
+    def maybe(cls, row: Mapping[str, Any] | None) -> Interval | None:
+        """As :meth:`of`, but ``None`` where the quantity was not defined (its stored point is null)."""
+        return cls.of(row) if row and row.get("point") is not None else None
 
     @property
     def excludes_zero(self) -> bool:

@@ -203,11 +203,18 @@ STAGES: dict[str, Stage] = {
             "episodes* labeled",
             "metrics contrasts",
             p.Summarise,
+            "evaluation_summary",
         ),
         # paper
         _stage("figure", "draw one figure", "*", "pdf png", p.PaperItem),
         _stage("table", "make one table", "*", "tex csv", p.PaperItem),
         _stage("criteria", "judge every criterion of the protocol", "*", "criteria", p.Criteria),
-        _stage("report", "write the report", "*", "html markdown", p.Report),
+        _stage(
+            "report",
+            "write the report",
+            "config criteria labeled thresholds splits episodes pictures* listings*",
+            "html markdown",
+            p.Report,
+        ),
     )
 }

@@ -169,4 +169,4 @@ class Criteria(Params):
 
 
 class Report(Params):
-    preset: str
+    benchmarks: str  # directory of Snakemake's benchmark files
