@@ -25,6 +25,8 @@ SENTENCES = (
 
 def fit(rows: list[dict[str, Any]], schema: tables.Schema) -> pl.DataFrame:
     """Rows as a frame of the schema; columns that are not given are null."""
+    if "interval_method" in schema:
+        rows = [{**row, "interval_method": "cluster_bootstrap_percentile_95"} for row in rows]
     return tables.conform(pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema)), schema)
 
 
@@ -132,7 +134,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "overall": {"spearman": iv(0.48, 0.1), "pearson": iv(0.51, 0.1), "spearman_L_local": iv(0.3, 0.12),
                     "partial_spearman_ELP_given_L": iv(0.36, 0.12)},
         "per_quadrant": {q: {"spearman": iv(0.2 + strength[q] * 2, 0.18, 40), "pearson": iv(0.3, 0.2, 40)} for q in QUADRANTS},
-        "median_net_gain": 0.12, "mean_placebo_gain": iv(0.004, 0.01),
+        "median_net_gain": iv(0.12, 0.03), "utility_Q1_minus_Q2": iv(0.09, 0.06), "mean_placebo_gain": iv(0.004, 0.01),
         "utility": {q: iv(strength[q], 0.05, 40) for q in QUADRANTS},
     }  # fmt: skip
 
@@ -206,7 +208,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
 
     mechanistic = []
     measures = {"success_from_state": 0.2, "first_action_correct": 0.3, "expert_prob_shift": 0.0, "probe_state_accuracy": 0.7,
-                "probe_goal_accuracy": 0.6}  # fmt: skip
+                "probe_goal_accuracy": 0.6, "probe_state_chance": 0.4, "probe_goal_chance": 0.3}  # fmt: skip
     for model in ("base", *runs):
         lift = 0.0 if model == "base" else strength.get(model[:2], 0.08)
         for metric, level in measures.items():
@@ -285,9 +287,9 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     examples = [{"run": f"Q1_{f}", "example_id": f"x{i}", "snapshot_id": shared, "task_id": known["task_id"][0], "quadrant": "Q1",
                  "format": f, "prompt": f"goal: prepare the meal\n{SENTENCES[0]}\ntip: {SENTENCES[1]}\n" * 3 + "> ",
                  "completion": "take red apple from counter"} for i, f in enumerate(FORMATS)]  # fmt: skip
-    budget = [{"run": r, "quadrant": r[:2] if r[0] == "Q" else q, "format": r.split("_")[1] if r[0] == "Q" else "demo",
-               "examples": 80, "tokens": 21000, "completion_tokens": 900, "target_examples": 80, "difference": 0}
-              for r in RUNS for q in (("Q1",) if r[0] == "Q" else QUADRANTS)]  # fmt: skip
+    budget = [{"run": r, "quadrant": r[:2] if r[0] == "Q" else "all", "format": r.split("_")[1] if r[0] == "Q" else "demo",
+               "examples": 80, "tokens": 21000, "completion_tokens": 900, "target_examples": 80, "difference": 0, "repeated": 3}
+              for r in RUNS]  # fmt: skip
     training = {"runs": {r: {"examples": 80, "tokens": 21000, "steps": 30, "seconds": 41.0, "loss_first": 1.9, "loss_last": 0.6,
                              "adapter": f"adapters/{r}", "sha256": "ab" * 32, "probe_shift": 0.21} for r in RUNS}}  # fmt: skip
     return {

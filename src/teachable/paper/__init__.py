@@ -5,6 +5,6 @@ Snakefile may read it; matplotlib is loaded only when something is drawn.
 """
 
 from teachable.paper.inputs import INPUTS, Input, PaperError
-from teachable.paper.registry import FIGURES, MINIMUM, TABLES, Figure, Table
+from teachable.paper.registry import CRITERIA_INPUTS, FIGURES, MINIMUM, TABLES, Figure, Table
 
-__all__ = ["FIGURES", "INPUTS", "MINIMUM", "TABLES", "Figure", "Input", "PaperError", "Table"]
+__all__ = ["CRITERIA_INPUTS", "FIGURES", "INPUTS", "MINIMUM", "TABLES", "Figure", "Input", "PaperError", "Table"]

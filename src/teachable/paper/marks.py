@@ -128,7 +128,7 @@ def matrix(
                       fontsize=6.2 if small else 8, fontweight="bold", color=ink)  # fmt: skip
             if not math.isnan(cell.low):
                 axes.text(j, i + 0.22, f"{number(cell.low, digits)} to {number(cell.high, digits)}", ha="center",
-                          va="center", fontsize=4.6 if small else 5.4, color=ink)  # fmt: skip
+                          va="center", fontsize=(3.9 if len(columns) > 3 else 4.6) if small else 5.4, color=ink)  # fmt: skip
             if cell.excludes_zero:
                 axes.plot([j + 0.4], [i - 0.36], "o", color=ink, markersize=2.2 if small else 2.8)
             if outline(row, column):

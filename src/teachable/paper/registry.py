@@ -214,7 +214,8 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure(
             "a5", "appendix", "What changes inside",
-            f"Measures of mechanism for every run, and by quadrant of the snapshot for base and the mean run. {_WHISKERS}",
+            f"Above: measures of mechanism for every run, with the base student (line and band) and chance (dashed). Below: by quadrant "
+            f"of the snapshot, base against the run trained on demonstrations of that quadrant. {_WHISKERS}",
             ("mechanistic",),
         ),
         Figure(
@@ -309,6 +310,12 @@ TABLES: dict[str, Table] = {
         ),
     )
 }  # fmt: skip
+
+CRITERIA_INPUTS: tuple[str, ...] = (
+    "restore_check", "thresholds", "label_metrics", "cpt_correlation", "training_summary", "metrics", "contrasts",
+    "predictor_metrics", "selection_contrasts",
+)  # fmt: skip
+"""What :func:`teachable.paper.criteria.criteria` reads."""
 
 MINIMUM: dict[str, tuple[str, ...]] = {
     "figures": ("h1_1", "h2_1", "h3_1", "h4_1", "h5_3", "h6_1", "h7_1"),

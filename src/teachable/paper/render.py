@@ -6,17 +6,16 @@ written to a temporary name and renamed.
 
 from __future__ import annotations
 
-import importlib
 import io
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 from matplotlib.figure import Figure
 
-from teachable.paper import style
+from teachable.paper import items, style
 from teachable.paper.inputs import Data, PaperError, number
 
 DPI = 220  # of the PNG; the PDF is vector
@@ -24,19 +23,18 @@ DPI = 220  # of the PNG; the PDF is vector
 
 def draw(item: str, data: Data) -> Figure:
     """The figure ``item`` (for example ``h1_1``) from its inputs. Raises PaperError where an input is missing."""
-    module = _module("figures", item)
     with style.theme():
-        return module(data)
+        return items.module("figures", item).draw(data)
 
 
 def make(item: str, data: Data) -> pl.DataFrame:
     """The table ``item`` with numeric columns, as it goes to CSV."""
-    return _module("tables", item)(data)
+    return items.module("tables", item).make(data)
 
 
 def headings(item: str) -> dict[str, str]:
     """The columns of table ``item`` that are printed, in order, with their headings."""
-    return dict(importlib.import_module(f"teachable.paper.tables.{item}").HEADINGS)
+    return dict(items.module("tables", item).HEADINGS)
 
 
 def figure_bytes(figure: Figure, *, dpi: int = DPI, formats: tuple[str, ...] = ("pdf", "png")) -> dict[str, bytes]:
@@ -141,17 +139,6 @@ def _cell(row: Mapping[str, object], column: str) -> str:
     if isinstance(low, float) and isinstance(high, float) and not (math.isnan(low) or math.isnan(high)):
         return f"{number(value)} [{number(low)}, {number(high)}]"
     return number(value, 4 if 0 < abs(value) < 0.005 else 2)
-
-
-def _module(kind: str, item: str) -> Callable[[Data], object]:
-    path = f"teachable.paper.{kind}.{item}"
-    try:
-        module = importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name != path:
-            raise
-        raise PaperError(f"There is no {kind[:-1]} called {item!r}: see teachable.paper.{kind.upper()}.") from None
-    return module.draw if kind == "figures" else module.make
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -18,6 +18,8 @@ MEASURES = {
 
 def draw(data: Data) -> Figure:
     found = intervals(data, "mechanistic", ("model", "by", "group", "metric"), metric=list(MEASURES))
+    levels = intervals(data, "mechanistic", ("model", "by", "metric"), by="all")
+    chance = {m: levels["base", "all", c].point for m in MEASURES if ("base", "all", c := m.replace("accuracy", "chance")) in levels and c != m}
     whole = {(model, metric): v for (model, by, _, metric), v in found.items() if by == "all"}
     if not whole:
         raise PaperError(f"The input {where('mechanistic')} has no row with by = all.")
@@ -33,6 +35,8 @@ def draw(data: Data) -> Figure:
             upper.axvline(base.point, color=style.MUTED, linewidth=0.8, zorder=1)
         elif metric == "expert_prob_shift":
             style.zero(upper, "x")
+        if metric in chance:
+            upper.axvline(chance[metric], color=style.ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
         for row, run in enumerate(runs):
             if (run, metric) in whole:
                 marks.whisker(upper, row, whole[run, metric], colour=style.model_colour(run), marker=style.model_marker(run),
@@ -59,7 +63,7 @@ def draw(data: Data) -> Figure:
     grid[1][0].set_ylabel("by quadrant")
     style.footnote(
         figure,
-        f"{interval_note(whole.values(), 'snapshots')}; above: line and band are the base student; below: hollow base, filled the run "
+        f"{interval_note(whole.values(), 'snapshots')}; above: line and band are the base student, dashed chance; below: hollow base, filled the run "
         "trained on demonstrations of that quadrant",
     )
     return figure

@@ -27,8 +27,8 @@ def draw(data: Data) -> Figure:
     return figure
 
 
-def panel(axes: Axes, data: Data) -> Any:
-    """Draw into ``axes``; returns the points, for a colour bar."""
+def panel(axes: Axes, data: Data, *, brief: bool = False) -> Any:
+    """Draw into ``axes`` (``brief``: shorter names); returns the points, for a colour bar."""
     rows = labelled(data, "U", "L_local", "L_local_se", "ELP_net").sort("ELP_net")
     cuts = {key: [float(record(data, "thresholds", key, end)) for end in ("low", "high")] for key in ("U", "L_local")}
     u, leverage = rows["U"].to_numpy(), rows["L_local"].to_numpy()
@@ -42,7 +42,7 @@ def panel(axes: Axes, data: Data) -> Any:
         axes.add_patch(Rectangle((left, low), right - left, high - low, facecolor=colour, alpha=0.07, linewidth=0, zorder=0))
         count = int((rows["quadrant"] == quadrant).sum())
         axes.annotate(
-            f"{quadrant}  {style.QUADRANT_NAME[quadrant]}\nn = {count:,}", (high_u, high_l), xycoords="axes fraction",
+            f"{quadrant}  n = {count:,}" if brief else f"{quadrant}  {style.QUADRANT_NAME[quadrant]}\nn = {count:,}", (high_u, high_l), xycoords="axes fraction",
             xytext=(-3 if high_u else 3, -3 if high_l else 3), textcoords="offset points", color=colour, fontsize=5.8,
             ha="right" if high_u else "left", va="top" if high_l else "bottom", fontweight="bold", zorder=6,
             bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.2},

@@ -48,10 +48,8 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> None:
         x, y = rows["ELP_net"].to_numpy(), rows["delta_micro"].to_numpy()
         axes.plot([x[b].mean() for b in bins], [y[b].mean() for b in bins], color=style.INK, linewidth=1.3, marker="o",
                   markersize=2.6, zorder=4)  # fmt: skip
-    lines = [
-        f"{text}  {Interval.of(record(data, 'cpt_correlation', 'overall', key), f'cpt_correlation.overall.{key}').text()}"
-        for key, text in (LINES[:1] if brief else LINES)
-    ]
+    stored = [(text, Interval.maybe(record(data, "cpt_correlation", "overall", key))) for key, text in (LINES[:1] if brief else LINES)]
+    lines = [f"{text}  {value.text() if value else 'not defined'}" for text, value in stored]
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + (high - low) * (0.1 if brief else 0.24))
     axes.annotate(

@@ -11,8 +11,8 @@ from teachable.paper.inputs import QUADRANTS, Data, Interval, PaperError, interv
 def draw(data: Data) -> Figure:
     per = record(data, "cpt_correlation", "per_quadrant")
     utility = record(data, "cpt_correlation", "utility")
-    rank = {q: Interval.of(per[q]["spearman"]) for q in QUADRANTS if _known(per.get(q, {}).get("spearman"))}
-    effect = {q: Interval.of(utility[q]) for q in QUADRANTS if _known(utility.get(q))}
+    rank = {q: value for q in QUADRANTS if (value := Interval.maybe((per.get(q) or {}).get("spearman")))}
+    effect = {q: value for q in QUADRANTS if (value := Interval.maybe(utility.get(q)))}
     if not rank and not effect:
         raise PaperError(f"The input {where('cpt_correlation')} has neither a correlation nor a utility of any quadrant.")
     figure = style.figure(style.COLUMN, 2.4)
@@ -34,7 +34,3 @@ def draw(data: Data) -> Figure:
     style.threshold(left, 0.2)
     style.footnote(figure, f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant; dashed: criterion 0.2")
     return figure
-
-
-def _known(stored: object) -> bool:
-    return isinstance(stored, dict) and stored.get("point") is not None

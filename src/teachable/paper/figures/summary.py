@@ -12,7 +12,7 @@ from teachable.paper.inputs import Data, count_note, labelled
 def draw(data: Data) -> Figure:
     figure = style.figure(style.PAGE, 5.2)
     grid = figure.subplots(2, 3)
-    points = h1_1.panel(grid[0][0], data)
+    points = h1_1.panel(grid[0][0], data, brief=True)
     bar = figure.colorbar(points, ax=grid[0][0], location="bottom", aspect=36, pad=0.02, shrink=0.8)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=5.5)
@@ -23,6 +23,10 @@ def draw(data: Data) -> Figure:
     h5_3.panel(grid[1][1], data)
     h7_1.panel(grid[1][2], data, "failure")
     grid[1][2].set_xlabel("success from failure states")
+    for axes in (grid[0][2], grid[1][0]):  # names below, so that all titles stand on one line
+        axes.xaxis.tick_bottom()
+        axes.xaxis.set_label_position("bottom")
+        axes.tick_params(axis="both", length=0)
     titles = (
         "a  where failures lie", "b  the patch test predicts training", "c  formats by quadrant",
         "d  transfer between quadrants", "e  reliability and forgetting", "f  selection at a fixed budget",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from teachable.paper.inputs import QUADRANTS, Data, Interval, record
@@ -21,12 +23,12 @@ def make(data: Data) -> pl.DataFrame:
     per = record(data, "cpt_correlation", "per_quadrant")
     for quadrant in QUADRANTS:
         for key in BY_QUADRANT:
-            if per.get(quadrant) and per[quadrant].get(key) and per[quadrant][key].get("point") is not None:
+            if (per.get(quadrant) or {}).get(key):
                 made.append(_row(quadrant, OVERALL[key], per[quadrant][key]))
-    return pl.DataFrame(made, infer_schema_length=None)
+    return pl.DataFrame(made, schema_overrides=dict.fromkeys(("value", "value_low", "value_high"), pl.Float64), infer_schema_length=None)
 
 
-def _row(group: str, text: str, stored: dict[str, object]) -> dict[str, object]:
-    value = Interval.of(stored, f"cpt_correlation, {group}: {text}")
-    return {"group": group, "measure": text, "value": value.point, "value_low": value.low, "value_high": value.high,
-            "n": value.n, "games": value.clusters}  # fmt: skip
+def _row(group: str, text: str, stored: dict[str, Any]) -> dict[str, object]:
+    value = Interval.maybe(stored)  # None where it is not defined; how little there was is stored still
+    return {"group": group, "measure": text, "value": value and value.point, "value_low": value and value.low,
+            "value_high": value and value.high, "n": stored.get("n"), "games": stored.get("clusters")}  # fmt: skip

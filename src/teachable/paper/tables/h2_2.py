@@ -25,8 +25,9 @@ def make(data: Data) -> pl.DataFrame:
         values = {metric: found.get((group, metric)) for metric in METRICS}
         if any(values.values()):
             made.append(_row(NAMES.get(group, group), values))
-    validation = Interval.of(record(data, "cpt_correlation", "mean_placebo_gain"), "cpt_correlation.mean_placebo_gain")
-    made.append(_row("validation panel", {"placebo_gain": validation}))
+    everywhere = Interval.maybe(record(data, "cpt_correlation", "mean_placebo_gain"))
+    if everywhere:
+        made.append(_row("all, with phase 1b", {"placebo_gain": everywhere}))
     return pl.DataFrame(made, infer_schema_length=None)
 
 

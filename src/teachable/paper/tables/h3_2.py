@@ -13,10 +13,11 @@ HEADINGS = {
     "examples": "Examples",
     "target_examples": "Target",
     "difference": "Difference",
+    "repeated": "Copies",
     "tokens": "Tokens",
     "completion_tokens": "of completions",
 }
-COUNTS = ("examples", "target_examples", "difference", "tokens", "completion_tokens")
+COUNTS = ("examples", "target_examples", "difference", "repeated", "tokens", "completion_tokens")
 
 
 def make(data: Data) -> pl.DataFrame:
@@ -24,7 +25,7 @@ def make(data: Data) -> pl.DataFrame:
     # A run over several quadrants has a row for each; the target is that of the run where every row repeats it.
     sums = rows.group_by("run").agg(
         pl.col("format").unique().sort().str.join(", "),
-        pl.col("examples", "tokens", "completion_tokens").sum(),
+        pl.col("examples", "repeated", "tokens", "completion_tokens").sum(),
         pl.when(pl.col("target_examples").n_unique() == 1)
         .then(pl.col("target_examples").first())
         .otherwise(pl.col("target_examples").sum())
