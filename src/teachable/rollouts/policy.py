@@ -52,6 +52,8 @@ class Asker:
     Equal requests of one wave, and of earlier waves, are answered from memory; ``limit`` bounds the memory in
     decisions (the oldest half is dropped when it is reached). Answers are read-only arrays shared between
     callers. ``asked`` and ``evaluated`` count requests and those that reached the policy.
+
+    An adapter's name must mean the same weights for as long as an asker lives: make a new one after training.
     """
 
     def __init__(self, policy: Policy, *, limit: int = 200_000) -> None:
@@ -70,8 +72,9 @@ class Asker:
         new = [request for request in dict.fromkeys(requests) if request not in self._known]
         if new:
             if len(self._known) + len(new) > self._limit:
+                needed = set(requests)
                 for old in list(self._known)[: len(self._known) // 2]:
-                    if old not in requests:
+                    if old not in needed:
                         del self._known[old]
             self.evaluated += len(new)
             adapters = [request.adapter for request in new]

@@ -265,7 +265,7 @@ def restore_check(
             session.close()
     kinds = snapshots.group_by("kind").len().sort("kind")
     return {
-        "snapshots": len(rows),
+        "total": len(rows),
         "verified": len(rows),
         "fraction": 1.0,
         "replays": replays,
