@@ -136,7 +136,7 @@ ESTIMATES: Schema = {
     "n": INT,  # episodes behind it (frontier episodes for the tree)
     "estimator": TEXT,  # monte_carlo | tree
     "gap": REAL,  # tree: certified upper minus lower bound; null for monte_carlo
-    "net_se": REAL,  # p_demo, p_contrast, p_hint: standard error of the difference to placebo
+    "net_se": REAL,  # of the difference to placebo (demo, contrast, hint) or to p_policy (force, expert); else null
 }
 
 ACTION_VALUES: Schema = {
