@@ -48,10 +48,19 @@ FILES = {
     "worlds/__init__.py": """
         import importlib
         def get_world(name):
+            importlib.import_module("jinja2")
             return importlib.import_module(f"pk.worlds.{name}")
         OTHER = "pk.named"
+        WORD = "requests"
     """,
-    "worlds/cooking.py": "RULES = 1\n",
+    "worlds/cooking.py": "from pk.later import Late\nRULES = 1\n",
+    "later/__init__.py": """
+        from importlib import import_module
+        HOME = {"Late": "late"}
+        def __getattr__(name):
+            return getattr(import_module(f"{__name__}.{HOME[name]}"), name)
+    """,
+    "later/late.py": "class Late:\n    x = 1\n",
     "worlds/prompt.txt": "You are a cook.\n",
     "worlds/README.md": "words\n",
     "named.py": "x = 1\n",
@@ -117,6 +126,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
         ("worlds/new_world.py", lambda text: "RULES = 2\n"),
         ("worlds/prompt.txt", lambda text: text + "Be brief.\n"),
         ("named.py", lambda text: text.replace("1", "2")),
+        ("later/late.py", lambda text: text.replace("1", "2")),
         # a package that only runs on the way counts by what it does to others
         ("__init__.py", lambda text: text + "import os\nos.environ['X'] = '1'\n"),
         ("math/__init__.py", lambda text: text + "print('side effect')\n"),
@@ -165,6 +175,7 @@ def test_nothing_is_imported_or_executed(package: Package) -> None:
 def test_libraries_are_those_the_stage_can_reach(package: Package) -> None:
     forget()
     assert fp.library_imports("pk.stages.a") == (
+        "jinja2",
         "numpy",
         "scipy",
         "sklearn",

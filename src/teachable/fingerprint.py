@@ -10,8 +10,8 @@ What counts as an import:
 * ``import p.a``, ``from p.a import x`` (the submodule ``p.a.x`` where there is one, else the module ``p.a``),
   relative imports, at any depth of the file: a lazy import inside a function is still code that may run;
 * in a module that calls ``import_module`` or ``__import__``: every string that names a module of the package
-  (``"p.a"``, ``"p.a:Name"``, ``".a"``), and for a pattern such as ``f"p.worlds.{name}"`` all modules below
-  ``p.worlds``;
+  (``"p.a"``, ``"p.a:Name"``, ``".a"``), and for a pattern such as ``f"p.worlds.{name}"`` or, in ``p.worlds``,
+  ``f"{__name__}.{name}"``, all modules below ``p.worlds``;
 * not what stands under ``if TYPE_CHECKING:``, which never runs.
 
 A package's ``__init__`` that is named by an import counts in full. One that runs only because a module lies
@@ -34,7 +34,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,8 @@ class _Source:
 
     digest: str  # of the whole normalised tree
     effects: str  # of the statements that act on others when the file runs; "" when there are none
-    imports: tuple[tuple[str, str], ...]  # (absolute module, name or ""), as written, made absolute
+    imports: tuple[tuple[str, str], ...]  # (absolute module, name or "")
+    strings: tuple[str, ...]  # texts that may name a module, where the file imports by computed names
     prefixes: tuple[str, ...]  # packages all of whose modules may be imported by a computed name
 
 
@@ -137,9 +138,9 @@ def _parts(module: str, root: str) -> tuple[tuple[str, str], ...]:
 @cache
 def _libraries(module: str, root: str) -> tuple[str, ...]:
     base = Path(root)
-    full, implicit = _reachable(module, base)
+    full, _ = _reachable(module, base)
     names: set[str] = set()
-    for name in sorted(full | implicit):
+    for name in sorted(full):
         file = _file(name, base)
         assert file is not None
         for target, _ in _source(file, name).imports:
@@ -180,7 +181,7 @@ def _reachable(module: str, base: Path) -> tuple[set[str], set[str]]:
 
 
 def _targets(source: _Source, base: Path) -> Iterator[str]:
-    for target, name in source.imports:
+    for target, name in (*source.imports, *((text, "") for text in source.strings)):
         if target.partition(".")[0] != base.name:
             continue
         submodule = f"{target}.{name}"
@@ -239,10 +240,11 @@ def _source(file: Path, name: str) -> _Source:
     remembered = _memory()
     key = hashlib.sha256(f"{package}\0".encode() + text).hexdigest()
     if key in remembered.entries:
-        digest, effects, imports, prefixes = remembered.entries[key]
-        return _Source(digest, effects, tuple((target, item) for target, item in imports), tuple(prefixes))
+        digest, effects, imports, strings, prefixes = remembered.entries[key]
+        named = tuple((target, item) for target, item in imports)
+        return _Source(digest, effects, named, tuple(strings), tuple(prefixes))
     source = _analyse(text, file, name, package)
-    remembered.add(key, [source.digest, source.effects, source.imports, source.prefixes])
+    remembered.add(key, list(astuple(source)))
     return source
 
 
@@ -258,7 +260,8 @@ def _analyse(text: bytes, file: Path, name: str, package: str) -> _Source:
     return _Source(
         digest=_digest([tree]),
         effects=_digest(acting) if acting else "",
-        imports=tuple(sorted(visitor.imports | (visitor.strings if visitor.dynamic else set()))),
+        imports=tuple(sorted(visitor.imports)),
+        strings=tuple(sorted(visitor.strings)) if visitor.dynamic else (),
         prefixes=tuple(sorted(visitor.prefixes)) if visitor.dynamic else (),
     )
 
@@ -276,7 +279,7 @@ class _Memory:
         self._new = False
         try:
             loaded = json.loads(file.read_text())
-            if isinstance(loaded, dict) and all(len(entry) == 4 for entry in loaded.values()):
+            if isinstance(loaded, dict) and all(len(entry) == 5 for entry in loaded.values()):
                 self.entries = loaded
         except (OSError, ValueError, TypeError):
             pass
@@ -313,7 +316,7 @@ class _Imports(ast.NodeVisitor):
     def __init__(self, package: str) -> None:
         self.package = package
         self.imports: set[tuple[str, str]] = set()
-        self.strings: set[tuple[str, str]] = set()
+        self.strings: set[str] = set()
         self.prefixes: set[str] = set()
         self.dynamic = False
 
@@ -336,6 +339,14 @@ class _Imports(ast.NodeVisitor):
         label = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
         if label in ("import_module", "__import__"):
             self.dynamic = True
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                self.imports.add((self._absolute(first.value), ""))
+            elif first is not None and any(
+                isinstance(part, ast.Name) and part.id in ("__name__", "__package__")
+                for part in ast.walk(node)
+            ):
+                self.prefixes.add(self.package)  # a name below this package, found out while running
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
@@ -343,7 +354,7 @@ class _Imports(ast.NodeVisitor):
         if isinstance(text, str) and len(text) < 200:
             target = text.partition(":")[0]
             if all(piece.isidentifier() for piece in target.lstrip(".").split(".")):
-                self.strings.add((self._absolute(target), ""))
+                self.strings.add(self._absolute(target))
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         head = node.values[0] if node.values else None
