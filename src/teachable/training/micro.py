@@ -171,7 +171,7 @@ def microtrain(
         if same:
             raise TrainingError(
                 f"Adapter {same[0]!r} changes no probability at its snapshot ({len(same)} of {len(group)}): "
-                "it would be the base student that is measured. Raise the learning rate or the number of steps."
+                "it would be the base student that is measured. Raise the learning rate or the steps."
             )
         after = evaluator.from_snapshots([(trial.row["snapshot_id"], trial.adapter) for trial in group])
         pairs = [(task, trial.adapter) for trial in group for task in trial.similar]

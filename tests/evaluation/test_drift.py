@@ -1,0 +1,79 @@
+"""Drift: the patch test at checkpoints, with the checkpoint's adapter and the patches of the labels."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from rollouts.tiny import GAMES, Maze, TablePolicy, TinyWorld, make_task, patches_for
+
+from teachable import tables
+from teachable.evaluation.drift import checkpoint_name, drift_panel, drift_rows
+from teachable.evaluation.errors import EvaluationError
+from teachable.rollouts import PlaySettings, TreeSettings, starts_of, tree_values
+
+SEEDS = [s for s in range(60) if 0 in Maze(s).distance() and len(Maze(s).commands(0)) > 2][:4]
+
+
+def labeled() -> pl.DataFrame:
+    rows = [
+        {
+            **dict.fromkeys(tables.LABELED),
+            "snapshot_id": f"s{seed:02d}",
+            "task_id": f"maze-{seed}",
+            "prefix": [],
+            "digest": f"maze-{seed}:0",
+            "quadrant": "Q1",
+            "ELP_net": float(seed),
+        }
+        for seed in SEEDS
+    ]
+    return pl.DataFrame(rows, schema=dict(tables.LABELED))
+
+
+def panels(side: str = "held_out") -> pl.DataFrame:
+    rows = [
+        {
+            "panel": "drift",
+            "side": side,
+            "snapshot_id": f"s{s:02d}",
+            "task_id": f"maze-{s}",
+            "quadrant": "Q1",
+            "order": s,
+        }
+        for s in SEEDS
+    ]
+    return pl.DataFrame(rows, schema=dict(tables.PANELS))
+
+
+def test_drift_rows() -> None:
+    rows = drift_panel(labeled(), panels())
+    starts = starts_of(rows, {make_task(s).task_id: make_task(s) for s in SEEDS})
+    patches = {f"s{s:02d}": patches_for(Maze(s).commands(0)) for s in SEEDS[:3]}  # the last has none
+
+    def estimate(policy, questions):  # type: ignore[no-untyped-def]
+        settings = TreeSettings(prompts=20, episodes=10, play=PlaySettings(max_steps=6))
+        return tree_values(policy, TinyWorld(), GAMES, questions, settings, run_seed=1)
+
+    adapters = {"first": "early", "last": "late"}
+    got = drift_rows(
+        TablePolicy(), rows, starts, patches, estimate, labeled(), model="Q1_demo", adapters=adapters
+    )
+    assert got.height == 6
+    assert set(got["checkpoint"]) == {"first", "last"}
+    first, last = (got.filter(pl.col("checkpoint") == c)["p_base"].to_list() for c in ("first", "last"))
+    assert first != last, "each checkpoint plays with its own adapter"
+    net = got.select(
+        pl.max_horizontal(pl.col("p_demo", "p_contrast", "p_hint") - pl.col("p_placebo"))
+    ).to_series()
+    assert (net - got["ELP_net"]).abs().max() < 1e-12  # type: ignore[operator]
+    assert got.filter(pl.col("checkpoint") == "first")["elp_bin"].to_list() == ["low", "low", "middle"]
+    for row in got.iter_rows(named=True):
+        assert row[f"p_{row['route']}"] - row["p_placebo"] == pytest.approx(row["ELP_net"])
+
+
+def test_names_and_empty_panels() -> None:
+    assert checkpoint_name("Q1_demo", "middle") == "Q1_demo@middle"
+    with pytest.raises(EvaluationError, match="checkpoint"):
+        checkpoint_name("Q1_demo", "0.5")
+    with pytest.raises(EvaluationError, match="drift panel"):
+        drift_panel(labeled(), panels("train"))
