@@ -1,6 +1,7 @@
 """Made-up inputs for the tests of the paper room: the shape of real ones, the numbers of nothing.
 
-``frames(snapshots)`` gives every logical input. It lives here and only here: nothing in ``src`` may make data up.
+``frames(snapshots)`` gives every logical input. It lives here and only here: nothing in ``src`` may make data
+up.
 """
 
 from __future__ import annotations
@@ -27,15 +28,25 @@ def fit(rows: list[dict[str, Any]], schema: tables.Schema) -> pl.DataFrame:
     """Rows as a frame of the schema; columns that are not given are null."""
     if "interval_method" in schema:
         rows = [{**row, "interval_method": "cluster_bootstrap_percentile_95"} for row in rows]
-    return tables.conform(pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema)), schema)
+    return tables.conform(
+        pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema)), schema
+    )
 
 
-def interval(rng: np.random.Generator, point: float, half: float = 0.07, n: int = 80, games: int = 40) -> dict[str, Any]:
+def interval(
+    rng: np.random.Generator, point: float, half: float = 0.07, n: int = 80, games: int = 40
+) -> dict[str, Any]:
     low, high = point - half * rng.uniform(0.7, 1.3), point + half * rng.uniform(0.7, 1.3)
     return {
-        "point": float(point), "low": float(low), "high": float(high), "method": "cluster_bootstrap_percentile_95",
-        "repetitions": 2000, "seed": 7, "clusters": games, "n": n,
-    }  # fmt: skip
+        "point": float(point),
+        "low": float(low),
+        "high": float(high),
+        "method": "cluster_bootstrap_percentile_95",
+        "repetitions": 2000,
+        "seed": 7,
+        "clusters": games,
+        "n": n,
+    }
 
 
 def labeled(count: int, seed: int = 0) -> pl.DataFrame:
@@ -46,62 +57,123 @@ def labeled(count: int, seed: int = 0) -> pl.DataFrame:
         p_policy = float(rng.beta(1.4, 4))
         l_local = float(np.clip(rng.gamma(1.5, 0.16) - 0.05, -0.2, 1 - p_policy))
         p_force, p_expert = p_policy + l_local, min(1.0, p_policy + l_local + abs(float(rng.normal(0, 0.3))))
-        gains = {m: float(rng.normal(0.05 + 0.55 * max(l_local, 0) * w, 0.06))
-                 for m, w in zip(FORMATS, (1.0, 0.95 if u > 1 else 0.6, 0.5), strict=True)}  # fmt: skip
+        gains = {
+            m: float(rng.normal(0.05 + 0.55 * max(l_local, 0) * w, 0.06))
+            for m, w in zip(FORMATS, (1.0, 0.95 if u > 1 else 0.6, 0.5), strict=True)
+        }
         placebo = float(rng.normal(0.0, 0.03))
         best = max(gains, key=lambda m: gains[m])
-        profile = ("C_deadend" if p_expert - p_policy < 0.3 else
-                   "A_bottleneck" if l_local > 0.3 else "B_trajectory" if l_local < 0.2 else "mixed")  # fmt: skip
+        profile = (
+            "C_deadend"
+            if p_expert - p_policy < 0.3
+            else "A_bottleneck"
+            if l_local > 0.3
+            else "B_trajectory"
+            if l_local < 0.2
+            else "mixed"
+        )
         invalid = i % 29 == 28
-        rows.append({
-            "snapshot_id": f"s{i:05d}", "task_id": f"t{i // 4:04d}", "family": FAMILIES[(i // 4) % 4], "source": "student",
-            "kind": "failure", "episode_id": f"e{i // 2}", "step": i % 12, "steps_to_end": 2 + i % 4,
-            "prefix": ["examine cookbook", "open fridge"], "digest": f"d{i}", "memo": "Ingredients: red apple, salt.",
-            "goal": "You are hungry! Check the cookbook in the kitchen for the recipe, then prepare and eat the meal.",
-            "scene": SENTENCES[0], "observation": "You open the fridge. Inside you see a red apple, a carrot & 50% milk.",
-            "history": [{"command": "open fridge", "observation": "You open the fridge."}],
-            "commands": ["take red apple", "close fridge", "go east"], "logp": [-0.6, -1.2, -1.9],
-            "student_action": "cook carrot with oven", "expert_action": "take red apple from counter",
-            "suggested_action": "take red apple from counter", "error_type": "planning_error", "confidence": "high",
-            "advice_valid": not invalid, "unwinnable": p_expert < 0.1,
-            **{m: u for m in tables.MEASURES}, "U": u, "p_policy": p_policy, "p_policy_se": 0.08, "p_force": p_force,
-            "p_force_se": 0.09, "p_expert": p_expert, "p_expert_se": 0.05, "p_base": p_policy, "p_base_se": 0.07,
-            "p_placebo": p_policy + placebo, "p_placebo_se": 0.07,
-            **{f"p_{m}": p_policy + placebo + gains[m] for m in FORMATS}, **{f"p_{m}_se": 0.07 for m in FORMATS},
-            "L_local": l_local, "L_local_se": 0.1, "L_upper": p_expert - p_policy, "L_upper_se": 0.09,
-            "gap": p_expert - p_force, "profile": profile,
-            **({} if invalid else {
-                **{f"raw_{m}": gains[m] + placebo for m in FORMATS}, **{f"net_{m}": gains[m] for m in FORMATS},
-                "placebo_gain": placebo, "ELP_net": gains[best], "ELP_raw": gains[best] + placebo,
-                "ELP_net_debiased": gains[best] - 0.03, "route": best, "route_tied": i % 11 == 0,
-            }),
-            "d_expert": i % 4, "d_force": i % 5, "d_expert_bin": ("0", "1", "2", "3+")[i % 4],
-            "d_force_bin": ("0", "1", "2", "3+")[min(3, i % 5)], "estimator": "tree",
-        })  # fmt: skip
+        rows.append(
+            {
+                "snapshot_id": f"s{i:05d}",
+                "task_id": f"t{i // 4:04d}",
+                "family": FAMILIES[(i // 4) % 4],
+                "source": "student",
+                "kind": "failure",
+                "episode_id": f"e{i // 2}",
+                "step": i % 12,
+                "steps_to_end": 2 + i % 4,
+                "prefix": ["examine cookbook", "open fridge"],
+                "digest": f"d{i}",
+                "memo": "Ingredients: red apple, salt.",
+                "goal": "You are hungry! Check the cookbook for the recipe, then prepare and eat the meal.",
+                "scene": SENTENCES[0],
+                "observation": "You open the fridge. Inside you see a red apple, a carrot & 50% milk.",
+                "history": [{"command": "open fridge", "observation": "You open the fridge."}],
+                "commands": ["take red apple", "close fridge", "go east"],
+                "logp": [-0.6, -1.2, -1.9],
+                "student_action": "cook carrot with oven",
+                "expert_action": "take red apple from counter",
+                "suggested_action": "take red apple from counter",
+                "error_type": "planning_error",
+                "confidence": "high",
+                "advice_valid": not invalid,
+                "unwinnable": p_expert < 0.1,
+                **dict.fromkeys(tables.MEASURES, u),
+                "U": u,
+                "p_policy": p_policy,
+                "p_policy_se": 0.08,
+                "p_force": p_force,
+                "p_force_se": 0.09,
+                "p_expert": p_expert,
+                "p_expert_se": 0.05,
+                "p_base": p_policy,
+                "p_base_se": 0.07,
+                "p_placebo": p_policy + placebo,
+                "p_placebo_se": 0.07,
+                **{f"p_{m}": p_policy + placebo + gains[m] for m in FORMATS},
+                **{f"p_{m}_se": 0.07 for m in FORMATS},
+                "L_local": l_local,
+                "L_local_se": 0.1,
+                "L_upper": p_expert - p_policy,
+                "L_upper_se": 0.09,
+                "gap": p_expert - p_force,
+                "profile": profile,
+                **(
+                    {}
+                    if invalid
+                    else {
+                        **{f"raw_{m}": gains[m] + placebo for m in FORMATS},
+                        **{f"net_{m}": gains[m] for m in FORMATS},
+                        "placebo_gain": placebo,
+                        "ELP_net": gains[best],
+                        "ELP_raw": gains[best] + placebo,
+                        "ELP_net_debiased": gains[best] - 0.03,
+                        "route": best,
+                        "route_tied": i % 11 == 0,
+                    }
+                ),
+                "d_expert": i % 4,
+                "d_force": i % 5,
+                "d_expert_bin": ("0", "1", "2", "3+")[i % 4],
+                "d_force_bin": ("0", "1", "2", "3+")[min(3, i % 5)],
+                "estimator": "tree",
+            }
+        )
     made = fit(rows, tables.LABELED)
     u, high_l = made["U"].median(), made.filter("advice_valid")["L_local"].median()
     high_u = pl.col("U") > u
     return made.with_columns(
-        quadrant=pl.when(~pl.col("advice_valid")).then(None)
-        .when(high_u & (pl.col("L_local") > high_l)).then(pl.lit("Q1"))
-        .when(high_u).then(pl.lit("Q2"))
-        .when(pl.col("L_local") <= high_l).then(pl.lit("Q3"))
+        quadrant=pl.when(~pl.col("advice_valid"))
+        .then(None)
+        .when(high_u & (pl.col("L_local") > high_l))
+        .then(pl.lit("Q1"))
+        .when(high_u)
+        .then(pl.lit("Q2"))
+        .when(pl.col("L_local") <= high_l)
+        .then(pl.lit("Q3"))
         .otherwise(pl.lit("Q4"))
-    )  # fmt: skip
+    )
 
 
 def thresholds(frame: pl.DataFrame) -> dict[str, Any]:
     u, high_l = frame["U"].median(), frame.filter("advice_valid")["L_local"].median()
     return {
-        "method": "median", "measure": "entropy", "U": {"low": u, "high": u}, "L_local": {"low": high_l, "high": high_l},
+        "method": "median",
+        "measure": "entropy",
+        "U": {"low": u, "high": u},
+        "L_local": {"low": high_l, "high": high_l},
         "counts": dict(frame.drop_nulls("quadrant").group_by("quadrant").len().iter_rows()),
-    }  # fmt: skip
+    }
 
 
 def metrics_of(rows: list[tuple[str, str, str, str, float]], seed: int, half: float = 0.05) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
     return fit(
-        [{"model": m, "panel": p, "group": g, "metric": k, **interval(rng, v, half)} for m, p, g, k, v in rows],
+        [
+            {"model": m, "panel": p, "group": g, "metric": k, **interval(rng, v, half)}
+            for m, p, g, k, v in rows
+        ],
         tables.METRICS,
     )
 
@@ -123,20 +195,42 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     micro = []
     for row in known.head(200).iter_rows(named=True):
         delta = float(0.6 * row["ELP_net"] + rng.normal(0, 0.1))
-        micro.append({
-            **{k: row[k] for k in ("snapshot_id", "task_id", "quadrant", "ELP_net", "L_local")}, "format": row["route"],
-            "before": row["p_policy"], "before_se": 0.07, "after": row["p_policy"] + delta, "after_se": 0.07,
-            "delta_snapshot": delta, "similar_before": 0.3, "similar_after": 0.32, "similar_tasks": 10,
-            "delta_similar": 0.02, "delta_micro": delta, "loss_first": 1.2, "loss_last": 0.4, "probe_shift": 0.3,
-            "seconds": 1.5,
-        })  # fmt: skip
+        micro.append(
+            {
+                **{k: row[k] for k in ("snapshot_id", "task_id", "quadrant", "ELP_net", "L_local")},
+                "format": row["route"],
+                "before": row["p_policy"],
+                "before_se": 0.07,
+                "after": row["p_policy"] + delta,
+                "after_se": 0.07,
+                "delta_snapshot": delta,
+                "similar_before": 0.3,
+                "similar_after": 0.32,
+                "similar_tasks": 10,
+                "delta_similar": 0.02,
+                "delta_micro": delta,
+                "loss_first": 1.2,
+                "loss_last": 0.4,
+                "probe_shift": 0.3,
+                "seconds": 1.5,
+            }
+        )
     correlation = {
-        "overall": {"spearman": iv(0.48, 0.1), "pearson": iv(0.51, 0.1), "spearman_L_local": iv(0.3, 0.12),
-                    "partial_spearman_ELP_given_L": iv(0.36, 0.12)},
-        "per_quadrant": {q: {"spearman": iv(0.2 + strength[q] * 2, 0.18, 40), "pearson": iv(0.3, 0.2, 40)} for q in QUADRANTS},
-        "median_net_gain": iv(0.12, 0.03), "utility_Q1_minus_Q2": iv(0.09, 0.06), "mean_placebo_gain": iv(0.004, 0.01),
+        "overall": {
+            "spearman": iv(0.48, 0.1),
+            "pearson": iv(0.51, 0.1),
+            "spearman_L_local": iv(0.3, 0.12),
+            "partial_spearman_ELP_given_L": iv(0.36, 0.12),
+        },
+        "per_quadrant": {
+            q: {"spearman": iv(0.2 + strength[q] * 2, 0.18, 40), "pearson": iv(0.3, 0.2, 40)}
+            for q in QUADRANTS
+        },
+        "median_net_gain": iv(0.12, 0.03),
+        "utility_Q1_minus_Q2": iv(0.09, 0.06),
+        "mean_placebo_gain": iv(0.004, 0.01),
         "utility": {q: iv(strength[q], 0.05, 40) for q in QUADRANTS},
-    }  # fmt: skip
+    }
 
     transfer, cells = [], {}
     for fmt, scale in (("demo", 1.0), ("contrast", 1.15), ("hint", 0.6), ("mean", 0.92)):
@@ -150,47 +244,107 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     metric_rows, contrast_rows, stuck, checks = [], [], [], []
     for panel, level in base.items():
         metric_rows += [("base", panel, g, "success", level) for g in ("all", *QUADRANTS)]
-    stuck += [("base", "test", "all", k, v) for k, v in (("repeat_rate", 0.12), ("loop_rate", 0.2), ("wasted_rate", 0.25),
-                                                        ("escape_latency", 3.1), ("efficiency", 0.48))]  # fmt: skip
+    stuck += [
+        ("base", "test", "all", k, v)
+        for k, v in (
+            ("repeat_rate", 0.12),
+            ("loop_rate", 0.2),
+            ("wasted_rate", 0.25),
+            ("escape_latency", 3.1),
+            ("efficiency", 0.48),
+        )
+    ]
     runs = (*RUNS, "recovery")
     gains = {}
     for run in runs:
         lift = strength.get(run[:2], 0.08) * {"contrast": 1.15, "hint": 0.6}.get(run.rsplit("_", 1)[-1], 1.0)
-        gains[run] = {"test": 0.5 * lift + rng.normal(0, 0.01), "failure": lift + rng.normal(0, 0.015),
-                      "retention": -0.25 * lift + rng.normal(0, 0.012)}  # fmt: skip
+        gains[run] = {
+            "test": 0.5 * lift + rng.normal(0, 0.01),
+            "failure": lift + rng.normal(0, 0.015),
+            "retention": -0.25 * lift + rng.normal(0, 0.012),
+        }
         for panel, level in base.items():
             gain = float(gains[run][panel])
             groups = ("all", *QUADRANTS)
             metric_rows += [(run, panel, g, "success", level + gain) for g in groups]
             for group in groups:
-                contrast_rows.append({
-                    "contrast": f"{run}-vs-base", "hypothesis": "H5", "model": run, "reference": "base", "panel": panel,
-                    "group": group, "metric": "success", **iv(gain, 0.04), "p_value": 0.02, "p_holm": 0.0004 if gain > 0.1 else 0.2,
-                    "mde": 0.05, "prespecified": run == "Q1_demo" and group == "all" and panel == "failure",
-                })  # fmt: skip
-        for metric, start, slope in (("repeat_rate", 0.12, -0.5), ("loop_rate", 0.2, -0.6), ("wasted_rate", 0.25, -0.6),
-                                     ("escape_latency", 3.1, -8), ("efficiency", 0.48, 0.5)):  # fmt: skip
+                contrast_rows.append(
+                    {
+                        "contrast": f"{run}-vs-base",
+                        "hypothesis": "H5",
+                        "model": run,
+                        "reference": "base",
+                        "panel": panel,
+                        "group": group,
+                        "metric": "success",
+                        **iv(gain, 0.04),
+                        "p_value": 0.02,
+                        "p_holm": 0.0004 if gain > 0.1 else 0.2,
+                        "mde": 0.05,
+                        "prespecified": run == "Q1_demo" and group == "all" and panel == "failure",
+                    }
+                )
+        for metric, start, slope in (
+            ("repeat_rate", 0.12, -0.5),
+            ("loop_rate", 0.2, -0.6),
+            ("wasted_rate", 0.25, -0.6),
+            ("escape_latency", 3.1, -8),
+            ("efficiency", 0.48, 0.5),
+        ):
             stuck.append((run, "test", "all", metric, start + slope * lift))
     for q in QUADRANTS:
         for fmt in ("contrast", "hint"):
             value = cells[fmt, q, q] - cells["demo", q, q]
-            contrast_rows.append({
-                "contrast": f"{q}_{fmt}-vs-{q}_demo", "hypothesis": "H3", "model": f"{q}_{fmt}", "reference": f"{q}_demo",
-                "panel": "failure", "group": q, "metric": "success", **iv(value, 0.05), "p_value": 0.04, "p_holm": 0.09,
-                "mde": 0.06, "prespecified": False,
-            })  # fmt: skip
+            contrast_rows.append(
+                {
+                    "contrast": f"{q}_{fmt}-vs-{q}_demo",
+                    "hypothesis": "H3",
+                    "model": f"{q}_{fmt}",
+                    "reference": f"{q}_demo",
+                    "panel": "failure",
+                    "group": q,
+                    "metric": "success",
+                    **iv(value, 0.05),
+                    "p_value": 0.04,
+                    "p_holm": 0.09,
+                    "mde": 0.06,
+                    "prespecified": False,
+                }
+            )
     for group, value in (("all", 0.02), *((q, 0.5 * v) for q, v in strength.items())):
-        contrast_rows.append({
-            "contrast": "best_format-vs-demo", "hypothesis": "H3", "model": "best_format", "reference": "demo",
-            "panel": "failure", "group": group, "metric": "success", **iv(value, 0.04), "p_value": 0.03, "p_holm": 0.03,
-            "mde": 0.05, "prespecified": group == "all",
-        })  # fmt: skip
+        contrast_rows.append(
+            {
+                "contrast": "best_format-vs-demo",
+                "hypothesis": "H3",
+                "model": "best_format",
+                "reference": "demo",
+                "panel": "failure",
+                "group": group,
+                "metric": "success",
+                **iv(value, 0.04),
+                "p_value": 0.03,
+                "p_holm": 0.03,
+                "mde": 0.05,
+                "prespecified": group == "all",
+            }
+        )
     for kind, value in (("", 0.09), ("_demo", 0.1), ("_contrast", 0.11), ("_hint", 0.05)):
-        contrast_rows.append({
-            "contrast": f"transfer_diagonal_minus_off{kind}", "hypothesis": "H4", "model": "diagonal", "reference": "off_diagonal",
-            "panel": "failure", "group": "all", "metric": "success", **iv(value, 0.04), "p_value": 0.001, "p_holm": 0.001,
-            "mde": 0.05, "prespecified": not kind,
-        })  # fmt: skip
+        contrast_rows.append(
+            {
+                "contrast": f"transfer_diagonal_minus_off{kind}",
+                "hypothesis": "H4",
+                "model": "diagonal",
+                "reference": "off_diagonal",
+                "panel": "failure",
+                "group": "all",
+                "metric": "success",
+                **iv(value, 0.04),
+                "p_value": 0.001,
+                "p_holm": 0.001,
+                "mde": 0.05,
+                "prespecified": not kind,
+            }
+        )
 
     drift = []
     drift_runs = ("Q1_demo", "B2_all")
@@ -202,29 +356,84 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
             for row in known.head(60).iter_rows(named=True):
                 moved = float(row["ELP_net"] + rng.normal(-0.04 * k, 0.08 * (k > 0)))
                 route = row["route"] if rng.uniform() > 0.12 * k else FORMATS[int(rng.integers(3))]
-                drift.append({"model": run, "checkpoint": checkpoint, "snapshot_id": row["snapshot_id"], "task_id": row["task_id"],
-                              "quadrant": row["quadrant"], "elp_bin": "high" if row["ELP_net"] > 0.15 else "low",
-                              **{f"p_{c}": 0.2 for c in ("base", "placebo", *FORMATS)}, "ELP_net": moved, "route": route})  # fmt: skip
+                drift.append(
+                    {
+                        "model": run,
+                        "checkpoint": checkpoint,
+                        "snapshot_id": row["snapshot_id"],
+                        "task_id": row["task_id"],
+                        "quadrant": row["quadrant"],
+                        "elp_bin": "high" if row["ELP_net"] > 0.15 else "low",
+                        **{f"p_{c}": 0.2 for c in ("base", "placebo", *FORMATS)},
+                        "ELP_net": moved,
+                        "route": route,
+                    }
+                )
 
     mechanistic = []
-    measures = {"success_from_state": 0.2, "first_action_correct": 0.3, "expert_prob_shift": 0.0, "probe_state_accuracy": 0.7,
-                "probe_goal_accuracy": 0.6, "probe_state_chance": 0.4, "probe_goal_chance": 0.3}  # fmt: skip
+    measures = {
+        "success_from_state": 0.2,
+        "first_action_correct": 0.3,
+        "expert_prob_shift": 0.0,
+        "probe_state_accuracy": 0.7,
+        "probe_goal_accuracy": 0.6,
+        "probe_state_chance": 0.4,
+        "probe_goal_chance": 0.3,
+    }
     for model in ("base", *runs):
         lift = 0.0 if model == "base" else strength.get(model[:2], 0.08)
         for metric, level in measures.items():
             if model == "base" and metric == "expert_prob_shift":
                 continue
-            for by, groups in (("all", ("all",)), ("quadrant", QUADRANTS), ("elp_bin", ("low", "high")), ("route", FORMATS)):
+            for by, groups in (
+                ("all", ("all",)),
+                ("quadrant", QUADRANTS),
+                ("elp_bin", ("low", "high")),
+                ("route", FORMATS),
+            ):
                 for group in groups:
                     extra = strength.get(group, 0.05) * 0.5
-                    mechanistic.append({"model": model, "by": by, "group": group, "metric": metric, **iv(level + lift + extra, 0.06)})
+                    mechanistic.append(
+                        {
+                            "model": model,
+                            "by": by,
+                            "group": group,
+                            "metric": metric,
+                            **iv(level + lift + extra, 0.06),
+                        }
+                    )
 
-    quality = {"oracle_features": 0.93, "predictor": 0.82, "tier2": 0.76, "tier1": 0.79, "UxL": 0.74, "L_local": 0.72,
-               "entropy": 0.6, "random": 0.5}  # fmt: skip
+    quality = {
+        "oracle_features": 0.93,
+        "predictor": 0.82,
+        "tier2": 0.76,
+        "tier1": 0.79,
+        "UxL": 0.74,
+        "L_local": 0.72,
+        "entropy": 0.6,
+        "random": 0.5,
+    }
     predictor, ks = [], (10, 25, 50, 100)
 
-    def score(method: str, target: str, metric: str, value: float, k: int | None = None, size: int = 280, half: float = 0.05) -> None:
-        predictor.append({**iv(value, half), "method": method, "target": target, "metric": metric, "k": k, "train_size": size})
+    def score(
+        method: str,
+        target: str,
+        metric: str,
+        value: float,
+        k: int | None = None,
+        size: int = 280,
+        half: float = 0.05,
+    ) -> None:
+        predictor.append(
+            {
+                **iv(value, half),
+                "method": method,
+                "target": target,
+                "metric": metric,
+                "k": k,
+                "train_size": size,
+            }
+        )
 
     for method, level in quality.items():
         for i, k in enumerate(ks):
@@ -237,7 +446,13 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         for j, k in enumerate(ks):
             score("predictor", "ELP_net", "ndcg", quality["predictor"] - 0.12 + 0.04 * i + 0.03 * j, k, size)
     for method, lift in (("predictor", 0.0), ("tier1", -0.08), ("tier2", -0.12)):
-        for target, level in (("L_local", 0.55), ("L_upper", 0.5), ("U", 0.85), ("d_expert", 0.3), ("d_force", 0.25)):
+        for target, level in (
+            ("L_local", 0.55),
+            ("L_upper", 0.5),
+            ("U", 0.85),
+            ("d_expert", 0.3),
+            ("d_force", 0.25),
+        ):
             score(method, target, "spearman", level + lift)
             score(method, target, "r2", level - 0.05 + lift)
             score(method, target, "mae", 0.1)
@@ -248,22 +463,73 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         score(method, "quadrant", "accuracy", 0.68 + lift)
         score(method, "ELP_net", "ece", 0.04)
     calibration = [
-        {**iv(0.9 * (0.02 + 0.07 * b) + 0.01, 0.04), "method": "predictor", "target": target, "bin": b, "bin_low": 0.07 * b,
-         "bin_high": 0.07 * (b + 1), "predicted": 0.02 + 0.07 * b}
-        for target in ("ELP_net", "L_local", "route") for b in range(8)
-    ]  # fmt: skip
-    groups = ("uncertainty", "trail", "commands", "state", "goal", "history", "similarity", "tokens", "length")
+        {
+            **iv(0.9 * (0.02 + 0.07 * b) + 0.01, 0.04),
+            "method": "predictor",
+            "target": target,
+            "bin": b,
+            "bin_low": 0.07 * b,
+            "bin_high": 0.07 * (b + 1),
+            "predicted": 0.02 + 0.07 * b,
+        }
+        for target in ("ELP_net", "L_local", "route")
+        for b in range(8)
+    ]
+    groups = (
+        "uncertainty",
+        "trail",
+        "commands",
+        "state",
+        "goal",
+        "history",
+        "similarity",
+        "tokens",
+        "length",
+    )
     importance = [
-        {**iv(0.12 * math.exp(-0.4 * i), 0.02), "method": "predictor", "target": "ELP_net", "metric": metric, "group": g,
-         "tier": "tier1" if g in ("uncertainty", "trail", "commands", "tokens", "length") else "tier2", "features": 6}
-        for i, g in enumerate(groups) for metric in ("ndcg", "r2")
-    ]  # fmt: skip
-    confusion = [{"method": "predictor", "target": "route", "truth_label": a, "label": b, "count": 30 if a == b else 10,
-                  "share": 0.6 if a == b else 0.2} for a in FORMATS for b in FORMATS]  # fmt: skip
-    cost = [{**iv(level, 0.03), "method": m, "student_passes": p, "rollouts": r, "teacher_calls": t, "labelled_once": once,
-             "seconds": sec, "k": 50} for m, level, p, r, t, once, sec in (
-        ("random", 0.5, 0.0, 0.0, 0.0, 0, None), ("entropy", 0.6, 1.0, 0.0, 0.0, 0, 0.002), ("predictor", 0.82, 4.0, 0.0, 0.0, 280, 0.01),
-        ("L_local", 0.72, 0.0, 14.0, 0.0, 0, None), ("oracle", 1.0, 1.0, 26.0, 1.0, 0, None))]  # fmt: skip
+        {
+            **iv(0.12 * math.exp(-0.4 * i), 0.02),
+            "method": "predictor",
+            "target": "ELP_net",
+            "metric": metric,
+            "group": g,
+            "tier": "tier1" if g in ("uncertainty", "trail", "commands", "tokens", "length") else "tier2",
+            "features": 6,
+        }
+        for i, g in enumerate(groups)
+        for metric in ("ndcg", "r2")
+    ]
+    confusion = [
+        {
+            "method": "predictor",
+            "target": "route",
+            "truth_label": a,
+            "label": b,
+            "count": 30 if a == b else 10,
+            "share": 0.6 if a == b else 0.2,
+        }
+        for a in FORMATS
+        for b in FORMATS
+    ]
+    cost = [
+        {
+            **iv(level, 0.03),
+            "method": m,
+            "student_passes": p,
+            "rollouts": r,
+            "teacher_calls": t,
+            "labelled_once": once,
+            "seconds": sec,
+            "k": 50,
+        }
+        for m, level, p, r, t, once, sec in (
+            ("random", 0.5, 0.0, 0.0, 0.0, 0, None),
+            ("entropy", 0.6, 1.0, 0.0, 0.0, 0, 0.002),
+            ("predictor", 0.82, 4.0, 0.0, 0.0, 280, 0.01),
+            ("L_local", 0.72, 0.0, 14.0, 0.0, 0, None),
+            ("oracle", 1.0, 1.0, 26.0, 1.0, 0, None),
+        )
+    ]
 
     sel_rows = [("base", p, "all", "success", v) for p, v in base.items()]
     sel_contrasts = []
@@ -271,27 +537,92 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     for run, gain in sel_gain.items():
         panel_gain = {"test": gain / 2, "failure": gain, "retention": -0.1 * gain - 0.01}
         sel_rows += [(run, p, "all", "success", base[p] + panel_gain[p]) for p in base]
-    for a, b in (*((r, "base") for r in SELECTIONS), ("S_predictor", "S_entropy"), ("S_entropy", "S_random"), ("S_predictor", "S_random")):
+    for a, b in (
+        *((r, "base") for r in SELECTIONS),
+        ("S_predictor", "S_entropy"),
+        ("S_entropy", "S_random"),
+        ("S_predictor", "S_random"),
+    ):
         for panel in base:
             value = sel_gain[a] - sel_gain.get(b, 0.0)
             value = {"test": value / 2, "failure": value, "retention": -0.1 * value}[panel]
-            sel_contrasts.append({"contrast": f"{a}-vs-{b}", "hypothesis": "H7", "model": a, "reference": b, "panel": panel,
-                                  "group": "all", "metric": "success", **iv(value, 0.03), "p_value": 0.01, "p_holm": 0.03,
-                                  "mde": 0.04, "prespecified": a == "S_predictor" and b == "S_entropy" and panel == "failure"})  # fmt: skip
+            sel_contrasts.append(
+                {
+                    "contrast": f"{a}-vs-{b}",
+                    "hypothesis": "H7",
+                    "model": a,
+                    "reference": b,
+                    "panel": panel,
+                    "group": "all",
+                    "metric": "success",
+                    **iv(value, 0.03),
+                    "p_value": 0.01,
+                    "p_holm": 0.03,
+                    "mde": 0.04,
+                    "prespecified": a == "S_predictor" and b == "S_entropy" and panel == "failure",
+                }
+            )
 
-    advice = [{"snapshot_id": r["snapshot_id"], "suggested_action": r["suggested_action"], "rationale": SENTENCES[1],
-               "diagnosis": "The student acts on an ingredient that it does not hold.", "why_bad": "The carrot is not in the recipe.",
-               "error_type": "planning_error", "confidence": "high", "valid": r["advice_valid"], "teacher": "oracle",
-               "expert_action": r["expert_action"], "unwinnable": r["unwinnable"]} for r in lab.iter_rows(named=True)]  # fmt: skip
+    advice = [
+        {
+            "snapshot_id": r["snapshot_id"],
+            "suggested_action": r["suggested_action"],
+            "rationale": SENTENCES[1],
+            "diagnosis": "The student acts on an ingredient that it does not hold.",
+            "why_bad": "The carrot is not in the recipe.",
+            "error_type": "planning_error",
+            "confidence": "high",
+            "valid": r["advice_valid"],
+            "teacher": "oracle",
+            "expert_action": r["expert_action"],
+            "unwinnable": r["unwinnable"],
+        }
+        for r in lab.iter_rows(named=True)
+    ]
     shared = known["snapshot_id"][0]
-    examples = [{"run": f"Q1_{f}", "example_id": f"x{i}", "snapshot_id": shared, "task_id": known["task_id"][0], "quadrant": "Q1",
-                 "format": f, "prompt": f"goal: prepare the meal\n{SENTENCES[0]}\ntip: {SENTENCES[1]}\n" * 3 + "> ",
-                 "completion": "take red apple from counter"} for i, f in enumerate(FORMATS)]  # fmt: skip
-    budget = [{"run": r, "quadrant": r[:2] if r[0] == "Q" else "all", "format": r.split("_")[1] if r[0] == "Q" else "demo",
-               "examples": 80, "tokens": 21000, "completion_tokens": 900, "target_examples": 80, "difference": 0, "repeated": 3}
-              for r in RUNS]  # fmt: skip
-    training = {"runs": {r: {"examples": 80, "tokens": 21000, "steps": 30, "seconds": 41.0, "loss_first": 1.9, "loss_last": 0.6,
-                             "adapter": f"adapters/{r}", "sha256": "ab" * 32, "probe_shift": 0.21} for r in RUNS}}  # fmt: skip
+    examples = [
+        {
+            "run": f"Q1_{f}",
+            "example_id": f"x{i}",
+            "snapshot_id": shared,
+            "task_id": known["task_id"][0],
+            "quadrant": "Q1",
+            "format": f,
+            "prompt": f"goal: prepare the meal\n{SENTENCES[0]}\ntip: {SENTENCES[1]}\n" * 3 + "> ",
+            "completion": "take red apple from counter",
+        }
+        for i, f in enumerate(FORMATS)
+    ]
+    budget = [
+        {
+            "run": r,
+            "quadrant": r[:2] if r[0] == "Q" else "all",
+            "format": r.split("_")[1] if r[0] == "Q" else "demo",
+            "examples": 80,
+            "tokens": 21000,
+            "completion_tokens": 900,
+            "target_examples": 80,
+            "difference": 0,
+            "repeated": 3,
+        }
+        for r in RUNS
+    ]
+    training = {
+        "runs": {
+            r: {
+                "examples": 80,
+                "tokens": 21000,
+                "steps": 30,
+                "seconds": 41.0,
+                "loss_first": 1.9,
+                "loss_last": 0.6,
+                "adapter": f"adapters/{r}",
+                "sha256": "ab" * 32,
+                "probe_shift": 0.21,
+            }
+            for r in RUNS
+        }
+    }
     return {
         "labeled": lab,
         "thresholds": thresholds(lab),

@@ -1,7 +1,7 @@
 """Every criterion of the protocol and of a healthy run: estimate, interval, threshold, verdict and advice.
 
-Only stored numbers are judged. What cannot be measured with the inputs at hand gets ``passed: None`` and the reason as
-its advice; nothing here raises for a missing input.
+Only stored numbers are judged. What cannot be measured with the inputs at hand gets ``passed: None`` and the
+reason as its advice; nothing here raises for a missing input.
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ from typing import Any
 
 import polars as pl
 
-from teachable.paper.inputs import QUADRANTS, RUNS, Data, Interval, PaperError, intervals, number, record, select, where
+from teachable.paper.inputs import (
+    QUADRANTS,
+    RUNS,
+    Data,
+    Interval,
+    PaperError,
+    intervals,
+    number,
+    record,
+    select,
+    where,
+)
 
 Verdict = tuple[Interval | float, bool]
 FORGETTING = 0.10  # absolute drop of retention that is still accepted; 0.05 is the stretch goal
@@ -24,10 +35,10 @@ GE, LE = "\N{GREATER-THAN OR EQUAL TO}", "\N{LESS-THAN OR EQUAL TO}"
 def criteria(data: Data, *, builtin_student: bool = True) -> list[dict[str, Any]]:
     """One entry a criterion, in the order of the protocol.
 
-    Each has ``id``, ``hypothesis`` (``health`` or H1..H7), ``name``, ``value``, ``low``, ``high`` (null where there is
-    none), ``n``, ``games``, ``threshold`` (text), ``passed`` (true, false, or null when it could not be measured) and
-    ``advice``: what to do about a fail, or why it could not be measured; empty when it passed. ``builtin_student`` adds
-    the band of success that the project's own small student must reach.
+    Each has ``id``, ``hypothesis`` (``health`` or H1..H7), ``name``, ``value``, ``low``, ``high`` (null where
+    there is none), ``n``, ``games``, ``threshold`` (text), ``passed`` (true, false, or null when it could not
+    be measured) and ``advice``: what to do about a fail, or why it could not be measured; empty when it
+    passed. ``builtin_student`` adds the band of success that the project's own small student must reach.
     """
     judge = _Judge(data)
     _health(judge, builtin_student)
@@ -45,19 +56,41 @@ class _Judge:
         self.data = data
         self.entries: list[dict[str, Any]] = []
 
-    def add(self, name: str, hypothesis: str, text: str, threshold: str, advice: str, measure: Callable[[], Verdict]) -> None:
+    def add(
+        self,
+        name: str,
+        hypothesis: str,
+        text: str,
+        threshold: str,
+        advice: str,
+        measure: Callable[[], Verdict],
+    ) -> None:
         entry: dict[str, Any] = {
-            "id": name, "hypothesis": hypothesis, "name": text, "value": None, "low": None, "high": None, "n": None,
-            "games": None, "threshold": threshold, "passed": None, "advice": "",
-        }  # fmt: skip
+            "id": name,
+            "hypothesis": hypothesis,
+            "name": text,
+            "value": None,
+            "low": None,
+            "high": None,
+            "n": None,
+            "games": None,
+            "threshold": threshold,
+            "passed": None,
+            "advice": "",
+        }
         try:
             value, passed = measure()
         except PaperError as error:
             entry["advice"] = f"Not measurable: {error}"
         else:
             if isinstance(value, Interval):
-                entry |= {"value": value.point, "low": _finite(value.low), "high": _finite(value.high), "n": value.n,
-                          "games": value.clusters}  # fmt: skip
+                entry |= {
+                    "value": value.point,
+                    "low": _finite(value.low),
+                    "high": _finite(value.high),
+                    "n": value.n,
+                    "games": value.clusters,
+                }
             else:
                 entry["value"] = float(value)
             entry |= {"passed": bool(passed), "advice": "" if passed else advice}
@@ -83,9 +116,14 @@ def _health(judge: _Judge, builtin: bool) -> None:
         return fraction, fraction == 1.0
 
     judge.add(
-        "restore", "health", "Snapshots restored exactly", "= 1.00",
-        "Open restore_check.json for the tasks that differ; a snapshot that does not restore must not be labelled.", restored,
-    )  # fmt: skip
+        "restore",
+        "health",
+        "Snapshots restored exactly",
+        "= 1.00",
+        "Open restore_check.json for the tasks that differ; a snapshot that does not restore must not be "
+        "labelled.",
+        restored,
+    )
     for quadrant in QUADRANTS:
 
         def counted(quadrant: str = quadrant) -> Verdict:
@@ -93,9 +131,14 @@ def _health(judge: _Judge, builtin: bool) -> None:
             return float(count), count >= SNAPSHOTS
 
         judge.add(
-            f"snapshots_{quadrant}", "health", f"Snapshots in {quadrant}", f"{GE} {SNAPSHOTS}",
-            "Raise tasks.train or snapshots.max_snapshots; with few snapshots every interval of this quadrant is wide.", counted,
-        )  # fmt: skip
+            f"snapshots_{quadrant}",
+            "health",
+            f"Snapshots in {quadrant}",
+            f"{GE} {SNAPSHOTS}",
+            "Raise tasks.train or snapshots.max_snapshots; with few snapshots every interval of this "
+            "quadrant is wide.",
+            counted,
+        )
     if builtin:
 
         def banded() -> Verdict:
@@ -103,30 +146,43 @@ def _health(judge: _Judge, builtin: bool) -> None:
             return value, 0.40 <= value.point <= 0.65
 
         judge.add(
-            "student_success", "health", "Success of the built-in student on test tasks", "0.40 to 0.65",
-            "Outside of this band there are too few failures, or too few successes, to learn from: change builtin.max_steps or the mix "
-            "of families.", banded,
-        )  # fmt: skip
+            "student_success",
+            "health",
+            "Success of the built-in student on test tasks",
+            "0.40 to 0.65",
+            "Outside of this band there are too few failures, or too few successes, to learn from: change "
+            "builtin.max_steps or the mix "
+            "of families.",
+            banded,
+        )
 
     def placebo() -> Verdict:
         value = _one(data, "label_metrics", metric="placebo_gain", group="all")
         return value, abs(value.point) <= PLACEBO
 
     judge.add(
-        "placebo", "health", "Mean gain of the placebo", f"within \N{PLUS-MINUS SIGN}{PLACEBO}",
-        "A patch without content moves the student: check its length and that the student was trained with empty and filled patches.",
+        "placebo",
+        "health",
+        "Mean gain of the placebo",
+        f"within \N{PLUS-MINUS SIGN}{PLACEBO}",
+        "A patch without content moves the student: check its length and that the student was trained with "
+        "empty and filled patches.",
         placebo,
-    )  # fmt: skip
+    )
 
     def content() -> Verdict:
         value = _one(data, "label_metrics", metric="net_mean", group="winnable")
         return value, value.point > 0
 
     judge.add(
-        "content_gain", "health", "Mean net gain of content patches where the expert can win", "> 0",
-        "The student does not use patches: a student from scratch must see them in training; a large one needs a clearer layout.",
+        "content_gain",
+        "health",
+        "Mean net gain of content patches where the expert can win",
+        "> 0",
+        "The student does not use patches: a student from scratch must see them in training; a large one "
+        "needs a clearer layout.",
         content,
-    )  # fmt: skip
+    )
 
     def adapters() -> Verdict:
         runs = record(data, "training_summary", "runs")
@@ -134,10 +190,14 @@ def _health(judge: _Judge, builtin: bool) -> None:
         return float(len(moved)), len(moved) == len(RUNS)
 
     judge.add(
-        "adapters", "health", "Adapters of the matrix that differ from base on a probe", f"= {len(RUNS)}",
-        "An adapter equal to base was not trained or not loaded: see probe_shift and the loss of each run in training_summary.json.",
+        "adapters",
+        "health",
+        "Adapters of the matrix that differ from base on a probe",
+        f"= {len(RUNS)}",
+        "An adapter equal to base was not trained or not loaded: see probe_shift and the loss of each run in "
+        "training_summary.json.",
         adapters,
-    )  # fmt: skip
+    )
 
 
 def _labels_and_patch_test(judge: _Judge) -> None:
@@ -152,10 +212,14 @@ def _labels_and_patch_test(judge: _Judge) -> None:
         return value, value.low > 0
 
     judge.add(
-        "heterogeneity", "H1", "ELP_net at high minus low leverage", "interval above 0",
-        "Teachability does not differ by leverage: look at H1.1 and H1.4 for dead ends, and at the standard errors of L_local.",
+        "heterogeneity",
+        "H1",
+        "ELP_net at high minus low leverage",
+        "interval above 0",
+        "Teachability does not differ by leverage: look at H1.1 and H1.4 for dead ends, and at the standard "
+        "errors of L_local.",
         heterogeneity,
-    )  # fmt: skip
+    )
     for name, goal, text in (("patch_test", 0.3, ""), ("patch_test_stretch", 0.5, ", stretch goal")):
 
         def rank(goal: float = goal) -> Verdict:
@@ -163,28 +227,41 @@ def _labels_and_patch_test(judge: _Judge) -> None:
             return value, value.point >= goal
 
         judge.add(
-            name, "H2", f"Spearman of ELP_net and training effect{text}", f"{GE} {number(goal)}",
-            "Noise in ELP_net and in the effect caps the correlation: raise condition_episodes and similar_tasks before doubting the test.",
+            name,
+            "H2",
+            f"Spearman of ELP_net and training effect{text}",
+            f"{GE} {number(goal)}",
+            "Noise in ELP_net and in the effect caps the correlation: raise condition_episodes and "
+            "similar_tasks before doubting the test.",
             rank,
-        )  # fmt: skip
+        )
 
     def leverage() -> Verdict:
         value = correlation("spearman_L_local")
         return value, value.point < correlation("spearman").point
 
     judge.add(
-        "leverage_rank", "H2", "Spearman of L_local and training effect", "below that of ELP_net",
-        "Leverage alone predicts training as well as the patch test does: the cheaper label may be enough here.", leverage,
-    )  # fmt: skip
+        "leverage_rank",
+        "H2",
+        "Spearman of L_local and training effect",
+        "below that of ELP_net",
+        "Leverage alone predicts training as well as the patch test does: the cheaper label may be enough "
+        "here.",
+        leverage,
+    )
 
     def partial() -> Verdict:
         value = correlation("partial_spearman_ELP_given_L")
         return value, value.low > 0
 
     judge.add(
-        "patch_test_given_leverage", "H2", "Partial Spearman of ELP_net and effect, given L_local", "interval above 0",
-        "The patch test adds nothing certain beyond leverage: enlarge the validation panel.", partial,
-    )  # fmt: skip
+        "patch_test_given_leverage",
+        "H2",
+        "Partial Spearman of ELP_net and effect, given L_local",
+        "interval above 0",
+        "The patch test adds nothing certain beyond leverage: enlarge the validation panel.",
+        partial,
+    )
     for quadrant in QUADRANTS:
 
         def within(quadrant: str = quadrant) -> Verdict:
@@ -192,38 +269,61 @@ def _labels_and_patch_test(judge: _Judge) -> None:
             return value, value.point > 0.2
 
         judge.add(
-            f"patch_test_{quadrant}", "H2", f"Spearman within {quadrant}", "> 0.20",
-            "A quadrant restricts the range of ELP_net: raise panels.validation_per_quadrant and read the interval, not the point.",
+            f"patch_test_{quadrant}",
+            "H2",
+            f"Spearman within {quadrant}",
+            "> 0.20",
+            "A quadrant restricts the range of ELP_net: raise panels.validation_per_quadrant and read the "
+            "interval, not the point.",
             within,
-        )  # fmt: skip
+        )
 
     def median() -> Verdict:
-        value = Interval.of(record(data, "cpt_correlation", "median_net_gain"), "cpt_correlation.median_net_gain")
+        value = Interval.of(
+            record(data, "cpt_correlation", "median_net_gain"), "cpt_correlation.median_net_gain"
+        )
         return value, value.point > 0
 
     judge.add(
-        "median_net_gain", "H2", "Median ELP_net", "> 0",
-        "Most patches do not beat the placebo: read figure A2 and check the advice for wrong or vague actions.", median,
-    )  # fmt: skip
+        "median_net_gain",
+        "H2",
+        "Median ELP_net",
+        "> 0",
+        "Most patches do not beat the placebo: read figure A2 and check the advice for wrong or vague "
+        "actions.",
+        median,
+    )
 
     def validation_placebo() -> Verdict:
-        value = Interval.of(record(data, "cpt_correlation", "mean_placebo_gain"), "cpt_correlation.mean_placebo_gain")
+        value = Interval.of(
+            record(data, "cpt_correlation", "mean_placebo_gain"), "cpt_correlation.mean_placebo_gain"
+        )
         return value, abs(value.point) <= PLACEBO
 
     judge.add(
-        "validation_placebo", "H2", "Mean placebo gain, phase 1b", f"within \N{PLUS-MINUS SIGN}{PLACEBO}",
-        "See the placebo criterion; on a small panel it may be chance, so look at its interval.", validation_placebo,
-    )  # fmt: skip
+        "validation_placebo",
+        "H2",
+        "Mean placebo gain, phase 1b",
+        f"within \N{PLUS-MINUS SIGN}{PLACEBO}",
+        "See the placebo criterion; on a small panel it may be chance, so look at its interval.",
+        validation_placebo,
+    )
 
     def utility() -> Verdict:
-        value = Interval.of(record(data, "cpt_correlation", "utility_Q1_minus_Q2"), "cpt_correlation.utility_Q1_minus_Q2")
+        value = Interval.of(
+            record(data, "cpt_correlation", "utility_Q1_minus_Q2"), "cpt_correlation.utility_Q1_minus_Q2"
+        )
         return value, value.point > 0
 
     judge.add(
-        "utility", "H2", "Training effect in Q1 minus Q2", "> 0",
-        "Uncertain states without leverage taught as much as those with it: check that Q2 and Q4 were not swapped, then the interval.",
+        "utility",
+        "H2",
+        "Training effect in Q1 minus Q2",
+        "> 0",
+        "Uncertain states without leverage taught as much as those with it: check that Q2 and Q4 were not "
+        "swapped, then the interval.",
         utility,
-    )  # fmt: skip
+    )
 
 
 def _training(judge: _Judge) -> None:
@@ -237,63 +337,103 @@ def _training(judge: _Judge) -> None:
         return value, value.low > 0
 
     judge.add(
-        "best_format", "H3", "Best format minus demonstrations, cross-fitted", "interval above 0",
-        "Demonstrations are as good as choosing by quadrant here; figure H3.1 shows how large the cells' intervals are.", formats,
-    )  # fmt: skip
+        "best_format",
+        "H3",
+        "Best format minus demonstrations, cross-fitted",
+        "interval above 0",
+        "Demonstrations are as good as choosing by quadrant here; figure H3.1 shows how large the cells' "
+        "intervals are.",
+        formats,
+    )
 
     def diagonal() -> Verdict:
         value = contrast("transfer_diagonal_minus_off")
         return value, value.point >= 0.10 or value.low > 0
 
     judge.add(
-        "transfer", "H4", "Diagonal minus off-diagonal of the transfer matrix", f"{GE} 0.10, or interval above 0",
-        "What is learned is not specific to quadrants: compare B1_uniform, and enlarge the failure panel before concluding.", diagonal,
-    )  # fmt: skip
+        "transfer",
+        "H4",
+        "Diagonal minus off-diagonal of the transfer matrix",
+        f"{GE} 0.10, or interval above 0",
+        "What is learned is not specific to quadrants: compare B1_uniform, and enlarge the failure panel "
+        "before concluding.",
+        diagonal,
+    )
 
     def recovery() -> Verdict:
         value = contrast("recovery-vs-base")
         return value, value.low > 0
 
     judge.add(
-        "recovery", "H5", "Gain from failure states of the recovery run", "interval above 0",
-        "Check that recovery examples come from snapshots with high L_upper, and the run's loss in training_summary.json.", recovery,
-    )  # fmt: skip
-    for name, limit, text in (("retention", FORGETTING, ""), ("retention_stretch", FORGETTING / 2, ", stretch goal")):
+        "recovery",
+        "H5",
+        "Gain from failure states of the recovery run",
+        "interval above 0",
+        "Check that recovery examples come from snapshots with high L_upper, and the run's loss in "
+        "training_summary.json.",
+        recovery,
+    )
+    for name, limit, text in (
+        ("retention", FORGETTING, ""),
+        ("retention_stretch", FORGETTING / 2, ", stretch goal"),
+    ):
 
         def forgotten(limit: float = limit) -> Verdict:
-            found = intervals(data, "contrasts", "model", reference="base", panel="retention", group="all", metric="success")
+            found = intervals(
+                data, "contrasts", "model", reference="base", panel="retention", group="all", metric="success"
+            )
             worst = min(found.values(), key=lambda value: value.point)
             drop = Interval(-worst.point, -worst.high, -worst.low, worst.n, worst.clusters)
             return drop, drop.point < limit
 
         judge.add(
-            name, "H5", f"Largest drop of retention of any run{text}", f"< {number(limit)}",
-            "Lower the learning rate or the number of epochs, or mix retention examples in; figure H5.2 shows when it is forgotten.",
+            name,
+            "H5",
+            f"Largest drop of retention of any run{text}",
+            f"< {number(limit)}",
+            "Lower the learning rate or the number of epochs, or mix retention examples in; figure H5.2 "
+            "shows when it is forgotten.",
             forgotten,
-        )  # fmt: skip
+        )
 
 
 def _predictor(judge: _Judge) -> None:
     data = judge.data
 
     def against_entropy() -> Verdict:
-        rows = select(data, "predictor_metrics", method="predictor - entropy", target="ELP_net", metric="ndcg_difference")
+        rows = select(
+            data,
+            "predictor_metrics",
+            method="predictor - entropy",
+            target="ELP_net",
+            metric="ndcg_difference",
+        )
         rows = rows.drop_nulls(["point", "k"]).sort("k")
         if rows.is_empty():
-            raise PaperError(f"The input {where('predictor_metrics')} has no ndcg_difference of 'predictor - entropy'.")
+            raise PaperError(
+                f"The input {where('predictor_metrics')} has no ndcg_difference of 'predictor - entropy'."
+            )
         value = Interval.of(rows.row(len(rows) // 2, named=True))
         return value, value.low > 0
 
     judge.add(
-        "predictor_ndcg", "H6", "NDCG@k of the predictor minus entropy, middle k", "interval above 0",
-        "Label more snapshots (figure H6.4 shows whether more would help) or add features.", against_entropy,
-    )  # fmt: skip
+        "predictor_ndcg",
+        "H6",
+        "NDCG@k of the predictor minus entropy, middle k",
+        "interval above 0",
+        "Label more snapshots (figure H6.4 shows whether more would help) or add features.",
+        against_entropy,
+    )
 
     def quality(target: str, metric: str, goal: float) -> Callable[[], Verdict]:
         def measure() -> Verdict:
-            rows = select(data, "predictor_metrics", method="predictor", target=target, metric=metric).drop_nulls("point")
+            rows = select(
+                data, "predictor_metrics", method="predictor", target=target, metric=metric
+            ).drop_nulls("point")
             if rows.is_empty():
-                raise PaperError(f"The input {where('predictor_metrics')} has no {metric} of {target}: the point is null.")
+                raise PaperError(
+                    f"The input {where('predictor_metrics')} has no {metric} of {target}: the point is null."
+                )
             value = Interval.of(rows.sort("train_size", nulls_last=False).row(-1, named=True))
             return value, value.point > goal
 
@@ -305,10 +445,14 @@ def _predictor(judge: _Judge) -> None:
         ("predictor_quadrant", "quadrant", "accuracy", 0.7, "Accuracy of the predicted quadrant"),
     ):
         judge.add(
-            name, "H6", text, f"> {number(goal)}",
-            "Noise in the labels bounds this: compare with the standard errors of the labels and with the oracle features in Tab H6.1.",
+            name,
+            "H6",
+            text,
+            f"> {number(goal)}",
+            "Noise in the labels bounds this: compare with the standard errors of the labels and with the "
+            "oracle features in Tab H6.1.",
             quality(target, metric, goal),
-        )  # fmt: skip
+        )
 
 
 def _selection(judge: _Judge) -> None:
@@ -327,21 +471,34 @@ def _selection(judge: _Judge) -> None:
             return value, value.low > 0
 
         judge.add(
-            name, "H7", text, "interval above 0",
-            "Compare with the oracle in figure H7.1: if it does not gain either, the budget or the panel is too small to tell.", gain,
-        )  # fmt: skip
+            name,
+            "H7",
+            text,
+            "interval above 0",
+            "Compare with the oracle in figure H7.1: if it does not gain either, the budget or the panel is "
+            "too small to tell.",
+            gain,
+        )
 
     def kept() -> Verdict:
         value = paired("S_predictor-vs-S_entropy", "retention")
         return value, value.point >= -0.05
 
     judge.add(
-        "selection_retention", "H7", "Predictor minus entropy, retention", f"{GE} {number(-0.05)}",
-        "The predictor's choice forgets more: see figure H7.2 for the trade-off.", kept,
-    )  # fmt: skip
+        "selection_retention",
+        "H7",
+        "Predictor minus entropy, retention",
+        f"{GE} {number(-0.05)}",
+        "The predictor's choice forgets more: see figure H7.2 for the trade-off.",
+        kept,
+    )
 
 
 def verdicts(entries: list[dict[str, Any]]) -> dict[str, int]:
     """How many criteria passed, failed and could not be measured."""
     marks = pl.Series([entry["passed"] for entry in entries], dtype=pl.Boolean)
-    return {"passed": int(marks.sum() or 0), "failed": int((~marks).sum() or 0), "not_measurable": marks.null_count()}
+    return {
+        "passed": int(marks.sum() or 0),
+        "failed": int((~marks).sum() or 0),
+        "not_measurable": marks.null_count(),
+    }

@@ -1,8 +1,8 @@
 """The logical inputs of figures and tables, and how a module asks for them.
 
-A figure never meets a path: it is handed ``data``, a mapping from the names in :data:`INPUTS` to a Polars frame or to
-the value of a JSON file. The helpers here fetch from that mapping and raise :class:`PaperError`, which names the input
-and the field, where something is missing. Nothing is ever filled in.
+A figure never meets a path: it is handed ``data``, a mapping from the names in :data:`INPUTS` to a Polars
+frame or to the value of a JSON file. The helpers here fetch from that mapping and raise :class:`PaperError`,
+which names the input and the field, where something is missing. Nothing is ever filled in.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class PaperError(TeachableError):
 class Input:
     """One logical input.
 
-    ``path`` is where the workflow keeps it, relative to the results directory. ``schema`` is the name of its schema in
-    :mod:`teachable.tables`, or ``None`` for JSON and for the few tables that are read as they are. ``holds`` says
-    which rows or keys the paper looks for.
+    ``path`` is where the workflow keeps it, relative to the results directory. ``schema`` is the name of its
+    schema in :mod:`teachable.tables`, or ``None`` for JSON and for the few tables that are read as they are.
+    ``holds`` says which rows or keys the paper looks for.
     """
 
     path: str
@@ -68,7 +68,8 @@ INPUTS: dict[str, Input] = {
         "phase1b/cpt_correlation.json",
         None,
         "overall {spearman, pearson, spearman_L_local, partial_spearman_ELP_given_L: interval}, "
-        "per_quadrant {Q: {spearman, pearson}}, utility {Q}, utility_Q1_minus_Q2, median_net_gain, mean_placebo_gain: each an "
+        "per_quadrant {Q: {spearman, pearson}}, utility {Q}, utility_Q1_minus_Q2, median_net_gain, "
+        "mean_placebo_gain: each an "
         "interval, of nulls where it is not defined",
     ),
     "examples": Input("phase2/examples.parquet", "EXAMPLES", "one row a training example and run"),
@@ -81,54 +82,69 @@ INPUTS: dict[str, Input] = {
     "metrics": Input(
         "phase3/metrics.parquet",
         "METRICS",
-        "metric success, repeat_rate, loop_rate, wasted_rate, escape_latency, efficiency; model base and every run; "
+        "metric success, repeat_rate, loop_rate, wasted_rate, escape_latency, efficiency; model base and "
+        "every run; "
         "panel test | failure | retention; group all | Q1..Q4 | family",
     ),
     "contrasts": Input(
         "phase3/contrasts.parquet",
         "CONTRASTS",
-        "metric success; <run>-vs-base on test, failure, retention; on failure also <Q>_<format>-vs-<Q>_demo (group Q), "
-        "best_format-vs-demo (group all, Q), transfer_diagonal_minus_off and transfer_diagonal_minus_off_<format>",
+        "metric success; <run>-vs-base on test, failure, retention; on failure also <Q>_<format>-vs-<Q>_demo "
+        "(group Q), "
+        "best_format-vs-demo (group all, Q), transfer_diagonal_minus_off and "
+        "transfer_diagonal_minus_off_<format>",
     ),
-    "transfer": Input("phase3/transfer.parquet", "TRANSFER", "16 cells for each of demo, contrast, hint, mean"),
+    "transfer": Input(
+        "phase3/transfer.parquet", "TRANSFER", "16 cells for each of demo, contrast, hint, mean"
+    ),
     "mechanistic": Input(
         "phase3/mechanistic.parquet",
         "MECHANISTIC",
         "metric success_from_state | first_action_correct | expert_prob_shift | probe_state_accuracy | "
-        "probe_goal_accuracy (and probe_state_chance, probe_goal_chance); by all | quadrant | elp_bin | route",
+        "probe_goal_accuracy (and probe_state_chance, probe_goal_chance); by all | quadrant | elp_bin | "
+        "route",
     ),
     "checkpoints": Input(
         "phase3/checkpoints.parquet",
         "METRICS",
-        "metric success, panel retention, group all; model base and <run>@<checkpoint> (first | middle | last)",
+        "metric success, panel retention, group all; model base and <run>@<checkpoint> (first | middle | "
+        "last)",
     ),
     "drift": Input("phase3/drift.parquet", "DRIFT", "one row a run, checkpoint and snapshot"),
     "drift_metrics": Input(
         "phase3/drift_metrics.parquet",
         "METRICS",
-        "panel drift, model <run>@<checkpoint>; made by teachable.paper.drift_metrics: ELP_net, spearman_base, "
+        "panel drift, model <run>@<checkpoint>; made by teachable.paper.drift_metrics: ELP_net, "
+        "spearman_base, "
         "route_agreement",
     ),
     "predictions": Input("phase4/predictions.parquet", "PREDICTIONS", "held-out predictions"),
     "predictor_metrics": Input(
         "phase4/metrics.parquet",
         "PREDICTOR_METRICS",
-        "method predictor | tier1 | tier2 | random | entropy | L_local | UxL | oracle_features; metric ndcg | precision (k), "
-        "spearman, r2, mae, macro_f1, accuracy, ece; paired differences as method 'predictor - entropy', metric "
+        "method predictor | tier1 | tier2 | random | entropy | L_local | UxL | oracle_features; metric ndcg "
+        "| precision (k), "
+        "spearman, r2, mae, macro_f1, accuracy, ece; paired differences as method 'predictor - entropy', "
+        "metric "
         "ndcg_difference; smaller train_size for sample efficiency",
     ),
     "calibration": Input("phase4/calibration.parquet", "CALIBRATION", "one row a method, target and bin"),
-    "importance": Input("phase4/importance.parquet", "IMPORTANCE", "one row a target, metric and group of features"),
+    "importance": Input(
+        "phase4/importance.parquet", "IMPORTANCE", "one row a target, metric and group of features"
+    ),
     "confusion": Input("phase4/confusion.parquet", "CONFUSION", "one row a cell"),
     "cost": Input("phase4/cost.parquet", "COST", "one row a method"),
     "selection": Input("phase5/sets.parquet", "SELECTION", "one row a run and chosen snapshot"),
     "selection_metrics": Input(
-        "phase5/metrics.parquet", "METRICS", "metric success; model base and S_*; panel test | failure | retention; group all"
+        "phase5/metrics.parquet",
+        "METRICS",
+        "metric success; model base and S_*; panel test | failure | retention; group all",
     ),
     "selection_contrasts": Input(
         "phase5/contrasts.parquet",
         "CONTRASTS",
-        "metric success; S_*-vs-base, S_predictor-vs-S_entropy, S_entropy-vs-S_random on test, failure, retention",
+        "metric success; S_*-vs-base, S_predictor-vs-S_entropy, S_entropy-vs-S_random on test, failure, "
+        "retention",
     ),
     "criteria": Input("criteria.json", None, "the list that teachable.paper.criteria makes"),
 }
@@ -146,7 +162,9 @@ class Interval:
 
     @classmethod
     def of(cls, row: Mapping[str, Any], name: str = "interval") -> Interval:
-        """From a row or JSON object with the columns of ``tables.INTERVAL``; raises PaperError without a point."""
+        """From a row or JSON object with the columns of ``tables.INTERVAL``; raises PaperError without a
+        point.
+        """
         if not isinstance(row, Mapping) or row.get("point") is None:
             raise PaperError(f"{name} holds no point estimate: run the stage that makes it again.")
 
@@ -154,7 +172,9 @@ class Interval:
             value = row.get(key)
             return math.nan if value is None else float(value)
 
-        return cls(end("point"), end("low"), end("high"), int(row.get("n") or 0), int(row.get("clusters") or 0))
+        return cls(
+            end("point"), end("low"), end("high"), int(row.get("n") or 0), int(row.get("clusters") or 0)
+        )
 
     @classmethod
     def maybe(cls, row: Mapping[str, Any] | None) -> Interval | None:
@@ -196,9 +216,13 @@ def frame(data: Data, name: str, *columns: str) -> pl.DataFrame:
         raise PaperError(f"The input {where(name)} should be a table, but is a {type(value).__name__}.")
     missing = [column for column in columns if column not in value.columns]
     if missing:
-        raise PaperError(f"The input {where(name)} lacks the columns {missing}: it was made by another version.")
+        raise PaperError(
+            f"The input {where(name)} lacks the columns {missing}: it was made by another version."
+        )
     if value.is_empty():
-        raise PaperError(f"The input {where(name)} has no row: the stage that makes it found nothing to measure.")
+        raise PaperError(
+            f"The input {where(name)} has no row: the stage that makes it found nothing to measure."
+        )
     return value
 
 
@@ -209,11 +233,15 @@ def select(data: Data, name: str, **conditions: Any) -> pl.DataFrame:
     """
     rows = frame(data, name, *conditions)
     for column, wanted in conditions.items():
-        test = pl.col(column).is_in(list(wanted)) if _many(wanted) else pl.col(column).eq_missing(pl.lit(wanted))
+        test = (
+            pl.col(column).is_in(list(wanted)) if _many(wanted) else pl.col(column).eq_missing(pl.lit(wanted))
+        )
         rows = rows.filter(test)
     if rows.is_empty():
         asked = ", ".join(f"{c} in {list(w)}" if _many(w) else f"{c} = {w}" for c, w in conditions.items())
-        raise PaperError(f"The input {where(name)} has no row with {asked}: the stage that makes it did not measure it.")
+        raise PaperError(
+            f"The input {where(name)} has no row with {asked}: the stage that makes it did not measure it."
+        )
     return rows
 
 
@@ -231,7 +259,9 @@ def intervals(data: Data, name: str, key: str | Sequence[str], **conditions: Any
             continue
         place = row[keys[0]] if isinstance(key, str) else tuple(row[k] for k in keys)
         if place in found:
-            raise PaperError(f"The input {where(name)} has two rows for {place} with {conditions}: it should have one.")
+            raise PaperError(
+                f"The input {where(name)} has two rows for {place} with {conditions}: it should have one."
+            )
         found[place] = Interval.of(row)
     if not found:
         raise PaperError(f"The input {where(name)} has no estimate with {conditions}: every point is null.")

@@ -4,9 +4,10 @@ Figures never compute an interval, so a stage runs this once over the labelled s
 (schema ``METRICS``, model ``base``, panel ``labeled``). Games are the independent units.
 
 Groups: ``all``; ``winnable`` (p_expert >= 0.5: the expert can still win); the quadrants; the families;
-``d_expert=<bin>``, the depth of recovery; and ``high_L_minus_low_L``, the prespecified contrast of H1 (mean of Q1 and
-Q4 snapshots minus mean of Q2 and Q3). Metrics: means of the labels under their column names, ``net_mean`` (mean of the
-three formats' net gains), ``share_route_<format>``, ``share_profile_<profile>``, and ``spearman:<x>:<y>``.
+``d_expert=<bin>``, the depth of recovery; and ``high_L_minus_low_L``, the prespecified contrast of H1 (mean
+of Q1 and Q4 snapshots minus mean of Q2 and Q3). Metrics: means of the labels under their column names,
+``net_mean`` (mean of the three formats' net gains), ``share_route_<format>``, ``share_profile_<profile>``,
+and ``spearman:<x>:<y>``.
 """
 
 from __future__ import annotations
@@ -21,9 +22,21 @@ from teachable.paper.inputs import FORMATS, QUADRANTS, PaperError
 from teachable.seeds import integer
 
 MEANS = (
-    "U", "L_local", "L_upper", "gap", "p_policy", "p_force", "p_expert", "ELP_net", "ELP_raw", "ELP_net_debiased",
-    "placebo_gain", *(f"raw_{f}" for f in FORMATS), *(f"net_{f}" for f in FORMATS), "net_mean",
-)  # fmt: skip
+    "U",
+    "L_local",
+    "L_upper",
+    "gap",
+    "p_policy",
+    "p_force",
+    "p_expert",
+    "ELP_net",
+    "ELP_raw",
+    "ELP_net_debiased",
+    "placebo_gain",
+    *(f"raw_{f}" for f in FORMATS),
+    *(f"net_{f}" for f in FORMATS),
+    "net_mean",
+)
 PROFILES = ("A_bottleneck", "B_trajectory", "C_deadend", "mixed")
 PAIRS = (
     ("U", "ELP_net"),
@@ -35,7 +48,9 @@ PAIRS = (
 )
 CONTRAST = "high_L_minus_low_L"
 WINNABLE = 0.5
-"""Probability of the expert's success from which a snapshot counts as still to be won (as in recovery depth)."""
+"""Probability of the expert's success from which a snapshot counts as still to be won (as in recovery
+depth).
+"""
 
 
 def label_metrics(
@@ -58,22 +73,33 @@ def label_metrics(
     def add(group: str, metric: str, value: stats.Interval) -> None:
         made.append({"model": "base", "panel": "labeled", "group": group, "metric": metric, **value.row()})
 
-    options = {"level": level, "repetitions": repetitions}
+    options: Any = {"level": level, "repetitions": repetitions}
     for group, part in _groups(rows):
         for metric in (*MEANS, *shares):
             known = part.drop_nulls(metric)
             if len(known):
-                add(group, metric, stats.cluster_bootstrap(
-                    known[metric], known["task_id"], seed=integer(seed, "label_metrics", group, metric), **options
-                ))  # fmt: skip
+                add(
+                    group,
+                    metric,
+                    stats.cluster_bootstrap(
+                        known[metric],
+                        known["task_id"],
+                        seed=integer(seed, "label_metrics", group, metric),
+                        **options,
+                    ),
+                )
         for x, y in PAIRS:
             known = part.drop_nulls([x, y])
             if len(known) > 2:
                 metric = f"spearman:{x}:{y}"
                 value = stats.correlation(
-                    known[x], known[y], known["task_id"], kind="spearman",
-                    seed=integer(seed, "label_metrics", group, metric), **options,
-                )  # fmt: skip
+                    known[x],
+                    known[y],
+                    known["task_id"],
+                    kind="spearman",
+                    seed=integer(seed, "label_metrics", group, metric),
+                    **options,
+                )
                 if value.row()["point"] is not None:
                     add(group, metric, value)
     for metric in ("ELP_net", "net_mean"):
@@ -82,9 +108,13 @@ def label_metrics(
         )
         if known["side"].n_unique() == 2:
             value, _, _ = stats.group_contrast(
-                known[metric], known["side"], known["task_id"], {"high": 1.0, "low": -1.0},
-                seed=integer(seed, "label_metrics", CONTRAST, metric), **options,
-            )  # fmt: skip
+                known[metric],
+                known["side"],
+                known["task_id"],
+                {"high": 1.0, "low": -1.0},
+                seed=integer(seed, "label_metrics", CONTRAST, metric),
+                **options,
+            )
             add(CONTRAST, metric, value)
     return tables.conform(pl.DataFrame(made, schema=dict(tables.METRICS)), tables.METRICS, "label_metrics")
 

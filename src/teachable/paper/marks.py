@@ -1,4 +1,6 @@
-"""The few marks all figures share: points with whiskers, annotated matrices, frontiers, labels that keep apart."""
+"""The few marks all figures share: points with whiskers, annotated matrices, frontiers, labels that keep
+apart.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def whisker(
     hollow: bool = False,
     label: str | None = None,
 ) -> None:
-    """A point with its stored interval at ``place`` on the category axis; no whisker where there is no interval."""
+    """A point with its stored interval at ``place`` on the category axis; no whisker where there is no
+    interval.
+    """
     ends = (value.low, value.high)
     if not any(math.isnan(end) for end in ends):
         spots = (place, place)
@@ -37,10 +41,17 @@ def whisker(
         axes.plot(xs, ys, color=colour, linewidth=1.1, solid_capstyle="butt", zorder=3)
     x, y = (value.point, place) if horizontal else (place, value.point)
     axes.plot(
-        [x], [y], marker, color=colour, markersize=size, markerfacecolor="white" if hollow else colour,
-        markeredgecolor=colour if hollow else "white", markeredgewidth=1.0 if hollow else 0.5, zorder=4,
+        [x],
+        [y],
+        marker,
+        color=colour,
+        markersize=size,
+        markerfacecolor="white" if hollow else colour,
+        markeredgecolor=colour if hollow else "white",
+        markeredgewidth=1.0 if hollow else 0.5,
+        zorder=4,
         label=label,
-    )  # fmt: skip
+    )
 
 
 def grouped(
@@ -59,7 +70,9 @@ def grouped(
         for offset, item in zip(offsets, series, strict=True):
             found = value(group, item)
             if found is not None:
-                whisker(axes, at + float(offset), found, colour=colour[item], marker=(marker or {}).get(item, "o"))
+                whisker(
+                    axes, at + float(offset), found, colour=colour[item], marker=(marker or {}).get(item, "o")
+                )
     axes.set_xticks(range(len(groups)), list(groups))
     axes.set_xlim(-0.6, len(groups) - 0.4)
 
@@ -74,9 +87,19 @@ def forest(
     digits: int = 2,
     values: bool = True,
 ) -> None:
-    """Horizontal whiskers, first row on top, the numbers at the right end of the row; hollow where 0 is inside."""
+    """Horizontal whiskers, first row on top, the numbers at the right end of the row; hollow where 0 is
+    inside.
+    """
     for at, (item, value) in enumerate(rows):
-        whisker(axes, at, value, colour=colour(item), marker=marker(item), horizontal=True, hollow=not value.excludes_zero)
+        whisker(
+            axes,
+            at,
+            value,
+            colour=colour(item),
+            marker=marker(item),
+            horizontal=True,
+            hollow=not value.excludes_zero,
+        )
     axes.set_yticks(range(len(rows)), [label(item) for item, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     style.grid(axes, "x")
@@ -86,10 +109,16 @@ def forest(
     if values:
         for at, (_, value) in enumerate(rows):
             axes.annotate(
-                number(value.point, digits, signed=True), (1, at), xycoords=axes.get_yaxis_transform(), xytext=(3, 0),
-                textcoords="offset points", va="center", fontsize=6, color=style.INK,
+                number(value.point, digits, signed=True),
+                (1, at),
+                xycoords=axes.get_yaxis_transform(),
+                xytext=(3, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=6,
+                color=style.INK,
                 annotation_clip=False,
-            )  # fmt: skip
+            )
 
 
 def matrix(
@@ -105,8 +134,8 @@ def matrix(
 ) -> Any:
     """A heat map of changes: the point, its interval below, a dot where the interval excludes 0.
 
-    Colours are symmetric about 0 up to ``limit`` (default: the largest absolute point, at least 0.05). A cell that was
-    not measured is hatched. Returns the image for a colour bar.
+    Colours are symmetric about 0 up to ``limit`` (default: the largest absolute point, at least 0.05). A cell
+    that was not measured is hatched. Returns the image for a colour bar.
     """
     known = [abs(cell.point) for cell in cells.values()]
     limit = limit or max([0.05, *known])
@@ -121,19 +150,52 @@ def matrix(
         for j, column in enumerate(columns):
             cell = cells.get((row, column))
             if cell is None:
-                axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor="white", edgecolor=style.FAINT, hatch="////", linewidth=0))
+                axes.add_patch(
+                    Rectangle(
+                        (j - 0.5, i - 0.5),
+                        1,
+                        1,
+                        facecolor="white",
+                        edgecolor=style.FAINT,
+                        hatch="////",
+                        linewidth=0,
+                    )
+                )
                 continue
             ink = "white" if abs(cell.point) > 0.72 * limit else style.INK
-            axes.text(j, i - 0.1, number(cell.point, digits, signed=True), ha="center", va="center",
-                      fontsize=6.2 if small else 8, fontweight="bold", color=ink)  # fmt: skip
+            axes.text(
+                j,
+                i - 0.1,
+                number(cell.point, digits, signed=True),
+                ha="center",
+                va="center",
+                fontsize=6.2 if small else 8,
+                fontweight="bold",
+                color=ink,
+            )
             if not math.isnan(cell.low):
-                axes.text(j, i + 0.22, f"{number(cell.low, digits)} to {number(cell.high, digits)}", ha="center",
-                          va="center", fontsize=(3.9 if len(columns) > 3 else 4.6) if small else 5.4, color=ink)  # fmt: skip
+                axes.text(
+                    j,
+                    i + 0.22,
+                    f"{number(cell.low, digits)} to {number(cell.high, digits)}",
+                    ha="center",
+                    va="center",
+                    fontsize=(3.9 if len(columns) > 3 else 4.6) if small else 5.4,
+                    color=ink,
+                )
             if cell.excludes_zero:
                 axes.plot([j + 0.4], [i - 0.36], "o", color=ink, markersize=2.2 if small else 2.8)
             if outline(row, column):
                 axes.add_patch(
-                    Rectangle((j - 0.47, i - 0.46), 0.94, 0.92, fill=False, edgecolor=style.INK, linewidth=1.1, zorder=5)
+                    Rectangle(
+                        (j - 0.47, i - 0.46),
+                        0.94,
+                        0.92,
+                        fill=False,
+                        edgecolor=style.INK,
+                        linewidth=1.1,
+                        zorder=5,
+                    )
                 )
     axes.set_xticks(range(len(columns)), [style.name(c) for c in columns])
     axes.set_yticks(range(len(rows)), [style.name(r) for r in rows])
@@ -157,7 +219,9 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def staircase(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
-    """The frontier through ``points`` (from :func:`pareto`, by increasing x): each step is what is attainable."""
+    """The frontier through ``points`` (from :func:`pareto`, by increasing x): each step is what is
+    attainable.
+    """
     if not points:
         return
     xs, ys = zip(*points, strict=True)
@@ -165,15 +229,20 @@ def staircase(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
 
 
 def label_points(
-    axes: Axes, points: Sequence[tuple[float, float]], texts: Sequence[str], *, obstacles: Sequence[tuple[float, float]] = (),
-    colours: Sequence[str] | None = None, size: float = 6.0,
-) -> None:  # fmt: skip
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[str],
+    *,
+    obstacles: Sequence[tuple[float, float]] = (),
+    colours: Sequence[str] | None = None,
+    size: float = 6.0,
+) -> None:
     """Name points directly, each at the free one of eight places around it (greedy, in order).
 
-    Call it when limits are set. Widths are estimated from the number of characters, so no renderer is needed and the
-    result does not depend on the device.
+    Call it when limits are set. Widths are estimated from the number of characters, so no renderer is needed
+    and the result does not depend on the device.
     """
-    figure = axes.get_figure()
+    figure = axes.get_figure(root=True)
     if figure is None:
         return
     box = axes.get_position()
@@ -187,9 +256,15 @@ def label_points(
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in map(spot, [*points, *obstacles])]
     gap = 5.0
     sides = (
-        (gap, 0, "left", "center"), (-gap, 0, "right", "center"), (0, gap, "center", "bottom"), (0, -gap, "center", "top"),
-        (gap, gap, "left", "bottom"), (-gap, gap, "right", "bottom"), (gap, -gap, "left", "top"), (-gap, -gap, "right", "top"),
-    )  # fmt: skip
+        (gap, 0, "left", "center"),
+        (-gap, 0, "right", "center"),
+        (0, gap, "center", "bottom"),
+        (0, -gap, "center", "top"),
+        (gap, gap, "left", "bottom"),
+        (-gap, gap, "right", "bottom"),
+        (gap, -gap, "left", "top"),
+        (-gap, -gap, "right", "top"),
+    )
     for at, (point, text) in enumerate(zip(points, texts, strict=True)):
         length, height = 0.58 * size * len(text), 1.2 * size
         x, y = spot(point)
@@ -208,9 +283,17 @@ def label_points(
         _, (dx, dy, ha, va), area = best
         taken.append(area)
         axes.annotate(
-            text, point, xytext=(dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=size, zorder=6,
-            color=colours[at] if colours else style.INK, path_effects=style.HALO,
-        )  # fmt: skip
+            text,
+            point,
+            xytext=(dx, dy),
+            textcoords="offset points",
+            ha=ha,
+            va=va,
+            fontsize=size,
+            zorder=6,
+            color=colours[at] if colours else style.INK,
+            path_effects=style.HALO,
+        )
 
 
 def spread(values: Sequence[float], gap: float) -> list[float]:
@@ -234,21 +317,34 @@ def spread(values: Sequence[float], gap: float) -> list[float]:
 
 
 def jitter(count: int, width: float) -> np.ndarray:
-    """Offsets ``[count]`` in ±width/2 that fill it evenly and are the same every time (golden-ratio sequence)."""
+    """Offsets ``[count]`` in ±width/2 that fill it evenly and are the same every time (golden-ratio
+    sequence).
+    """
     return ((np.arange(count) * 0.6180339887498949) % 1.0 - 0.5) * width
 
 
 def keys(axes: Axes, entries: Sequence[tuple[str, str, str]], **options: Any) -> None:
     """A legend of markers: (label, colour, marker)."""
     handles = [
-        Line2D([], [], linestyle="", marker=marker, color=colour, markersize=4, markeredgecolor="white", markeredgewidth=0.4)
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker=marker,
+            color=colour,
+            markersize=4,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+        )
         for _, colour, marker in entries
     ]
     axes.legend(handles, [label for label, _, _ in entries], **options)
 
 
 def wrap(text: str, width: int, lines: int) -> str:
-    """``text`` in at most ``lines`` lines of ``width`` characters; an ellipsis says that something was cut."""
+    """``text`` in at most ``lines`` lines of ``width`` characters; an ellipsis says that something was
+    cut.
+    """
     found = textwrap.wrap(" ".join(text.split()), width) or [""]
     if len(found) > lines:
         found = found[:lines]

@@ -1,7 +1,7 @@
 """From a registry entry to files: draw a figure, make a table, and save each in both its formats.
 
-Bytes are reproducible: no dates or library versions in the metadata, fonts embedded as TrueType subsets, files
-written to a temporary name and renamed.
+Bytes are reproducible: no dates or library versions in the metadata, fonts embedded as TrueType subsets,
+files written to a temporary name and renamed.
 """
 
 from __future__ import annotations
@@ -22,14 +22,18 @@ DPI = 220  # of the PNG; the PDF is vector
 
 
 def draw(item: str, data: Data) -> Figure:
-    """The figure ``item`` (for example ``h1_1``) from its inputs. Raises PaperError where an input is missing."""
+    """The figure ``item`` (for example ``h1_1``) from its inputs. Raises PaperError where an input is
+    missing.
+    """
     with style.theme():
-        return items.module("figures", item).draw(data)
+        drawn: Figure = items.module("figures", item).draw(data)
+    return drawn
 
 
 def make(item: str, data: Data) -> pl.DataFrame:
     """The table ``item`` with numeric columns, as it goes to CSV."""
-    return items.module("tables", item).make(data)
+    made: pl.DataFrame = items.module("tables", item).make(data)
+    return made
 
 
 def headings(item: str) -> dict[str, str]:
@@ -37,7 +41,9 @@ def headings(item: str) -> dict[str, str]:
     return dict(items.module("tables", item).HEADINGS)
 
 
-def figure_bytes(figure: Figure, *, dpi: int = DPI, formats: tuple[str, ...] = ("pdf", "png")) -> dict[str, bytes]:
+def figure_bytes(
+    figure: Figure, *, dpi: int = DPI, formats: tuple[str, ...] = ("pdf", "png")
+) -> dict[str, bytes]:
     """The figure in each format. The same figure gives the same bytes."""
     metadata: dict[str, dict[str, str | None]] = {
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -60,7 +66,13 @@ def save_figure(figure: Figure, pdf: Path | str, png: Path | str, *, dpi: int = 
 
 
 def save_table(
-    frame: pl.DataFrame, heads: Mapping[str, str], tex: Path | str, csv: Path | str, *, caption: str, label: str
+    frame: pl.DataFrame,
+    heads: Mapping[str, str],
+    tex: Path | str,
+    csv: Path | str,
+    *,
+    caption: str,
+    label: str,
 ) -> None:
     """Write LaTeX (booktabs; formatted) and CSV (every column, full precision), each atomically."""
     _write(Path(csv), frame.write_csv().encode())
@@ -68,7 +80,8 @@ def save_table(
 
 
 def cells(frame: pl.DataFrame, heads: Mapping[str, str]) -> list[list[str]]:
-    """The printed rows. A column with companions ``<name>_low`` and ``<name>_high`` becomes ``0.12 [0.05, 0.20]``.
+    """The printed rows. A column with companions ``<name>_low`` and ``<name>_high`` becomes ``0.12 [0.05,
+    0.20]``.
 
     Numbers have two decimals, p-values three (below 0.001 said so); null is an en dash.
     """
@@ -133,7 +146,7 @@ def _cell(row: Mapping[str, object], column: str) -> str:
         return f"{value:,}"
     if not isinstance(value, float):
         return str(value)
-    if column.startswith("p_value") or column.startswith("p_holm"):
+    if column.startswith(("p_value", "p_holm")):
         return "<0.001" if value < 0.001 else f"{value:.3f}"
     low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
     if isinstance(low, float) and isinstance(high, float) and not (math.isnan(low) or math.isnan(high)):

@@ -85,7 +85,9 @@ DIVERGING = LinearSegmentedColormap.from_list(
     "teachable_diverging", ["#2B5C8A", "#7FA8C9", "#F4F4F2", "#E9A27C", "#A63A1E"]
 )
 """Blue (harm) over near-white (nothing) to red-orange (gain)."""
-SEQUENTIAL = LinearSegmentedColormap.from_list("teachable_sequential", ["#F7F8FA", "#9CC3DC", "#1F5F8B", "#0B2B45"])
+SEQUENTIAL = LinearSegmentedColormap.from_list(
+    "teachable_sequential", ["#F7F8FA", "#9CC3DC", "#1F5F8B", "#0B2B45"]
+)
 
 
 def name(thing: str) -> str:
@@ -159,10 +161,12 @@ RC: dict[str, Any] = {
 
 @contextmanager
 def theme() -> Iterator[None]:
-    """Draw and save inside of this: matplotlib's defaults with :data:`RC`, whatever the user's own settings are."""
+    """Draw and save inside of this: matplotlib's defaults with :data:`RC`, whatever the user's own settings
+    are.
+    """
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(RC)
+        mpl.rcParams.update(RC)  # type: ignore[arg-type]
         yield
 
 
@@ -200,9 +204,27 @@ def threshold(axes: Axes, value: float, axis: str = "y", text: str = "", *, left
     """A dashed line at a criterion's threshold, with its name at one end."""
     if axis == "y":
         axes.axhline(value, color=ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
-        axes.annotate(text, (0 if left else 1, value), xycoords=axes.get_yaxis_transform(), xytext=(2 if left else 0, 2),
-                      textcoords="offset points", ha="left" if left else "right", va="bottom", color=ACCENT, fontsize=5.8)
+        axes.annotate(
+            text,
+            (0 if left else 1, value),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(2 if left else 0, 2),
+            textcoords="offset points",
+            ha="left" if left else "right",
+            va="bottom",
+            color=ACCENT,
+            fontsize=5.8,
+        )
     else:
         axes.axvline(value, color=ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
-        axes.annotate(text, (value, 1), xycoords=axes.get_xaxis_transform(), xytext=(2, 0),
-                      textcoords="offset points", ha="left", va="bottom", color=ACCENT, fontsize=5.8)
+        axes.annotate(
+            text,
+            (value, 1),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(2, 0),
+            textcoords="offset points",
+            ha="left",
+            va="bottom",
+            color=ACCENT,
+            fontsize=5.8,
+        )

@@ -20,13 +20,29 @@ def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 2.6)
     axes.axhspan(-TOLERANCE, TOLERANCE, color=style.GRID, linewidth=0, zorder=0)
     style.zero(axes)
-    marks.grouped(axes, groups, tuple(COLUMNS), lambda group, kind: found.get((group, COLUMNS[kind])), colour=COLOURS,
-                  marker=MARKERS, width=0.54)  # fmt: skip
-    axes.set_xticks(range(len(groups)), [{"winnable": "expert\ncan win"}.get(group, group) for group in groups])
+    marks.grouped(
+        axes,
+        groups,
+        tuple(COLUMNS),
+        lambda group, kind: found.get((group, COLUMNS[kind])),
+        colour=COLOURS,
+        marker=MARKERS,
+        width=0.54,
+    )
+    axes.set_xticks(
+        range(len(groups)), [{"winnable": "expert\ncan win"}.get(group, group) for group in groups]
+    )
     axes.tick_params(axis="x", length=0)
     axes.axvline(1.5 if "winnable" in groups else 0.5, color=style.FAINT, linewidth=0.6)
     axes.set_ylabel("change in success over no patch")
-    marks.keys(axes, [(kind, COLOURS[kind], MARKERS[kind]) for kind in COLUMNS], loc="upper center", bbox_to_anchor=(0.45, 1.12),
-               ncols=4, columnspacing=1.0, handletextpad=0.1)  # fmt: skip
+    marks.keys(
+        axes,
+        [(kind, COLOURS[kind], MARKERS[kind]) for kind in COLUMNS],
+        loc="upper center",
+        bbox_to_anchor=(0.45, 1.12),
+        ncols=4,
+        columnspacing=1.0,
+        handletextpad=0.1,
+    )
     style.footnote(figure, f"{interval_note(found.values(), 'snapshots')}; band: plus and minus {TOLERANCE}")
     return figure

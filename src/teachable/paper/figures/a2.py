@@ -17,9 +17,15 @@ def draw(data: Data) -> Figure:
     rows = frame(data, "examples", "snapshot_id", "format", "prompt", "completion", "quadrant")
     # The snapshot that was used in most formats, the first by name among equals.
     choice = (
-        rows.group_by("snapshot_id").agg(pl.col("format").n_unique()).sort(["format", "snapshot_id"], descending=[True, False])
+        rows.group_by("snapshot_id")
+        .agg(pl.col("format").n_unique())
+        .sort(["format", "snapshot_id"], descending=[True, False])
     )["snapshot_id"][0]
-    part = rows.filter(pl.col("snapshot_id") == choice).sort("run", "example_id").unique("format", keep="first", maintain_order=True)
+    part = (
+        rows.filter(pl.col("snapshot_id") == choice)
+        .sort("run", "example_id")
+        .unique("format", keep="first", maintain_order=True)
+    )
     kinds = ordered(part["format"], FORMATS)
     bodies = {kind: _cut(part.filter(format=kind)["prompt"][0]) for kind in kinds}
     tall = max(len(body) for body in bodies.values())
@@ -31,11 +37,23 @@ def draw(data: Data) -> Figure:
         axes.plot([0, 1], [-0.6, -0.6], color=colour, linewidth=2, clip_on=False)
         axes.set_title(kind, color=colour)
         for at, line in enumerate(bodies[kind]):
-            axes.text(0, at + 0.5, line, family="DejaVu Sans Mono", fontsize=4.6, va="center", parse_math=False)
-        axes.text(0, tall + 1.4, marks.wrap(part.filter(format=kind)["completion"][0], 44, 2), fontsize=5.6, fontweight="bold",
-                  va="top", color=colour, parse_math=False)  # fmt: skip
+            axes.text(
+                0, at + 0.5, line, family="DejaVu Sans Mono", fontsize=4.6, va="center", parse_math=False
+            )
+        axes.text(
+            0,
+            tall + 1.4,
+            marks.wrap(part.filter(format=kind)["completion"][0], 44, 2),
+            fontsize=5.6,
+            fontweight="bold",
+            va="top",
+            color=colour,
+            parse_math=False,
+        )
     quadrant = part["quadrant"][0]
-    style.footnote(figure, f"snapshot {choice} ({quadrant}); below in bold: the completion, which alone carries the loss")
+    style.footnote(
+        figure, f"snapshot {choice} ({quadrant}); below in bold: the completion, which alone carries the loss"
+    )
     return figure
 
 

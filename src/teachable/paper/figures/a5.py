@@ -19,14 +19,20 @@ MEASURES = {
 def draw(data: Data) -> Figure:
     found = intervals(data, "mechanistic", ("model", "by", "group", "metric"), metric=list(MEASURES))
     levels = intervals(data, "mechanistic", ("model", "by", "metric"), by="all")
-    chance = {m: levels["base", "all", c].point for m in MEASURES if ("base", "all", c := m.replace("accuracy", "chance")) in levels and c != m}
+    chance = {
+        m: levels["base", "all", c].point
+        for m in MEASURES
+        if ("base", "all", c := m.replace("accuracy", "chance")) in levels and c != m
+    }
     whole = {(model, metric): v for (model, by, _, metric), v in found.items() if by == "all"}
     if not whole:
         raise PaperError(f"The input {where('mechanistic')} has no row with by = all.")
     measures = [metric for metric in MEASURES if any(m == metric for _, m in whole)]
     runs = [m for m in ordered({model for model, _ in whole}, (*RUNS, "recovery", "base")) if m != "base"]
     figure = style.figure(style.PAGE, 2.6 + 0.13 * max(4, len(runs)))
-    grid = figure.subplots(2, len(measures), height_ratios=(0.13 * max(4, len(runs)) + 0.4, 1.5), squeeze=False)
+    grid = figure.subplots(
+        2, len(measures), height_ratios=(0.13 * max(4, len(runs)) + 0.4, 1.5), squeeze=False
+    )
     for at, metric in enumerate(measures):
         upper, lower = grid[0][at], grid[1][at]
         base = whole.get(("base", metric))
@@ -39,8 +45,15 @@ def draw(data: Data) -> Figure:
             upper.axvline(chance[metric], color=style.ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
         for row, run in enumerate(runs):
             if (run, metric) in whole:
-                marks.whisker(upper, row, whole[run, metric], colour=style.model_colour(run), marker=style.model_marker(run),
-                              horizontal=True, size=4)  # fmt: skip
+                marks.whisker(
+                    upper,
+                    row,
+                    whole[run, metric],
+                    colour=style.model_colour(run),
+                    marker=style.model_marker(run),
+                    horizontal=True,
+                    size=4,
+                )
         upper.set_ylim(len(runs) - 0.4, -0.6)
         upper.set_yticks(range(len(runs)), [style.name(run) for run in runs] if at == 0 else [""] * len(runs))
         upper.tick_params(axis="y", length=0)
@@ -52,8 +65,15 @@ def draw(data: Data) -> Figure:
             for shift, model in ((-0.14, "base"), (0.14, f"{quadrant}_demo")):
                 value = found.get((model, "quadrant", quadrant, metric))
                 if value is not None:
-                    marks.whisker(lower, k + shift, value, colour=colour, hollow=model == "base", size=4,
-                                  marker=style.QUADRANT_MARKER[quadrant])  # fmt: skip
+                    marks.whisker(
+                        lower,
+                        k + shift,
+                        value,
+                        colour=colour,
+                        hollow=model == "base",
+                        size=4,
+                        marker=style.QUADRANT_MARKER[quadrant],
+                    )
         style.grid(lower)
         lower.set_xticks(range(4), QUADRANTS)
         lower.set_xlim(-0.5, 3.5)
@@ -63,7 +83,8 @@ def draw(data: Data) -> Figure:
     grid[1][0].set_ylabel("by quadrant")
     style.footnote(
         figure,
-        f"{interval_note(whole.values(), 'snapshots')}; above: line and band are the base student, dashed chance; below: hollow base, filled the run "
+        f"{interval_note(whole.values(), 'snapshots')}; above: line and band are the base student, dashed "
+        "chance; below: hollow base, filled the run "
         "trained on demonstrations of that quadrant",
     )
     return figure

@@ -23,14 +23,20 @@ def draw(data: Data) -> Figure:
     bar.ax.set_title("ELP$_{net}$", fontsize=6.5, fontweight="normal", loc="left", pad=4)
     bar.ax.tick_params(length=0)
     rows = labelled(data, "U", "L_local", "ELP_net")
-    style.footnote(figure, f"{count_note(rows)}; measure of U: {record(data, 'thresholds', 'measure').replace('_', ' ')}, nats")
+    style.footnote(
+        figure,
+        f"{count_note(rows)}; measure of U: {record(data, 'thresholds', 'measure').replace('_', ' ')}, nats",
+    )
     return figure
 
 
 def panel(axes: Axes, data: Data, *, brief: bool = False) -> Any:
     """Draw into ``axes`` (``brief``: shorter names); returns the points, for a colour bar."""
     rows = labelled(data, "U", "L_local", "L_local_se", "ELP_net").sort("ELP_net")
-    cuts = {key: [float(record(data, "thresholds", key, end)) for end in ("low", "high")] for key in ("U", "L_local")}
+    cuts = {
+        key: [float(record(data, "thresholds", key, end)) for end in ("low", "high")]
+        for key in ("U", "L_local")
+    }
     u, leverage = rows["U"].to_numpy(), rows["L_local"].to_numpy()
     limit = max(0.1, float(np.quantile(np.abs(rows["ELP_net"].to_numpy()), 0.98)))
     x0, x1 = _limits(u, cuts["U"])
@@ -39,27 +45,62 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> Any:
         left, right = (cuts["U"][1], x1) if high_u else (x0, cuts["U"][0])
         low, high = (cuts["L_local"][1], y1) if high_l else (y0, cuts["L_local"][0])
         colour = style.QUADRANT_COLOUR[quadrant]
-        axes.add_patch(Rectangle((left, low), right - left, high - low, facecolor=colour, alpha=0.07, linewidth=0, zorder=0))
+        axes.add_patch(
+            Rectangle(
+                (left, low), right - left, high - low, facecolor=colour, alpha=0.07, linewidth=0, zorder=0
+            )
+        )
         count = int((rows["quadrant"] == quadrant).sum())
         axes.annotate(
-            f"{quadrant}  n = {count:,}" if brief else f"{quadrant}  {style.QUADRANT_NAME[quadrant]}\nn = {count:,}", (high_u, high_l), xycoords="axes fraction",
-            xytext=(-3 if high_u else 3, -3 if high_l else 3), textcoords="offset points", color=colour, fontsize=5.8,
-            ha="right" if high_u else "left", va="top" if high_l else "bottom", fontweight="bold", zorder=6,
+            f"{quadrant}  n = {count:,}"
+            if brief
+            else f"{quadrant}  {style.QUADRANT_NAME[quadrant]}\nn = {count:,}",
+            (high_u, high_l),
+            xycoords="axes fraction",
+            xytext=(-3 if high_u else 3, -3 if high_l else 3),
+            textcoords="offset points",
+            color=colour,
+            fontsize=5.8,
+            ha="right" if high_u else "left",
+            va="top" if high_l else "bottom",
+            fontweight="bold",
+            zorder=6,
             bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.2},
-        )  # fmt: skip
+        )
     size = float(np.clip(2600 / len(rows), 5, 26))
     points = axes.scatter(
-        u, leverage, c=rows["ELP_net"].to_numpy(), cmap=style.DIVERGING, vmin=-limit, vmax=limit, s=size,
-        edgecolors=style.INK, linewidths=0.25, zorder=3,
-    )  # fmt: skip
+        u,
+        leverage,
+        c=rows["ELP_net"].to_numpy(),
+        cmap=style.DIVERGING,
+        vmin=-limit,
+        vmax=limit,
+        s=size,
+        edgecolors=style.INK,
+        linewidths=0.25,
+        zorder=3,
+    )
     for value in sorted(set(cuts["U"])):
         axes.axvline(value, color=style.MUTED, linewidth=0.6, zorder=1)
     for value in sorted(set(cuts["L_local"])):
         axes.axhline(value, color=style.MUTED, linewidth=0.6, zorder=1)
     error = float(rows["L_local_se"].median())  # type: ignore[arg-type]
-    axes.errorbar([x1 - 0.04 * (x1 - x0)], [(cuts["L_local"][1] + y1) / 2], yerr=error, color=style.INK, linewidth=0.8, capsize=2)
-    axes.annotate("median\ns.e.", (x1 - 0.06 * (x1 - x0), (cuts["L_local"][1] + y1) / 2), ha="right", va="center", fontsize=5.4,
-                  color=style.MUTED)  # fmt: skip
+    axes.errorbar(
+        [x1 - 0.04 * (x1 - x0)],
+        [(cuts["L_local"][1] + y1) / 2],
+        yerr=error,
+        color=style.INK,
+        linewidth=0.8,
+        capsize=2,
+    )
+    axes.annotate(
+        "median\ns.e.",
+        (x1 - 0.06 * (x1 - x0), (cuts["L_local"][1] + y1) / 2),
+        ha="right",
+        va="center",
+        fontsize=5.4,
+        color=style.MUTED,
+    )
     axes.set(xlim=(x0, x1), ylim=(y0, y1), xlabel="uncertainty U (nats)", ylabel="local leverage $L_{local}$")
     return points
 

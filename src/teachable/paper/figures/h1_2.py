@@ -10,24 +10,52 @@ from teachable.paper.inputs import QUADRANTS, Data, count_note, intervals, label
 
 def draw(data: Data) -> Figure:
     rows = labelled(data, "ELP_net")
-    means = intervals(data, "label_metrics", ("metric", "group"), metric=["ELP_net", "ELP_net_debiased"], group=list(QUADRANTS))
+    means = intervals(
+        data,
+        "label_metrics",
+        ("metric", "group"),
+        metric=["ELP_net", "ELP_net_debiased"],
+        group=list(QUADRANTS),
+    )
     figure, axes = style.single(style.COLUMN, 2.7)
     style.zero(axes)
     for at, quadrant in enumerate(QUADRANTS):
         values = rows.filter(quadrant=quadrant).sort("snapshot_id")["ELP_net"]
-        axes.scatter(at - 0.12 + marks.jitter(len(values), 0.42), values, s=5, color=style.QUADRANT_COLOUR[quadrant], alpha=0.45,
-                     linewidths=0, zorder=2)  # fmt: skip
+        axes.scatter(
+            at - 0.12 + marks.jitter(len(values), 0.42),
+            values,
+            s=5,
+            color=style.QUADRANT_COLOUR[quadrant],
+            alpha=0.45,
+            linewidths=0,
+            zorder=2,
+        )
         for offset, metric in ((0.24, "ELP_net"), (0.36, "ELP_net_debiased")):
             if (metric, quadrant) in means:
-                marks.whisker(axes, at + offset, means[metric, quadrant], colour=style.INK, hollow=metric != "ELP_net")
+                marks.whisker(
+                    axes, at + offset, means[metric, quadrant], colour=style.INK, hollow=metric != "ELP_net"
+                )
         if ("ELP_net", quadrant) in means:
             value = means["ELP_net", quadrant]
-            axes.annotate(f"{value.point:.2f}", (at + 0.26, max(value.point, value.high)), xytext=(0, 3), textcoords="offset points",
-                          ha="center", fontsize=6.5, fontweight="bold", path_effects=style.HALO, zorder=5)  # fmt: skip
-    axes.set_xticks(range(4), [f"{q}\n{style.QUADRANT_NAME[q]}\nn = {(rows['quadrant'] == q).sum():,}" for q in QUADRANTS])
+            axes.annotate(
+                f"{value.point:.2f}",
+                (at + 0.26, max(value.point, value.high)),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=6.5,
+                fontweight="bold",
+                path_effects=style.HALO,
+                zorder=5,
+            )
+    axes.set_xticks(
+        range(4), [f"{q}\n{style.QUADRANT_NAME[q]}\nn = {(rows['quadrant'] == q).sum():,}" for q in QUADRANTS]
+    )
     for label, quadrant in zip(axes.get_xticklabels(), QUADRANTS, strict=True):
         label.set_color(style.QUADRANT_COLOUR[quadrant])
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("ELP$_{net}$")
-    style.footnote(figure, f"{count_note(rows)}; filled: mean; hollow: mean, corrected for the maximum over formats")
+    style.footnote(
+        figure, f"{count_note(rows)}; filled: mean; hollow: mean, corrected for the maximum over formats"
+    )
     return figure

@@ -16,15 +16,32 @@ def draw(data: Data) -> Figure:
     style.grid(axes)
     axes.axhline(1 / 3, color=style.MUTED, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
     groups = [*QUADRANTS, "all"]
-    marks.grouped(axes, groups, FORMATS, lambda group, kind: shares.get((group, f"share_route_{kind}")),
-                  colour=style.FORMAT_COLOUR, marker=style.FORMAT_MARKER)  # fmt: skip
-    counts = {group: len(rows) if group == "all" else int((rows["quadrant"] == group).sum()) for group in groups}
+    marks.grouped(
+        axes,
+        groups,
+        FORMATS,
+        lambda group, kind: shares.get((group, f"share_route_{kind}")),
+        colour=style.FORMAT_COLOUR,
+        marker=style.FORMAT_MARKER,
+    )
+    counts = {
+        group: len(rows) if group == "all" else int((rows["quadrant"] == group).sum()) for group in groups
+    }
     axes.set_xticks(range(len(groups)), [f"{group}\nn = {counts[group]:,}" for group in groups])
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.axvline(3.5, color=style.FAINT, linewidth=0.6)
     axes.set_ylabel("share of snapshots")
-    marks.keys(axes, [(kind, style.FORMAT_COLOUR[kind], style.FORMAT_MARKER[kind]) for kind in FORMATS], loc="upper center",
-               bbox_to_anchor=(0.5, 1.12), ncols=3)  # fmt: skip
+    marks.keys(
+        axes,
+        [(kind, style.FORMAT_COLOUR[kind], style.FORMAT_MARKER[kind]) for kind in FORMATS],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1.12),
+        ncols=3,
+    )
     tied = float(rows["route_tied"].cast(float).mean() or 0.0)  # type: ignore[arg-type]
-    style.footnote(figure, f"{rows['task_id'].n_unique():,} games; {tied:.0%} of routes are ties, given to the first format of the order")
+    style.footnote(
+        figure,
+        f"{rows['task_id'].n_unique():,} games; {tied:.0%} of routes are ties, given to the first format of "
+        "the order",
+    )
     return figure

@@ -14,7 +14,9 @@ MARKERS = {"A_bottleneck": "o", "B_trajectory": "s", "C_deadend": "D", "mixed": 
 
 def draw(data: Data) -> Figure:
     rows = labelled(data, "L_local", "L_upper", "profile")
-    shares = intervals(data, "label_metrics", "metric", group="all", metric=[f"share_profile_{p}" for p in MARKERS])
+    shares = intervals(
+        data, "label_metrics", "metric", group="all", metric=[f"share_profile_{p}" for p in MARKERS]
+    )
     figure, axes = style.single(style.COLUMN, 3.3)
     x, y = rows["L_local"].to_numpy(), rows["L_upper"].to_numpy()
     left, right = min(-0.1, float(x.min()) - 0.05), max(0.6, float(x.max()) + 0.05)
@@ -26,22 +28,58 @@ def draw(data: Data) -> Figure:
         "C_deadend": [(left, low), (left, 0.3), (right, 0.3), (right, low)],
     }
     for profile, corners in regions.items():
-        axes.add_patch(Polygon(corners, facecolor=style.PROFILE_COLOUR[profile], alpha=0.09, linewidth=0, zorder=0))
+        axes.add_patch(
+            Polygon(corners, facecolor=style.PROFILE_COLOUR[profile], alpha=0.09, linewidth=0, zorder=0)
+        )
     ends = (min(left, low), max(right, high))
     axes.plot(ends, ends, color=style.MUTED, linewidth=0.7, zorder=1)
-    axes.annotate("one action suffices", (min(high, right) - 0.10, min(high, right) - 0.13), rotation=45,
-                  rotation_mode="anchor", transform_rotates_text=True, ha="right", va="top", fontsize=5.6, color=style.MUTED)  # fmt: skip
+    axes.annotate(
+        "one action suffices",
+        (min(high, right) - 0.10, min(high, right) - 0.13),
+        rotation=45,
+        rotation_mode="anchor",
+        transform_rotates_text=True,
+        ha="right",
+        va="top",
+        fontsize=5.6,
+        color=style.MUTED,
+    )
     size = float(np.clip(2200 / len(rows), 5, 24))
     entries = []
     for profile, marker in MARKERS.items():
         part = rows.filter(profile=profile)
-        axes.scatter(part["L_local"], part["L_upper"], s=size, marker=marker, color=style.PROFILE_COLOUR[profile], alpha=0.8,
-                     edgecolors="white", linewidths=0.3, zorder=2)  # fmt: skip
+        axes.scatter(
+            part["L_local"],
+            part["L_upper"],
+            s=size,
+            marker=marker,
+            color=style.PROFILE_COLOUR[profile],
+            alpha=0.8,
+            edgecolors="white",
+            linewidths=0.3,
+            zorder=2,
+        )
         share = shares.get(f"share_profile_{profile}")
-        text = f"{style.PROFILE_NAME[profile]}  {share.text()}" if share else f"{style.PROFILE_NAME[profile]}  none"
+        text = (
+            f"{style.PROFILE_NAME[profile]}  {share.text()}"
+            if share
+            else f"{style.PROFILE_NAME[profile]}  none"
+        )
         entries.append((text, style.PROFILE_COLOUR[profile], marker))
-    axes.set(xlim=(left, right), ylim=(low, high), xlabel="local leverage $L_{local}$ (one expert action)",
-             ylabel="upper leverage $L_{upper}$ (expert to the end)")  # fmt: skip
-    marks.keys(axes, entries, loc="upper center", bbox_to_anchor=(0.45, 1.16), ncols=2, columnspacing=1.0, handletextpad=0.2)
+    axes.set(
+        xlim=(left, right),
+        ylim=(low, high),
+        xlabel="local leverage $L_{local}$ (one expert action)",
+        ylabel="upper leverage $L_{upper}$ (expert to the end)",
+    )
+    marks.keys(
+        axes,
+        entries,
+        loc="upper center",
+        bbox_to_anchor=(0.45, 1.16),
+        ncols=2,
+        columnspacing=1.0,
+        handletextpad=0.2,
+    )
     style.footnote(figure, f"{count_note(rows)}; brackets: 95 % intervals of the share, clustered by game")
     return figure

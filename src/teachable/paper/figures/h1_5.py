@@ -24,7 +24,12 @@ def draw(data: Data) -> Figure:
     if joined.is_empty():
         raise PaperError(f"The input {where('advice')} has no row for any snapshot of {where('labeled')}.")
     cases = [
-        (q, joined.filter(quadrant=q).sort(["ELP_net", "snapshot_id"], descending=[True, False]).row(0, named=True))
+        (
+            q,
+            joined.filter(quadrant=q)
+            .sort(["ELP_net", "snapshot_id"], descending=[True, False])
+            .row(0, named=True),
+        )
         for q in QUADRANTS
         if len(joined.filter(quadrant=q))
     ]
@@ -33,7 +38,11 @@ def draw(data: Data) -> Figure:
     for at, (quadrant, case) in enumerate(cases):
         _tell(grid[at][0], quadrant, case)
         _plot(grid[at][1], case, last=at == len(cases) - 1)
-    style.footnote(figure, "success from the snapshot under each condition; bars: plus and minus one stored standard error of the estimate")
+    style.footnote(
+        figure,
+        "success from the snapshot under each condition; bars: plus and minus one stored standard error of "
+        "the estimate",
+    )
     return figure
 
 
@@ -43,8 +52,24 @@ def _tell(axes: Axes, quadrant: str, case: dict[str, Any]) -> None:
     colour = style.QUADRANT_COLOUR[quadrant]
     axes.plot([0, 0], [0.02, 0.98], color=colour, linewidth=2.4, solid_capstyle="butt", clip_on=False)
     facts = f"U = {number(case['U'])}   L = {number(case['L_local'])}   ELP = {number(case['ELP_net'])}"
-    axes.text(0.02, 0.97, f"{quadrant}  {style.QUADRANT_NAME[quadrant]}", color=colour, fontweight="bold", fontsize=7.5, va="top")
-    axes.text(1.0, 0.97, f"{facts}   {case['family']}, step {case['step']}", fontsize=6, color=style.MUTED, va="top", ha="right")
+    axes.text(
+        0.02,
+        0.97,
+        f"{quadrant}  {style.QUADRANT_NAME[quadrant]}",
+        color=colour,
+        fontweight="bold",
+        fontsize=7.5,
+        va="top",
+    )
+    axes.text(
+        1.0,
+        0.97,
+        f"{facts}   {case['family']}, step {case['step']}",
+        fontsize=6,
+        color=style.MUTED,
+        va="top",
+        ha="right",
+    )
     lines = (
         ("sees", case["observation"], 2),
         ("does", case["student_action"], 1),
@@ -59,7 +84,9 @@ def _tell(axes: Axes, quadrant: str, case: dict[str, Any]) -> None:
         body = marks.wrap(str(text), 96, room)
         strong = head in ("does", "better")
         axes.text(0.135, y, head, fontsize=5.8, color=style.MUTED, va="top", ha="right")
-        axes.text(0.15, y, body, fontsize=6.2, va="top", linespacing=1.25, fontweight="bold" if strong else "normal")
+        axes.text(
+            0.15, y, body, fontsize=6.2, va="top", linespacing=1.25, fontweight="bold" if strong else "normal"
+        )
         y -= 0.115 * (body.count("\n") + 1) + 0.02
 
 
@@ -68,7 +95,9 @@ def _plot(axes: Axes, case: dict[str, Any], *, last: bool) -> None:
         value, error = case[f"p_{condition}"], case[f"p_{condition}_se"]
         colour = COLOURS[condition]
         axes.plot([max(0, value - error), min(1, value + error)], [at, at], color=colour, linewidth=1.1)
-        axes.plot([value], [at], "o", color=colour, markeredgecolor="white", markeredgewidth=0.5, markersize=4.5)
+        axes.plot(
+            [value], [at], "o", color=colour, markeredgecolor="white", markeredgewidth=0.5, markersize=4.5
+        )
     axes.axvline(case["p_placebo"], color=style.FAINT, linewidth=0.7, zorder=0)
     axes.set_yticks(range(len(CONDITIONS)), CONDITIONS)
     axes.set(ylim=(len(CONDITIONS) - 0.4, -0.6), xlim=(-0.02, 1.02))

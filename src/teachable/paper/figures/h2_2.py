@@ -14,23 +14,52 @@ def draw(data: Data) -> Figure:
     rank = {q: value for q in QUADRANTS if (value := Interval.maybe((per.get(q) or {}).get("spearman")))}
     effect = {q: value for q in QUADRANTS if (value := Interval.maybe(utility.get(q)))}
     if not rank and not effect:
-        raise PaperError(f"The input {where('cpt_correlation')} has neither a correlation nor a utility of any quadrant.")
+        raise PaperError(
+            f"The input {where('cpt_correlation')} has neither a correlation nor a utility of any quadrant."
+        )
     figure = style.figure(style.COLUMN, 2.4)
     left, right = figure.subplots(1, 2)
-    for axes, values, title in ((left, rank, "Spearman, ELP and effect"), (right, effect, "mean effect (utility)")):
+    for axes, values, title in (
+        (left, rank, "Spearman, ELP and effect"),
+        (right, effect, "mean effect (utility)"),
+    ):
         style.zero(axes)
         for at, quadrant in enumerate(QUADRANTS):
             if quadrant in values:
-                marks.whisker(axes, at, values[quadrant], colour=style.QUADRANT_COLOUR[quadrant],
-                              marker=style.QUADRANT_MARKER[quadrant], size=5)  # fmt: skip
-                axes.annotate(number(values[quadrant].point), (at, values[quadrant].point), xytext=(4, 0),
-                              textcoords="offset points", va="center", fontsize=6)  # fmt: skip
+                marks.whisker(
+                    axes,
+                    at,
+                    values[quadrant],
+                    colour=style.QUADRANT_COLOUR[quadrant],
+                    marker=style.QUADRANT_MARKER[quadrant],
+                    size=5,
+                )
+                axes.annotate(
+                    number(values[quadrant].point),
+                    (at, values[quadrant].point),
+                    xytext=(4, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=6,
+                )
             else:
-                axes.annotate("n/a", (at, 0), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=6, color=style.MUTED)
+                axes.annotate(
+                    "n/a",
+                    (at, 0),
+                    xytext=(0, 3),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=6,
+                    color=style.MUTED,
+                )
         axes.set_xticks(range(4), [f"{q}\nn = {values[q].n}" if q in values else q for q in QUADRANTS])
         axes.tick_params(axis="x", labelsize=5.8, length=0)
         axes.set_xlim(-0.5, 3.7)
         axes.set_title(title, fontsize=7)
     style.threshold(left, 0.2)
-    style.footnote(figure, f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant; dashed: criterion 0.2")
+    style.footnote(
+        figure,
+        f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant; dashed: "
+        "criterion 0.2",
+    )
     return figure

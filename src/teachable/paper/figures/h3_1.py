@@ -8,13 +8,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Interval, PaperError, interval_note, intervals, where
+from teachable.paper.inputs import (
+    FORMATS,
+    QUADRANTS,
+    Data,
+    Interval,
+    PaperError,
+    interval_note,
+    intervals,
+    where,
+)
 
 
 def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 2.7)
     panel(axes, data)
-    style.footnote(figure, f"change in success against base; {interval_note(own(data).values(), 'episodes')} a cell")
+    style.footnote(
+        figure, f"change in success against base; {interval_note(own(data).values(), 'episodes')} a cell"
+    )
     return figure
 
 

@@ -12,7 +12,9 @@ OTHERS = ("contrast", "hint")
 
 def draw(data: Data) -> Figure:
     found: dict[tuple[str, str], Interval] = {}
-    for row in frame(data, "contrasts", "contrast", "panel", "group", "metric", "point").iter_rows(named=True):
+    for row in frame(data, "contrasts", "contrast", "panel", "group", "metric", "point").iter_rows(
+        named=True
+    ):
         if row["panel"] != "failure" or row["metric"] != "success" or row["point"] is None:
             continue
         for kind in OTHERS:
@@ -22,7 +24,8 @@ def draw(data: Data) -> Figure:
             found[row["group"], "best"] = Interval.of(row)
     if not found:
         raise PaperError(
-            f"The input {where('contrasts')} has neither <Q>_<format>-vs-<Q>_demo nor best_format-vs-demo on the failure panel."
+            f"The input {where('contrasts')} has neither <Q>_<format>-vs-<Q>_demo nor best_format-vs-demo on "
+            "the failure panel."
         )
     colours = {**style.FORMAT_COLOUR, "best": style.INK}
     markers = {**style.FORMAT_MARKER, "best": "D"}
@@ -34,12 +37,35 @@ def draw(data: Data) -> Figure:
         for offset, kind in zip((-0.22, 0.0, 0.22), series, strict=True):
             if (group, kind) in found:
                 value = found[group, kind]
-                marks.whisker(axes, at + offset, value, colour=colours[kind], marker=markers[kind], hollow=not value.excludes_zero)
+                marks.whisker(
+                    axes,
+                    at + offset,
+                    value,
+                    colour=colours[kind],
+                    marker=markers[kind],
+                    hollow=not value.excludes_zero,
+                )
     axes.set_xticks(range(len(groups)), [*QUADRANTS, "mean of\nquadrants"])
     axes.axvline(3.5, color=style.FAINT, linewidth=0.6)
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("change in success against\ndemonstrations")
-    entries = [("contrast", colours["contrast"], "s"), ("hint", colours["hint"], "^"), ("best format, cross-fitted", style.INK, "D")]
-    marks.keys(axes, entries, loc="upper center", bbox_to_anchor=(0.45, 1.13), ncols=3, columnspacing=1.0, handletextpad=0.2)
-    style.footnote(figure, f"paired on the same snapshots; {interval_note(found.values(), 'episodes')}; hollow: 0 inside the interval")
+    entries = [
+        ("contrast", colours["contrast"], "s"),
+        ("hint", colours["hint"], "^"),
+        ("best format, cross-fitted", style.INK, "D"),
+    ]
+    marks.keys(
+        axes,
+        entries,
+        loc="upper center",
+        bbox_to_anchor=(0.45, 1.13),
+        ncols=3,
+        columnspacing=1.0,
+        handletextpad=0.2,
+    )
+    style.footnote(
+        figure,
+        f"paired on the same snapshots; {interval_note(found.values(), 'episodes')}; hollow: 0 inside the "
+        "interval",
+    )
     return figure

@@ -21,21 +21,49 @@ def draw(data: Data) -> Figure:
         for k, tested in enumerate(QUADRANTS):
             if (trained, tested) in cells:
                 value = cells[trained, tested]
-                marks.whisker(left, at + 0.18 * (k - 1.5), value, colour=style.QUADRANT_COLOUR[tested],
-                              marker=style.QUADRANT_MARKER[tested], hollow=trained != tested, size=5.5 if trained == tested else 4)  # fmt: skip
+                marks.whisker(
+                    left,
+                    at + 0.18 * (k - 1.5),
+                    value,
+                    colour=style.QUADRANT_COLOUR[tested],
+                    marker=style.QUADRANT_MARKER[tested],
+                    hollow=trained != tested,
+                    size=5.5 if trained == tested else 4,
+                )
     left.set_xticks(range(4), [f"trained on {q}" for q in QUADRANTS])
     left.tick_params(axis="x", length=0)
     left.set_ylabel("change in success")
-    marks.keys(left, [(f"evaluated on {q}", style.QUADRANT_COLOUR[q], style.QUADRANT_MARKER[q]) for q in QUADRANTS],
-               loc="upper center", bbox_to_anchor=(0.5, 1.13), ncols=4, columnspacing=1.0, handletextpad=0.1)  # fmt: skip
+    marks.keys(
+        left,
+        [(f"evaluated on {q}", style.QUADRANT_COLOUR[q], style.QUADRANT_MARKER[q]) for q in QUADRANTS],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1.13),
+        ncols=4,
+        columnspacing=1.0,
+        handletextpad=0.1,
+    )
     style.zero(right)
     shown = [name for name in NAMES if name in gaps]
     for at, name in enumerate(shown):
         kind = name.removeprefix(DIAGONAL).removeprefix("_")
-        marks.whisker(right, at, gaps[name], colour=style.FORMAT_COLOUR.get(kind, style.INK), size=5.5,
-                      marker=style.FORMAT_MARKER.get(kind, "D"))  # fmt: skip
-        right.annotate(gaps[name].text(signed=True).replace(" [", "\n["), (at, gaps[name].high), xytext=(0, 3),
-                       textcoords="offset points", ha="center", va="bottom", fontsize=5.6, path_effects=style.HALO)  # fmt: skip
+        marks.whisker(
+            right,
+            at,
+            gaps[name],
+            colour=style.FORMAT_COLOUR.get(kind, style.INK),
+            size=5.5,
+            marker=style.FORMAT_MARKER.get(kind, "D"),
+        )
+        right.annotate(
+            gaps[name].text(signed=True).replace(" [", "\n["),
+            (at, gaps[name].high),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=5.6,
+            path_effects=style.HALO,
+        )
     right.set_xticks(range(len(shown)), [NAMES[name] for name in shown])
     right.tick_params(axis="x", length=0)
     right.set_xlim(-0.6, len(shown) - 0.4)
@@ -43,5 +71,9 @@ def draw(data: Data) -> Figure:
     right.set_ylim(min(low, -0.02), max(high * 1.22, 0.13))
     style.threshold(right, 0.10)
     right.set_ylabel("diagonal minus off-diagonal")
-    style.footnote(figure, f"filled: matched, hollow: mismatched; dashed: criterion 0.10; {interval_note([*cells.values(), *gaps.values()], 'episodes')}")
+    style.footnote(
+        figure,
+        "filled: matched, hollow: mismatched; dashed: criterion 0.10; "
+        f"{interval_note([*cells.values(), *gaps.values()], 'episodes')}",
+    )
     return figure

@@ -9,7 +9,9 @@ from teachable.paper.inputs import Data, interval_note, intervals
 
 
 def draw(data: Data) -> Figure:
-    gains = intervals(data, "contrasts", "model", reference="base", panel="failure", group="all", metric="success")
+    gains = intervals(
+        data, "contrasts", "model", reference="base", panel="failure", group="all", metric="success"
+    )
     rows = sorted(gains.items(), key=lambda item: (-item[1].point, item[0]))
     figure, axes = style.single(style.COLUMN, 0.7 + 0.165 * len(rows))
     marks.forest(axes, rows, colour=style.model_colour, marker=style.model_marker)
@@ -17,5 +19,9 @@ def draw(data: Data) -> Figure:
     for label, (model, _) in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_color(style.model_colour(model))
     axes.set_xlabel("change in success from failure states against base")
-    style.footnote(figure, f"paired with base on the same snapshots; {interval_note(gains.values(), 'episodes')}; hollow: 0 inside the interval")
+    style.footnote(
+        figure,
+        f"paired with base on the same snapshots; {interval_note(gains.values(), 'episodes')}; hollow: 0 "
+        "inside the interval",
+    )
     return figure

@@ -16,7 +16,10 @@ def draw(data: Data) -> Figure:
     found = intervals(data, "checkpoints", "model", panel="retention", group="all", metric="success")
     runs = sorted({model.split("@")[0] for model in found if "@" in model})
     if not runs or "base" not in found:
-        raise PaperError(f"The input {where('checkpoints')} lacks the base student or every <run>@<checkpoint> on the retention panel.")
+        raise PaperError(
+            f"The input {where('checkpoints')} lacks the base student or every <run>@<checkpoint> on the "
+            "retention panel."
+        )
     base = found["base"]
     figure, axes = style.single(style.COLUMN, 2.5)
     style.grid(axes)
@@ -27,16 +30,31 @@ def draw(data: Data) -> Figure:
     for at, run in enumerate(runs):
         colour = style.model_colour(run)
         shift = 0.09 * (at - (len(runs) - 1) / 2)
-        points = [(k, found.get("base" if stage == "base" else f"{run}@{stage}")) for k, stage in enumerate(STAGES)]
+        points = [
+            (k, found.get("base" if stage == "base" else f"{run}@{stage}")) for k, stage in enumerate(STAGES)
+        ]
         known = [(k, value) for k, value in points if value is not None]
-        axes.plot([k + shift * (k > 0) for k, _ in known], [v.point for _, v in known], color=colour, linewidth=1.3, zorder=2)
+        axes.plot(
+            [k + shift * (k > 0) for k, _ in known],
+            [v.point for _, v in known],
+            color=colour,
+            linewidth=1.3,
+            zorder=2,
+        )
         for k, value in known[1:]:
             marks.whisker(axes, k + shift, value, colour=colour, marker=style.model_marker(run))
         ends.append(known[-1][1].point)
     marks.whisker(axes, 0, base, colour=style.INK)
     low, high = axes.get_ylim()
     for run, place in zip(runs, marks.spread(ends, (high - low) * 0.07), strict=True):
-        axes.annotate(style.name(run), (3.2, place), va="center", fontsize=6.5, color=style.model_colour(run), annotation_clip=False)
+        axes.annotate(
+            style.name(run),
+            (3.2, place),
+            va="center",
+            fontsize=6.5,
+            color=style.model_colour(run),
+            annotation_clip=False,
+        )
     axes.set_xticks(range(4), ["base", "first", "middle", "last"])
     axes.set(xlim=(-0.25, 3.25), xlabel="checkpoint", ylabel="success on retention tasks")
     style.footnote(figure, f"{interval_note(found.values(), 'episodes')}; band: base student's 95 % interval")

@@ -6,7 +6,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Interval, PaperError, interval_note, intervals, where
+from teachable.paper.inputs import (
+    FORMATS,
+    QUADRANTS,
+    Data,
+    Interval,
+    PaperError,
+    interval_note,
+    intervals,
+    where,
+)
 
 
 def draw(data: Data) -> Figure:
@@ -14,26 +23,45 @@ def draw(data: Data) -> Figure:
     values = panel(axes, data)
     entries = [(q, style.QUADRANT_COLOUR[q], "o") for q in QUADRANTS]
     entries += [(kind, style.MUTED, style.FORMAT_MARKER[kind]) for kind in FORMATS]
-    marks.keys(axes, entries, loc="upper center", bbox_to_anchor=(0.46, 1.1), ncols=7, columnspacing=0.7, handletextpad=0.0)
+    marks.keys(
+        axes,
+        entries,
+        loc="upper center",
+        bbox_to_anchor=(0.46, 1.1),
+        ncols=7,
+        columnspacing=0.7,
+        handletextpad=0.0,
+    )
     style.footnote(figure, f"paired with base on the same games; {interval_note(values, 'episodes')}")
     return figure
 
 
 def panel(axes: Axes, data: Data) -> list[Interval]:
     """Draw into ``axes``; returns the intervals shown."""
-    gain = {p: intervals(data, "contrasts", "model", reference="base", panel=p, group="all", metric="success")
-            for p in ("failure", "retention")}  # fmt: skip
+    gain = {
+        p: intervals(data, "contrasts", "model", reference="base", panel=p, group="all", metric="success")
+        for p in ("failure", "retention")
+    }
     models = [m for m in gain["failure"] if m in gain["retention"]]
     if not models:
-        raise PaperError(f"The input {where('contrasts')} has no run with both a failure and a retention contrast.")
+        raise PaperError(
+            f"The input {where('contrasts')} has no run with both a failure and a retention contrast."
+        )
     points = [(gain["retention"][m].point, gain["failure"][m].point) for m in models]
     for model, point in zip(models, points, strict=True):
         colour = style.model_colour(model)
         x, y = gain["retention"][model], gain["failure"][model]
         axes.plot([x.low, x.high], [point[1]] * 2, color=colour, linewidth=0.6, alpha=0.45, zorder=2)
         axes.plot([point[0]] * 2, [y.low, y.high], color=colour, linewidth=0.6, alpha=0.45, zorder=2)
-        axes.plot(*[[v] for v in point], style.model_marker(model), color=colour, markersize=5, markeredgecolor="white",
-                  markeredgewidth=0.5, zorder=4)  # fmt: skip
+        axes.plot(
+            *[[v] for v in point],
+            style.model_marker(model),
+            color=colour,
+            markersize=5,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            zorder=4,
+        )
     axes.plot([0], [0], "o", color=style.INK, markersize=4, markerfacecolor="white", zorder=4)
     every = [*points, (0.0, 0.0)]
     front = marks.pareto(every)
@@ -43,11 +71,24 @@ def panel(axes: Axes, data: Data) -> list[Interval]:
     axes.axvline(-0.10, color=style.ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
     axes.set(xlabel="change in retention", ylabel="change in success from failures")
     axes.set_xlim(min(axes.get_xlim()[0], -0.115), axes.get_xlim()[1])
-    axes.annotate("10 points forgotten", (-0.10, 0), xycoords=axes.get_xaxis_transform(), xytext=(2, 3), rotation=90,
-                  textcoords="offset points", fontsize=5.4, color=style.ACCENT, va="bottom")  # fmt: skip
+    axes.annotate(
+        "10 points forgotten",
+        (-0.10, 0),
+        xycoords=axes.get_xaxis_transform(),
+        xytext=(2, 3),
+        rotation=90,
+        textcoords="offset points",
+        fontsize=5.4,
+        color=style.ACCENT,
+        va="bottom",
+    )
     named = [i for i, m in enumerate(models) if i in front or not m.startswith("Q")]
     marks.label_points(
-        axes, [points[i] for i in named] + [(0.0, 0.0)], [style.name(models[i]) for i in named] + ["base"], obstacles=points,
-        colours=[style.model_colour(models[i]) for i in named] + [style.INK], size=5.6,
-    )  # fmt: skip
+        axes,
+        [points[i] for i in named] + [(0.0, 0.0)],
+        [style.name(models[i]) for i in named] + ["base"],
+        obstacles=points,
+        colours=[style.model_colour(models[i]) for i in named] + [style.INK],
+        size=5.6,
+    )
     return [gain[p][m] for p in gain for m in models]

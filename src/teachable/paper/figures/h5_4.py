@@ -30,14 +30,26 @@ def draw(data: Data) -> Figure:
             axes.axvline(base.point, color=style.MUTED, linewidth=0.8, zorder=1)
         for at, run in enumerate(runs):
             if (run, metric) in found:
-                marks.whisker(axes, at, found[run, metric], colour=style.model_colour(run), marker=style.model_marker(run),
-                              horizontal=True)  # fmt: skip
+                marks.whisker(
+                    axes,
+                    at,
+                    found[run, metric],
+                    colour=style.model_colour(run),
+                    marker=style.model_marker(run),
+                    horizontal=True,
+                )
         axes.set_title(MEASURES[metric], fontsize=7)
-        axes.set_xlabel("more is better" if metric == "efficiency" else "less is better", color=style.MUTED, fontsize=6)
+        axes.set_xlabel(
+            "more is better" if metric == "efficiency" else "less is better", color=style.MUTED, fontsize=6
+        )
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.locator_params(axis="x", nbins=4)
     panels[0].set_yticks(range(len(runs)), [style.name(run) for run in runs])
     panels[0].set_ylim(len(runs) - 0.4, -0.6)
-    style.footnote(figure, f"test tasks, {interval_note(found.values(), 'episodes')}; line and band: base student and its 95 % interval")
+    style.footnote(
+        figure,
+        f"test tasks, {interval_note(found.values(), 'episodes')}; line and band: base student and its 95 % "
+        "interval",
+    )
     return figure

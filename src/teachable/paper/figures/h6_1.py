@@ -22,11 +22,15 @@ def draw(data: Data) -> Figure:
 
 def curves(data: Data, metric: str) -> dict[str, dict[int, Interval]]:
     """Method -> k -> interval, at the full training size."""
-    rows = select(data, "predictor_metrics", target="ELP_net", metric=metric, method=list(style.METHODS)).drop_nulls(["k", "point"])
+    rows = select(
+        data, "predictor_metrics", target="ELP_net", metric=metric, method=list(style.METHODS)
+    ).drop_nulls(["k", "point"])
     if rows.is_empty():
         raise PaperError(f"The input {where('predictor_metrics')} has no {metric} of ELP_net with a k.")
     found: dict[str, dict[int, Interval]] = {}
-    for row in rows.sort("train_size", "k", nulls_last=False).iter_rows(named=True):  # the largest size comes last, and stays
+    for row in rows.sort("train_size", "k", nulls_last=False).iter_rows(
+        named=True
+    ):  # the largest size comes last, and stays
         found.setdefault(row["method"], {})[row["k"]] = Interval.of(row)
     return found
 
@@ -44,17 +48,34 @@ def panel(axes: Axes, data: Data, metric: str, title: str) -> list[Interval]:
         colour = style.METHOD_COLOUR.get(method, style.MUTED)
         thick = method in BANDS
         if thick:
-            axes.fill_between(xs, [v.low for v in values], [v.high for v in values], color=colour, alpha=0.14, linewidth=0)
-        axes.plot(xs, [v.point for v in values], color=colour, linewidth=1.8 if thick else 0.9, marker="o",
-                  markersize=3.2 if thick else 2, linestyle="--" if method in ("oracle_features", "random") else "-")  # fmt: skip
+            axes.fill_between(
+                xs, [v.low for v in values], [v.high for v in values], color=colour, alpha=0.14, linewidth=0
+            )
+        axes.plot(
+            xs,
+            [v.point for v in values],
+            color=colour,
+            linewidth=1.8 if thick else 0.9,
+            marker="o",
+            markersize=3.2 if thick else 2,
+            linestyle="--" if method in ("oracle_features", "random") else "-",
+        )
     low, high = axes.get_ylim()
     last = [found[m][max(found[m])].point for m in methods]
     for method, end, at in zip(methods, last, marks.spread(last, (high - low) * 0.07), strict=True):
         colour = style.METHOD_COLOUR.get(method, style.MUTED)
         x = places[max(found[method])]
-        axes.annotate(style.name(method), (x, end), xytext=(x + 0.12 * max(1, len(ks) - 1) / 3, at), va="center", fontsize=6,
-                      color=colour, fontweight="bold" if method in BANDS else "normal", annotation_clip=False,
-                      arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1})  # fmt: skip
+        axes.annotate(
+            style.name(method),
+            (x, end),
+            xytext=(x + 0.12 * max(1, len(ks) - 1) / 3, at),
+            va="center",
+            fontsize=6,
+            color=colour,
+            fontweight="bold" if method in BANDS else "normal",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1},
+        )
     style.grid(axes)
     axes.set_xticks(range(len(ks)), [f"{k:,}" for k in ks])
     axes.set(xlabel="budget k (snapshots chosen)", ylabel=title)

@@ -10,22 +10,47 @@ from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Interval, interval_note, ordered, select
 
 ORDER = ("ELP_net", "L_local", "L_upper", "U", "route")
-NAMES = {"ELP_net": "ELP$_{net}$", "L_local": "$L_{local}$", "L_upper": "$L_{upper}$", "U": "U", "route": "route, P(right)"}
+NAMES = {
+    "ELP_net": "ELP$_{net}$",
+    "L_local": "$L_{local}$",
+    "L_upper": "$L_{upper}$",
+    "U": "U",
+    "route": "route, P(right)",
+}
 
 
 def draw(data: Data) -> Figure:
-    rows = select(data, "calibration", method="predictor", target=list(ORDER)).drop_nulls(["predicted", "point"]).sort("bin")
+    rows = (
+        select(data, "calibration", method="predictor", target=list(ORDER))
+        .drop_nulls(["predicted", "point"])
+        .sort("bin")
+    )
     targets = ordered(rows["target"].unique(), ORDER)
     figure = style.figure(min(style.PAGE, max(style.COLUMN, 1.75 * len(targets))), 2.3)
     shown: list[Interval] = []
     for axes, target in zip(figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True):
         part = rows.filter(target=target)
         values = [Interval.of(row) for row in part.iter_rows(named=True)]
-        ends = [e for v in values for e in (v.low, v.high, v.point) if not math.isnan(e)] + part["predicted"].to_list()
+        ends = [e for v in values for e in (v.low, v.high, v.point) if not math.isnan(e)] + part[
+            "predicted"
+        ].to_list()
         low, high = min(ends), max(ends)
         margin = 0.06 * ((high - low) or 1.0)
-        axes.plot([low - margin, high + margin], [low - margin, high + margin], color=style.MUTED, linewidth=0.7, zorder=1)
-        axes.plot(part["predicted"], part["point"], color=style.METHOD_COLOUR["predictor"], linewidth=0.8, alpha=0.5, zorder=2)
+        axes.plot(
+            [low - margin, high + margin],
+            [low - margin, high + margin],
+            color=style.MUTED,
+            linewidth=0.7,
+            zorder=1,
+        )
+        axes.plot(
+            part["predicted"],
+            part["point"],
+            color=style.METHOD_COLOUR["predictor"],
+            linewidth=0.8,
+            alpha=0.5,
+            zorder=2,
+        )
         for predicted, value in zip(part["predicted"], values, strict=True):
             marks.whisker(axes, predicted, value, colour=style.METHOD_COLOUR["predictor"])
         axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), xlabel="predicted")

@@ -14,12 +14,20 @@ TOP = 10
 
 
 def draw(data: Data) -> Figure:
-    rows = select(data, "predictor_metrics", metric="spearman", method=list(METHODS)).drop_nulls("point").sort("train_size")
-    quality = {(r["target"], r["method"]): Interval.of(r) for r in rows.iter_rows(named=True)}  # the largest size stays
+    rows = (
+        select(data, "predictor_metrics", metric="spearman", method=list(METHODS))
+        .drop_nulls("point")
+        .sort("train_size")
+    )
+    quality = {
+        (r["target"], r["method"]): Interval.of(r) for r in rows.iter_rows(named=True)
+    }  # the largest size stays
     drops = select(data, "importance", target="ELP_net").drop_nulls("point")
     metric = next((m for m in ("ndcg", "r2") if m in drops["metric"].to_list()), None)
     if metric is None or not quality:
-        raise PaperError(f"The inputs {where('importance')} or {where('predictor_metrics')} have no estimate for ELP_net.")
+        raise PaperError(
+            f"The inputs {where('importance')} or {where('predictor_metrics')} have no estimate for ELP_net."
+        )
     ranked = drops.filter(metric=metric).sort(["point", "group"], descending=[True, False])
     tiers = dict(ranked.select("group", "tier").iter_rows())
     forest = [(row["group"], Interval.of(row)) for row in ranked.head(TOP).iter_rows(named=True)]
@@ -28,16 +36,45 @@ def draw(data: Data) -> Figure:
     style.grid(left)
     style.zero(left)
     targets = ordered({target for target, _ in quality}, TARGETS)
-    marks.grouped(left, targets, METHODS, lambda target, method: quality.get((target, method)), colour=style.METHOD_COLOUR,
-                  marker=MARKER, width=0.4)  # fmt: skip
+    marks.grouped(
+        left,
+        targets,
+        METHODS,
+        lambda target, method: quality.get((target, method)),
+        colour=style.METHOD_COLOUR,
+        marker=MARKER,
+        width=0.4,
+    )
     left.set_xticks(range(len(targets)), [target.replace("_", "\n") for target in targets])
     left.set_ylabel("Spearman correlation, held out")
-    entries = [("both tiers", "predictor"), ("tier 1: logits and text counts", "tier1"), ("tier 2: embeddings", "tier2")]
-    marks.keys(left, [(text, style.METHOD_COLOUR[m], MARKER[m]) for text, m in entries], loc="upper center",
-               bbox_to_anchor=(0.5, 1.13), ncols=3, columnspacing=1.0, handletextpad=0.1)  # fmt: skip
-    marks.forest(right, forest, colour=lambda group: style.METHOD_COLOUR.get(tiers[group], style.INK), digits=3,
-                 marker=lambda group: MARKER.get(tiers[group], "o"))  # fmt: skip
+    entries = [
+        ("both tiers", "predictor"),
+        ("tier 1: logits and text counts", "tier1"),
+        ("tier 2: embeddings", "tier2"),
+    ]
+    marks.keys(
+        left,
+        [(text, style.METHOD_COLOUR[m], MARKER[m]) for text, m in entries],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1.13),
+        ncols=3,
+        columnspacing=1.0,
+        handletextpad=0.1,
+    )
+    marks.forest(
+        right,
+        forest,
+        colour=lambda group: style.METHOD_COLOUR.get(tiers[group], style.INK),
+        digits=3,
+        marker=lambda group: MARKER.get(tiers[group], "o"),
+    )
     style.zero(right, "x")
-    right.set_xlabel({"ndcg": "loss of NDCG@k", "r2": "loss of R$^2$"}[metric] + " of ELP$_{net}$ when shuffled")
-    style.footnote(figure, f"{interval_note([*quality.values(), *(v for _, v in forest)], 'held-out snapshots')}; hollow: 0 inside the interval")
+    right.set_xlabel(
+        {"ndcg": "loss of NDCG@k", "r2": "loss of R$^2$"}[metric] + " of ELP$_{net}$ when shuffled"
+    )
+    style.footnote(
+        figure,
+        f"{interval_note([*quality.values(), *(v for _, v in forest)], 'held-out snapshots')}; hollow: 0 "
+        "inside the interval",
+    )
     return figure

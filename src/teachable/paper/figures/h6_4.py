@@ -18,7 +18,9 @@ def draw(data: Data) -> Figure:
         .sort("k", "train_size")
     )
     if rows.is_empty():
-        raise PaperError(f"The input {where('predictor_metrics')} has no ndcg of the predictor with k and train_size.")
+        raise PaperError(
+            f"The input {where('predictor_metrics')} has no ndcg of the predictor with k and train_size."
+        )
     ks = sorted(rows["k"].unique())
     figure, axes = style.single(style.COLUMN, 2.5)
     style.grid(axes)
@@ -28,21 +30,44 @@ def draw(data: Data) -> Figure:
         values = [Interval.of(row) for row in part.iter_rows(named=True)]
         colour = style.SEQUENTIAL(0.35 + 0.6 * (at / max(1, len(ks) - 1)))
         sizes = part["train_size"].to_list()
-        axes.fill_between(sizes, [v.low for v in values], [v.high for v in values], color=colour, alpha=0.12, linewidth=0)
+        axes.fill_between(
+            sizes, [v.low for v in values], [v.high for v in values], color=colour, alpha=0.12, linewidth=0
+        )
         axes.plot(sizes, [v.point for v in values], color=colour, marker="o", markersize=3.2)
-        axes.annotate(f"k = {k}", (sizes[-1], values[-1].point), xytext=(5, 0), textcoords="offset points", va="center", fontsize=6,
-                      color=colour, annotation_clip=False)  # fmt: skip
+        axes.annotate(
+            f"k = {k}",
+            (sizes[-1], values[-1].point),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6,
+            color=colour,
+            annotation_clip=False,
+        )
         shown += values
     for method, text in (("entropy", "entropy"), ("random", "random")):
-        known = select(data, "predictor_metrics", target="ELP_net", metric="ndcg").filter(method=method).drop_nulls("point")
+        known = (
+            select(data, "predictor_metrics", target="ELP_net", metric="ndcg")
+            .filter(method=method)
+            .drop_nulls("point")
+        )
         known = known.filter(k=ks[-1])
         if len(known):
             level = float(known["point"][0])
             axes.axhline(level, color=style.METHOD_COLOUR[method], linewidth=0.9, linestyle=(0, (4, 2)))
-            axes.annotate(f"{text}, k = {ks[-1]}", (0, level), xycoords=axes.get_yaxis_transform(), xytext=(2, 2),
-                          textcoords="offset points", fontsize=5.8, color=style.METHOD_COLOUR[method])  # fmt: skip
+            axes.annotate(
+                f"{text}, k = {ks[-1]}",
+                (0, level),
+                xycoords=axes.get_yaxis_transform(),
+                xytext=(2, 2),
+                textcoords="offset points",
+                fontsize=5.8,
+                color=style.METHOD_COLOUR[method],
+            )
     axes.set(xlabel="labelled snapshots for training", ylabel="NDCG@k, held out")
     if all(not math.isnan(v.low) for v in shown):
         axes.margins(y=0.06)
-    style.footnote(figure, f"{interval_note(shown, 'held-out snapshots')}; bands: 95 % intervals, clustered by game")
+    style.footnote(
+        figure, f"{interval_note(shown, 'held-out snapshots')}; bands: 95 % intervals, clustered by game"
+    )
     return figure

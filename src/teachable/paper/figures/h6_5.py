@@ -8,11 +8,17 @@ from teachable.paper import marks, style
 from teachable.paper.inputs import Data, PaperError, interval_note, intervals, where
 
 STAGES = ("base", "first", "middle", "last")
-MEASURES = {"ELP_net": "mean ELP$_{net}$", "spearman_base": "Spearman with base", "route_agreement": "same route as base"}
+MEASURES = {
+    "ELP_net": "mean ELP$_{net}$",
+    "spearman_base": "Spearman with base",
+    "route_agreement": "same route as base",
+}
 
 
 def draw(data: Data) -> Figure:
-    found = intervals(data, "drift_metrics", ("model", "metric"), panel="drift", group="all", metric=list(MEASURES))
+    found = intervals(
+        data, "drift_metrics", ("model", "metric"), panel="drift", group="all", metric=list(MEASURES)
+    )
     runs = sorted({model.split("@")[0] for model, _ in found if "@" in model})
     if not runs:
         raise PaperError(f"The input {where('drift_metrics')} has no <run>@<checkpoint>.")
@@ -23,14 +29,31 @@ def draw(data: Data) -> Figure:
             style.zero(axes)
         for at, run in enumerate(runs):
             colour, shift = style.model_colour(run), 0.1 * (at - (len(runs) - 1) / 2)
-            points = [(k, found.get(("base" if stage == "base" else f"{run}@{stage}", metric))) for k, stage in enumerate(STAGES)]
+            points = [
+                (k, found.get(("base" if stage == "base" else f"{run}@{stage}", metric)))
+                for k, stage in enumerate(STAGES)
+            ]
             known = [(k + shift * (k > 0), value) for k, value in points if value is not None]
-            axes.plot([k for k, _ in known], [v.point for _, v in known], color=colour, linewidth=1.2, zorder=2)
+            axes.plot(
+                [k for k, _ in known], [v.point for _, v in known], color=colour, linewidth=1.2, zorder=2
+            )
             for k, value in known:
-                marks.whisker(axes, k, value, colour=style.INK if k == 0 else colour, marker="o" if k == 0 else style.model_marker(run))
+                marks.whisker(
+                    axes,
+                    k,
+                    value,
+                    colour=style.INK if k == 0 else colour,
+                    marker="o" if k == 0 else style.model_marker(run),
+                )
         axes.set_xticks(range(4), STAGES)
         axes.set_xlim(-0.4 if metric == "ELP_net" else 0.6, 3.4)
         axes.set_title(title)
-    marks.keys(figure.axes[0], [(style.name(run), style.model_colour(run), style.model_marker(run)) for run in runs], loc="best")
-    style.footnote(figure, f"the same drift panel at every checkpoint, {interval_note(found.values(), 'snapshots')}")
+    marks.keys(
+        figure.axes[0],
+        [(style.name(run), style.model_colour(run), style.model_marker(run)) for run in runs],
+        loc="best",
+    )
+    style.footnote(
+        figure, f"the same drift panel at every checkpoint, {interval_note(found.values(), 'snapshots')}"
+    )
     return figure

@@ -9,11 +9,15 @@ from teachable.paper.inputs import Data, PaperError, interval_note, intervals, w
 
 
 def draw(data: Data) -> Figure:
-    level = {p: intervals(data, "selection_metrics", "model", panel=p, group="all", metric="success")
-             for p in ("failure", "retention")}  # fmt: skip
+    level = {
+        p: intervals(data, "selection_metrics", "model", panel=p, group="all", metric="success")
+        for p in ("failure", "retention")
+    }
     models = [model for model in level["failure"] if model in level["retention"]]
     if not models:
-        raise PaperError(f"The input {where('selection_metrics')} has no run with success on both failure and retention.")
+        raise PaperError(
+            f"The input {where('selection_metrics')} has no run with success on both failure and retention."
+        )
     points = [(level["retention"][m].point, level["failure"][m].point) for m in models]
     figure, axes = style.single(style.COLUMN, 2.8)
     for model, (x, y) in zip(models, points, strict=True):
@@ -21,12 +25,23 @@ def draw(data: Data) -> Figure:
         across, up = level["retention"][model], level["failure"][model]
         axes.plot([across.low, across.high], [y, y], color=colour, linewidth=0.8, alpha=0.5, zorder=2)
         axes.plot([x, x], [up.low, up.high], color=colour, linewidth=0.8, alpha=0.5, zorder=2)
-        axes.plot([x], [y], "o", color=colour, markersize=5.5, markeredgewidth=0.8 if model == "base" else 0.5, zorder=4,
-                  markeredgecolor=colour if model == "base" else "white", markerfacecolor="white" if model == "base" else colour)  # fmt: skip
+        axes.plot(
+            [x],
+            [y],
+            "o",
+            color=colour,
+            markersize=5.5,
+            markeredgewidth=0.8 if model == "base" else 0.5,
+            zorder=4,
+            markeredgecolor=colour if model == "base" else "white",
+            markerfacecolor="white" if model == "base" else colour,
+        )
     front = marks.pareto(points)
     marks.staircase(axes, [points[i] for i in front])
     axes.set(xlabel="success on retention tasks", ylabel="success from failure states")
-    marks.label_points(axes, points, [style.name(m) for m in models], colours=[style.model_colour(m) for m in models])
+    marks.label_points(
+        axes, points, [style.name(m) for m in models], colours=[style.model_colour(m) for m in models]
+    )
     shown = [level[p][m] for p in level for m in models]
     style.footnote(figure, f"{interval_note(shown, 'episodes')}; whiskers: 95 % intervals, clustered by game")
     return figure

@@ -28,12 +28,20 @@ def draw(data: Data) -> Figure:
         axes.xaxis.set_label_position("bottom")
         axes.tick_params(axis="both", length=0)
     titles = (
-        "a  where failures lie", "b  the patch test predicts training", "c  formats by quadrant",
-        "d  transfer between quadrants", "e  reliability and forgetting", "f  selection at a fixed budget",
-    )  # fmt: skip
+        "a  where failures lie",
+        "b  the patch test predicts training",
+        "c  formats by quadrant",
+        "d  transfer between quadrants",
+        "e  reliability and forgetting",
+        "f  selection at a fixed budget",
+    )
     for axes, title in zip(grid.flat, titles, strict=True):
         axes.set_title(title, fontsize=7)
         axes.xaxis.label.set_fontsize(6.2)
         axes.yaxis.label.set_fontsize(6.2)
-    style.footnote(figure, f"a: {count_note(labelled(data, 'U', 'L_local', 'ELP_net'))}; n of the other panels in their own figures")
+    style.footnote(
+        figure,
+        f"a: {count_note(labelled(data, 'U', 'L_local', 'ELP_net'))}; n of the other panels in their own "
+        "figures",
+    )
     return figure

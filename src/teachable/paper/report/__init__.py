@@ -1,8 +1,8 @@
 """The report of a run: one page, as Markdown and as self-contained HTML.
 
-The HTML carries its pictures as data URIs and its style inline, so that it can be mailed and read without a network. It
-follows the reader's light or dark setting and prints well. Nothing here reads files: the stage hands over pictures as
-bytes and tables as frames.
+The HTML carries its pictures as data URIs and its style inline, so that it can be mailed and read without a
+network. It follows the reader's light or dark setting and prints well. Nothing here reads files: the stage
+hands over pictures as bytes and tables as frames.
 """
 
 from __future__ import annotations
@@ -26,22 +26,29 @@ from teachable.paper.registry import FIGURES, MINIMUM, TABLES, Item
 MARK = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}", None: "\N{EN DASH}"}
 WORD = {True: "pass", False: "fail", None: "not measurable"}
 SMALL_STUDENT = (
-    "The student of this run is the project's own small model, trained from scratch on games. Its numbers show that the whole "
-    "pipeline works and that every effect can be measured; they do not say what a pretrained model of billions of parameters "
+    "The student of this run is the project's own small model, trained from scratch on games. Its numbers "
+    "show that the whole "
+    "pipeline works and that every effect can be measured; they do not say what a pretrained model of "
+    "billions of parameters "
     "would show."
 )
 NOTES = (
-    "Intervals are 95 % and treat games, not snapshots or episodes, as the independent units. Models are compared by paired "
+    "Intervals are 95 % and treat games, not snapshots or episodes, as the independent units. Models are "
+    "compared by paired "
     "differences on the same games and seeds.",
-    "ELP_net is a maximum over three noisy formats and therefore too high on average; where a figure or table shows the "
+    "ELP_net is a maximum over three noisy formats and therefore too high on average; where a figure or "
+    "table shows the "
     "corrected value, it says so.",
-    "Figures and tables only show stored numbers. One that lacks an input fails and names it; nothing is filled in.",
+    "Figures and tables only show stored numbers. One that lacks an input fails and names it; nothing is "
+    "filled in.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was run. ``counts`` and ``versions`` are printed in the order given; ``phases`` maps a phase to seconds."""
+    """What was run. ``counts`` and ``versions`` are printed in the order given; ``phases`` maps a phase to
+    seconds.
+    """
 
     preset: str
     seed: int
@@ -71,8 +78,9 @@ def report(
 ) -> Report:
     """The report from the criteria, the PNG bytes of figures and the frames of tables, by id.
 
-    The minimum figures and tables must all be there (:class:`PaperError` names those that are not); what else is given
-    is shown after them. ``root`` leads from the report to the directory that holds ``figures/`` and ``tables/``.
+    The minimum figures and tables must all be there (:class:`PaperError` names those that are not); what else
+    is given is shown after them. ``root`` leads from the report to the directory that holds ``figures/`` and
+    ``tables/``.
     """
     absent = [f"figure {i}" for i in MINIMUM["figures"] if i not in pictures]
     absent += [f"table {i}" for i in MINIMUM["tables"] if i not in tables]
@@ -83,13 +91,18 @@ def report(
         "notes": ([SMALL_STUDENT] if run.builtin_student else []) + list(NOTES),
         "tally": verdicts([dict(entry) for entry in criteria]),
         "criteria": [_criterion(entry) for entry in criteria],
-        "figures": [_figure(i, pictures[i], root) for i in _minimum_first("figures", FIGURES) if i in pictures],
+        "figures": [
+            _figure(i, pictures[i], root) for i in _minimum_first("figures", FIGURES) if i in pictures
+        ],
         "tables": [_table(i, tables[i], root) for i in _minimum_first("tables", TABLES) if i in tables],
         "files": [_files(item, root) for item in (*FIGURES.values(), *TABLES.values())],
         "phases": [(name, _duration(seconds)) for name, seconds in run.phases.items()],
         "total": _duration(sum(run.phases.values())),
     }
-    return Report(_template("report.md.jinja", False).render(context), _template("report.html.jinja", True).render(context))
+    return Report(
+        _template("report.md.jinja", False).render(context),
+        _template("report.html.jinja", True).render(context),
+    )
 
 
 def _minimum_first(kind: str, registry: Mapping[str, Item]) -> list[str]:
@@ -99,17 +112,34 @@ def _minimum_first(kind: str, registry: Mapping[str, Item]) -> list[str]:
 
 def _criterion(entry: Mapping[str, Any]) -> dict[str, Any]:
     value = entry["value"]
-    digits = 0 if value is not None and float(value).is_integer() and entry["low"] is None and abs(value) >= 2 else 2
+    digits = (
+        0
+        if value is not None and float(value).is_integer() and entry["low"] is None and abs(value) >= 2
+        else 2
+    )
     shown = "\N{EN DASH}" if value is None else number(value, digits)
     between = "" if entry["low"] is None else f"[{number(entry['low'])}, {number(entry['high'])}]"
-    return {**entry, "shown": shown, "between": between, "mark": MARK[entry["passed"]], "word": WORD[entry["passed"]]}
+    return {
+        **entry,
+        "shown": shown,
+        "between": between,
+        "mark": MARK[entry["passed"]],
+        "word": WORD[entry["passed"]],
+    }
 
 
 def _figure(name: str, picture: bytes, root: str) -> dict[str, Any]:
     item = FIGURES[name]
     pdf, png = (f"{root}/{path}" for path in item.files)
     data = "data:image/png;base64," + base64.b64encode(picture).decode()
-    return {"item": item, "number": item.number, "data": data, "pdf": pdf, "png": png, "width": _width(picture)}
+    return {
+        "item": item,
+        "number": item.number,
+        "data": data,
+        "pdf": pdf,
+        "png": png,
+        "width": _width(picture),
+    }
 
 
 def _table(name: str, frame: pl.DataFrame, root: str) -> dict[str, Any]:
@@ -117,16 +147,27 @@ def _table(name: str, frame: pl.DataFrame, root: str) -> dict[str, Any]:
     heads = render.headings(name)
     tex, csv = (f"{root}/{path}" for path in item.files)
     numeric = [frame.schema[column].is_numeric() for column in heads]
-    return {"item": item, "number": item.number, "tex": tex, "csv": csv, "heads": list(heads.values()), "numeric": numeric,
-            "rows": render.cells(frame, heads)}  # fmt: skip
+    return {
+        "item": item,
+        "number": item.number,
+        "tex": tex,
+        "csv": csv,
+        "heads": list(heads.values()),
+        "numeric": numeric,
+        "rows": render.cells(frame, heads),
+    }
 
 
 def _files(item: Item, root: str) -> dict[str, Any]:
     paths = item.files  # type: ignore[attr-defined]
     kind = "Fig." if item.id in FIGURES and FIGURES[item.id] is item else "Tab."
     inputs = [(name, INPUTS[name].path) for name in item.inputs]
-    return {"name": f"{kind} {item.number}", "title": item.title, "inputs": inputs,
-            "paths": [(path.rsplit(".", 1)[1].upper(), f"{root}/{path}") for path in paths]}  # fmt: skip
+    return {
+        "name": f"{kind} {item.number}",
+        "title": item.title,
+        "inputs": inputs,
+        "paths": [(path.rsplit(".", 1)[1].upper(), f"{root}/{path}") for path in paths],
+    }
 
 
 def _width(picture: bytes) -> int:
@@ -147,7 +188,13 @@ def _duration(seconds: float) -> str:
 
 @cache
 def _template(name: str, html: bool) -> Any:
-    environment = Environment(autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment = Environment(
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     environment.globals["style"] = Markup(_text("report.css")) if html else ""
     return environment.from_string(_text(name))

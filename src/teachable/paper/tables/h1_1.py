@@ -27,15 +27,32 @@ def make(data: Data) -> pl.DataFrame:
     made = []
     for quadrant in ("all", *QUADRANTS):
         part = rows if quadrant == "all" else rows.filter(quadrant=quadrant)
-        line: dict[str, object] = {"quadrant": quadrant, "snapshots": len(part), "games": part["task_id"].n_unique()}
+        line: dict[str, object] = {
+            "quadrant": quadrant,
+            "snapshots": len(part),
+            "games": part["task_id"].n_unique(),
+        }
         for metric in MEANS:
             value = stored.get((quadrant, metric))
-            line |= {metric: value and value.point, f"{metric}_low": value and value.low, f"{metric}_high": value and value.high}
-        shares = {kind: stored[quadrant, f"share_route_{kind}"] for kind in FORMATS if (quadrant, f"share_route_{kind}") in stored}
+            line |= {
+                metric: value and value.point,
+                f"{metric}_low": value and value.low,
+                f"{metric}_high": value and value.high,
+            }
+        shares = {
+            kind: stored[quadrant, f"share_route_{kind}"]
+            for kind in FORMATS
+            if (quadrant, f"share_route_{kind}") in stored
+        }
         route = max(shares, key=lambda kind: shares[kind].point) if shares else None
         share = shares[route] if route else None
-        line |= {"route": route, "route_share": share and share.point, "route_share_low": share and share.low,
-                 "route_share_high": share and share.high, "U_threshold": record(data, "thresholds", "U", "high"),
-                 "L_local_threshold": record(data, "thresholds", "L_local", "high")}  # fmt: skip
+        line |= {
+            "route": route,
+            "route_share": share and share.point,
+            "route_share_low": share and share.low,
+            "route_share_high": share and share.high,
+            "U_threshold": record(data, "thresholds", "U", "high"),
+            "L_local_threshold": record(data, "thresholds", "L_local", "high"),
+        }
         made.append(line)
     return pl.DataFrame(made, infer_schema_length=None)

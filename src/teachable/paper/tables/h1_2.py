@@ -16,7 +16,11 @@ HEADINGS = {
 
 
 def make(data: Data) -> pl.DataFrame:
-    rows = select(data, "label_metrics", panel="labeled").filter(pl.col("metric").str.starts_with("spearman:")).drop_nulls("point")
+    rows = (
+        select(data, "label_metrics", panel="labeled")
+        .filter(pl.col("metric").str.starts_with("spearman:"))
+        .drop_nulls("point")
+    )
     if rows.is_empty():
         raise PaperError(f"The input {where('label_metrics')} has no metric spearman:<x>:<y>.")
     found = {(row["metric"], row["group"]): Interval.of(row) for row in rows.iter_rows(named=True)}
@@ -26,7 +30,11 @@ def make(data: Data) -> pl.DataFrame:
         line: dict[str, object] = {"pair": f"{x} and {y}".replace("_", " ")}
         for group in ("all", *QUADRANTS):
             value = found.get((metric, group))
-            line |= {group: value and value.point, f"{group}_low": value and value.low, f"{group}_high": value and value.high}
+            line |= {
+                group: value and value.point,
+                f"{group}_low": value and value.low,
+                f"{group}_high": value and value.high,
+            }
         whole = found.get((metric, "all"))
         made.append(line | {"n": whole and whole.n, "games": whole and whole.clusters})
     return pl.DataFrame(made, infer_schema_length=None)

@@ -19,16 +19,29 @@ BY_QUADRANT = ("spearman", "pearson")
 
 
 def make(data: Data) -> pl.DataFrame:
-    made = [_row("all", text, record(data, "cpt_correlation", "overall", key)) for key, text in OVERALL.items()]
+    made = [
+        _row("all", text, record(data, "cpt_correlation", "overall", key)) for key, text in OVERALL.items()
+    ]
     per = record(data, "cpt_correlation", "per_quadrant")
     for quadrant in QUADRANTS:
         for key in BY_QUADRANT:
             if (per.get(quadrant) or {}).get(key):
                 made.append(_row(quadrant, OVERALL[key], per[quadrant][key]))
-    return pl.DataFrame(made, schema_overrides=dict.fromkeys(("value", "value_low", "value_high"), pl.Float64), infer_schema_length=None)
+    return pl.DataFrame(
+        made,
+        schema_overrides=dict.fromkeys(("value", "value_low", "value_high"), pl.Float64),
+        infer_schema_length=None,
+    )
 
 
 def _row(group: str, text: str, stored: dict[str, Any]) -> dict[str, object]:
     value = Interval.maybe(stored)  # None where it is not defined; how little there was is stored still
-    return {"group": group, "measure": text, "value": value and value.point, "value_low": value and value.low,
-            "value_high": value and value.high, "n": stored.get("n"), "games": stored.get("clusters")}  # fmt: skip
+    return {
+        "group": group,
+        "measure": text,
+        "value": value and value.point,
+        "value_low": value and value.low,
+        "value_high": value and value.high,
+        "n": stored.get("n"),
+        "games": stored.get("clusters"),
+    }

@@ -35,6 +35,10 @@ def _row(name: str, values: dict[str, Interval | None]) -> dict[str, object]:
     line: dict[str, object] = {"group": name}
     for metric in METRICS:
         value = values.get(metric)
-        line |= {metric: value and value.point, f"{metric}_low": value and value.low, f"{metric}_high": value and value.high}
+        line |= {
+            metric: value and value.point,
+            f"{metric}_low": value and value.low,
+            f"{metric}_high": value and value.high,
+        }
     first = next(value for value in values.values() if value)
     return line | {"n": first.n, "games": first.clusters}

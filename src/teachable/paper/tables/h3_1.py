@@ -48,4 +48,8 @@ def make(data: Data) -> pl.DataFrame:
 
 
 def _columns(name: str, value: Interval | None) -> dict[str, object]:
-    return {name: value and value.point, f"{name}_low": value and value.low, f"{name}_high": value and value.high}
+    return {
+        name: value and value.point,
+        f"{name}_low": value and value.low,
+        f"{name}_high": value and value.high,
+    }

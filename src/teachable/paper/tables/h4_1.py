@@ -6,7 +6,12 @@ import polars as pl
 
 from teachable.paper.inputs import QUADRANTS, Data, intervals
 
-HEADINGS = {"trained_on": "Trained on", **{q: f"on {q}" for q in QUADRANTS}, "n": "Episodes", "games": "Games a cell"}
+HEADINGS = {
+    "trained_on": "Trained on",
+    **{q: f"on {q}" for q in QUADRANTS},
+    "n": "Episodes",
+    "games": "Games a cell",
+}
 
 
 def make(data: Data) -> pl.DataFrame:
@@ -17,8 +22,20 @@ def make(data: Data) -> pl.DataFrame:
         known = []
         for tested in QUADRANTS:
             value = cells.get((trained, tested))
-            line |= {tested: value and value.point, f"{tested}_low": value and value.low, f"{tested}_high": value and value.high}
+            line |= {
+                tested: value and value.point,
+                f"{tested}_low": value and value.low,
+                f"{tested}_high": value and value.high,
+            }
             known += [value] if value else []
-        games = sorted({v.clusters for v in known})  # games may be shared between cells, so they are not added up
-        made.append(line | {"n": sum(v.n for v in known), "games": " to ".join(str(g) for g in sorted({games[0], games[-1]})) if games else None})
+        games = sorted(
+            {v.clusters for v in known}
+        )  # games may be shared between cells, so they are not added up
+        made.append(
+            line
+            | {
+                "n": sum(v.n for v in known),
+                "games": " to ".join(str(g) for g in sorted({games[0], games[-1]})) if games else None,
+            }
+        )
     return pl.DataFrame(made, infer_schema_length=None)

@@ -26,8 +26,17 @@ def make(data: Data) -> pl.DataFrame:
     for name in (name for name in NAMES if name in stored):
         row, value = stored[name], Interval.of(stored[name])
         made.append(
-            {"formats": "mean of formats" if name == DIAGONAL else NAMES[name], "difference": value.point,
-             "difference_low": value.low, "difference_high": value.high, "p_value": row["p_value"], "p_holm": row["p_holm"],
-             "mde": row["mde"], "n": value.n, "games": value.clusters, "prespecified": row["prespecified"]}
-        )  # fmt: skip
+            {
+                "formats": "mean of formats" if name == DIAGONAL else NAMES[name],
+                "difference": value.point,
+                "difference_low": value.low,
+                "difference_high": value.high,
+                "p_value": row["p_value"],
+                "p_holm": row["p_holm"],
+                "mde": row["mde"],
+                "n": value.n,
+                "games": value.clusters,
+                "prespecified": row["prespecified"],
+            }
+        )
     return pl.DataFrame(made, infer_schema_length=None)

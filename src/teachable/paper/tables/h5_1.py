@@ -22,16 +22,28 @@ HEADINGS = {
 
 def make(data: Data) -> pl.DataFrame:
     levels = intervals(data, "metrics", ("model", "panel"), panel=list(PANELS), group="all", metric="success")
-    changes = intervals(data, "contrasts", ("model", "panel"), reference="base", panel=list(PANELS), group="all", metric="success")
+    changes = intervals(
+        data,
+        "contrasts",
+        ("model", "panel"),
+        reference="base",
+        panel=list(PANELS),
+        group="all",
+        metric="success",
+    )
     holm = {
         row["model"]: row["p_holm"]
-        for row in select(data, "contrasts", reference="base", panel="failure", group="all", metric="success").iter_rows(named=True)
+        for row in select(
+            data, "contrasts", reference="base", panel="failure", group="all", metric="success"
+        ).iter_rows(named=True)
     }
     made = []
     for model in ordered({m for m, _ in levels}, ("base", *RUNS, "recovery")):
         line: dict[str, object] = {"run": model, "model": style.name(model)}
         for panel in PANELS:
-            line |= _columns(panel, levels.get((model, panel))) | _columns(f"{panel}_change", changes.get((model, panel)))
+            line |= _columns(panel, levels.get((model, panel))) | _columns(
+                f"{panel}_change", changes.get((model, panel))
+            )
         made.append(line | {"p_holm": holm.get(model)})
     return pl.DataFrame(made, infer_schema_length=None)
 
@@ -39,4 +51,6 @@ def make(data: Data) -> pl.DataFrame:
 def _columns(name: str, value: Interval | None) -> dict[str, object]:
     parts = ("point", "low", "high", "n", "clusters")
     names = (name, f"{name}_low", f"{name}_high", f"{name}_n", f"{name}_games")
-    return {column: getattr(value, part) if value else None for column, part in zip(names, parts, strict=True)}
+    return {
+        column: getattr(value, part) if value else None for column, part in zip(names, parts, strict=True)
+    }

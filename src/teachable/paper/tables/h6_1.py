@@ -16,12 +16,31 @@ HEADINGS = {
     "games": "Games",
 }
 TARGETS = ("ELP_net", "route", "L_local", "L_upper", "U", "d_expert", "d_force", "quadrant")
-METRICS = ("ndcg", "ndcg_difference", "precision", "precision_difference", "spearman", "r2", "mae", "accuracy", "macro_f1", "ece")
-NAMES = {"ndcg": "NDCG", "r2": "R\N{SUPERSCRIPT TWO}", "mae": "MAE", "macro_f1": "macro-F1", "ece": "calibration error"}
+METRICS = (
+    "ndcg",
+    "ndcg_difference",
+    "precision",
+    "precision_difference",
+    "spearman",
+    "r2",
+    "mae",
+    "accuracy",
+    "macro_f1",
+    "ece",
+)
+NAMES = {
+    "ndcg": "NDCG",
+    "r2": "R\N{SUPERSCRIPT TWO}",
+    "mae": "MAE",
+    "macro_f1": "macro-F1",
+    "ece": "calibration error",
+}
 
 
 def make(data: Data) -> pl.DataFrame:
-    rows = frame(data, "predictor_metrics", "method", "target", "metric", "k", "train_size", "point").drop_nulls("point")
+    rows = frame(
+        data, "predictor_metrics", "method", "target", "metric", "k", "train_size", "point"
+    ).drop_nulls("point")
     if rows.is_empty():
         raise PaperError(f"The input {where('predictor_metrics')} has no estimate: every point is null.")
     ks = rows.drop_nulls("k")["k"]
@@ -36,12 +55,29 @@ def make(data: Data) -> pl.DataFrame:
         metric = str(row["metric"])
         base = metric.removesuffix("_untied").removesuffix("_difference")
         text = NAMES.get(base, base) + (f"@{row['k']}" if row["k"] is not None else "")
-        text += ", difference" if metric.endswith("_difference") else ", ties left out" if metric.endswith("_untied") else ""
+        text += (
+            ", difference"
+            if metric.endswith("_difference")
+            else ", ties left out"
+            if metric.endswith("_untied")
+            else ""
+        )
         made.append(
-            {"target": row["target"], "metric": text, "method": row["method"], "name": _name(row["method"]), "k": row["k"],
-             "train_size": row["train_size"], "value": value.point, "value_low": value.low, "value_high": value.high, "n": value.n,
-             "games": value.clusters, "_order": (order[row["target"]] * 100 + _place(metric)) * 100 + _rank(row["method"])}
-        )  # fmt: skip
+            {
+                "target": row["target"],
+                "metric": text,
+                "method": row["method"],
+                "name": _name(row["method"]),
+                "k": row["k"],
+                "train_size": row["train_size"],
+                "value": value.point,
+                "value_low": value.low,
+                "value_high": value.high,
+                "n": value.n,
+                "games": value.clusters,
+                "_order": (order[row["target"]] * 100 + _place(metric)) * 100 + _rank(row["method"]),
+            }
+        )
     return pl.DataFrame(made, infer_schema_length=None).sort("_order", "method").drop("_order")
 
 

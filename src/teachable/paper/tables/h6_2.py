@@ -22,8 +22,19 @@ COUNTS = ("student_passes", "rollouts", "teacher_calls", "labelled_once", "secon
 
 def make(data: Data) -> pl.DataFrame:
     rows = frame(data, "cost", "method", *COUNTS, "point", "low", "high", "n", "clusters")
-    order = {method: at for at, method in enumerate(ordered(rows["method"], ("random", "entropy", "tier1", "tier2", "predictor")))}
+    order = {
+        method: at
+        for at, method in enumerate(
+            ordered(rows["method"], ("random", "entropy", "tier1", "tier2", "predictor"))
+        )
+    }
     return rows.sort(pl.col("method").replace_strict(order)).select(
-        "method", pl.col("method").map_elements(style.name, return_dtype=pl.String).alias("name"), *COUNTS, ndcg="point",
-        ndcg_low="low", ndcg_high="high", n="n", games="clusters",
-    )  # fmt: skip
+        "method",
+        pl.col("method").map_elements(style.name, return_dtype=pl.String).alias("name"),
+        *COUNTS,
+        ndcg="point",
+        ndcg_low="low",
+        ndcg_high="high",
+        n="n",
+        games="clusters",
+    )

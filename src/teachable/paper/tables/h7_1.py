@@ -22,7 +22,9 @@ HEADINGS = {
 
 
 def make(data: Data) -> pl.DataFrame:
-    levels = intervals(data, "selection_metrics", ("model", "panel"), panel=list(PANELS), group="all", metric="success")
+    levels = intervals(
+        data, "selection_metrics", ("model", "panel"), panel=list(PANELS), group="all", metric="success"
+    )
     rows = frame(data, "selection_contrasts", "contrast", "panel", "group", "metric", "point", "p_holm")
     rows = rows.filter(panel="failure", group="all", metric="success").drop_nulls("point")
     stored = {row["contrast"]: row for row in rows.iter_rows(named=True)}
@@ -37,10 +39,18 @@ def make(data: Data) -> pl.DataFrame:
             line |= _columns(f"over_{rival}", Interval.of(pair) if pair else None)
         pair = stored.get(f"{model}-vs-S_random")
         shown = levels.get((model, "failure"))
-        line |= {"p_holm": pair["p_holm"] if pair else None, "n": shown and shown.n, "games": shown and shown.clusters}
+        line |= {
+            "p_holm": pair["p_holm"] if pair else None,
+            "n": shown and shown.n,
+            "games": shown and shown.clusters,
+        }
         made.append(line)
     return pl.DataFrame(made, infer_schema_length=None)
 
 
 def _columns(name: str, value: Interval | None) -> dict[str, object]:
-    return {name: value and value.point, f"{name}_low": value and value.low, f"{name}_high": value and value.high}
+    return {
+        name: value and value.point,
+        f"{name}_low": value and value.low,
+        f"{name}_high": value and value.high,
+    }

@@ -6,7 +6,13 @@ import polars as pl
 
 from teachable.paper.inputs import Data, PaperError, record, where
 
-HEADINGS = {"hypothesis": "", "name": "Criterion", "value": "Estimate", "threshold": "Threshold", "verdict": "Met"}
+HEADINGS = {
+    "hypothesis": "",
+    "name": "Criterion",
+    "value": "Estimate",
+    "threshold": "Threshold",
+    "verdict": "Met",
+}
 
 
 def make(data: Data) -> pl.DataFrame:
@@ -15,10 +21,26 @@ def make(data: Data) -> pl.DataFrame:
         raise PaperError(f"The input {where('criteria')} has no criterion.")
     verdict = {True: "yes", False: "no", None: "not measurable"}
     made = [
-        {"id": entry["id"], "hypothesis": entry["hypothesis"], "name": entry["name"], "value": entry["value"],
-         "value_low": entry["low"], "value_high": entry["high"], "threshold": entry["threshold"], "verdict": verdict[entry["passed"]]}
+        {
+            "id": entry["id"],
+            "hypothesis": entry["hypothesis"],
+            "name": entry["name"],
+            "value": entry["value"],
+            "value_low": entry["low"],
+            "value_high": entry["high"],
+            "threshold": entry["threshold"],
+            "verdict": verdict[entry["passed"]],
+        }
         for entry in entries
-    ]  # fmt: skip
-    schema = {"id": pl.String, "hypothesis": pl.String, "name": pl.String, "value": pl.Float64, "value_low": pl.Float64,
-              "value_high": pl.Float64, "threshold": pl.String, "verdict": pl.String}  # fmt: skip
+    ]
+    schema = {
+        "id": pl.String,
+        "hypothesis": pl.String,
+        "name": pl.String,
+        "value": pl.Float64,
+        "value_low": pl.Float64,
+        "value_high": pl.Float64,
+        "threshold": pl.String,
+        "verdict": pl.String,
+    }
     return pl.DataFrame(made, schema=schema)
