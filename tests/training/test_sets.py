@@ -215,6 +215,11 @@ def test_selection_runs_use_each_row_s_format_and_report_what_is_missing() -> No
     assert got == Counter(chosen)
     assert dict(budget.select("run", "difference").iter_rows()) == {"S_random": 0, "S_oracle": -1}
     assert set(budget["format"]) == {matrix.ROUTED}
+    alone = selection_frame(chosen[2:])
+    _, short = sets.selection_sets(
+        labeled, advice_frame(labeled), panels_frame(labeled), alone, render, count, target=3
+    )
+    assert short.select("examples", "target_examples", "difference").rows() == [(1, 3, -2)]
 
 
 def test_selection_from_the_held_out_side_or_twice_is_refused() -> None:

@@ -183,10 +183,12 @@ def _assign(run: str, rows: pl.DataFrame, format_: str, copies: Sequence[int]) -
 # ----------------------------------------------------------------------------------------------- selection
 
 
-def selection_assignments(pool: pl.DataFrame, selection: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Assignments of selection runs (``SELECTION`` rows, best first) and their targets: the largest run's
-    size.
+def selection_assignments(
+    pool: pl.DataFrame, selection: pl.DataFrame, target: int | None = None
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Assignments of selection runs (``SELECTION`` rows, best first) and their target sizes.
 
+    ``target`` is the budget that every method had; without it, the size of the largest run in the table.
     Every chosen snapshot must be in ``pool``; a run that chose one that cannot be taught from, or one
     twice, raises :class:`SetError` rather than quietly losing part of its budget.
     """
@@ -215,7 +217,7 @@ def selection_assignments(pool: pl.DataFrame, selection: pl.DataFrame) -> tuple[
         .select("run", "snapshot_id", "task_id", "quadrant", "format", pl.lit(0, pl.Int64).alias("copy"))
     )
     sizes = rows.group_by("run").len()
-    target = int(sizes["len"].max() or 0)  # type: ignore[arg-type]
+    target = target or int(sizes["len"].max() or 0)  # type: ignore[arg-type]
     return rows, dict.fromkeys(sizes["run"].sort(), target)
 
 
@@ -409,10 +411,15 @@ def selection_sets(
     selection: pl.DataFrame,
     render: Render,
     count_tokens: CountTokens,
+    *,
+    target: int | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """``EXAMPLES`` and ``BUDGET`` of the selection runs, each example in the format its row asks for."""
+    """``EXAMPLES`` and ``BUDGET`` of the selection runs, each example in the format its row asks for.
+
+    ``target`` is the budget K, which the budget table holds every run against.
+    """
     pool = teachable_pool(labeled, advice, panels)
-    assignments, targets = selection_assignments(pool, selection)
+    assignments, targets = selection_assignments(pool, selection, target)
     examples = tables.conform(render_examples(assignments, pool, advice, render), tables.EXAMPLES, "examples")
     return examples, budget(examples, targets, count_tokens)
 
