@@ -1,0 +1,103 @@
+"""Looking before leaping: plans, graphs and clear errors, without a GPU, a model, a key or a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import BIN, ROOT, Workplace
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Workplace:
+    return Workplace(tmp_path, str(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("preset", ["laptop", "pilot", "paper"])
+def test_every_preset_can_be_planned(empty: Workplace, preset: str) -> None:
+    result = empty.snakemake("--dry-run", "--quiet", "rules", "--config", f"preset={preset}")
+    assert result.returncode == 0, result.stderr[-2000:]
+    for rule in ("make_tasks", "action_values", "train", "evaluate", "criteria", "report"):
+        assert rule in result.stdout + result.stderr
+    assert not (empty.directory / "results").exists()
+
+
+def test_rulegraph(empty: Workplace) -> None:
+    result = empty.snakemake("--rulegraph", "--config", "preset=paper")
+    assert result.returncode == 0
+    assert "digraph" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (["trainin={epochs: 3}"], "trainin: unknown key; did you mean 'training'?"),
+        (["training={epochs: three}"], "training.epochs"),
+        (["preset=lapto"], "did you mean 'laptop'?"),
+        (["tasks={train: {eazy: 3}}"], "tasks.train"),
+    ],
+)
+def test_a_bad_configuration_stops_before_any_job(empty: Workplace, config: list[str], expected: str) -> None:
+    result = empty.snakemake("--cores", "1", "--config", *config)
+    assert result.returncode != 0
+    assert expected in result.stdout + result.stderr
+    assert not (empty.directory / "results").exists()
+
+
+def stage(directory: Path, name: str, arguments: list[str], params: dict[str, object], **environment: str) -> str:
+    """The one line that a failing stage prints."""
+    result = subprocess.run(
+        [str(BIN / "teachable"), name, *arguments, "--params", json.dumps(params)],
+        cwd=directory,
+        env={**{k: v for k, v in os.environ.items() if k != "OPENAI_API_KEY"}, "TEACHABLE_STORE": "off", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    return result.stderr.strip().splitlines()[-1]
+
+
+def section(name: str, preset: str = "smoke") -> dict[str, object]:
+    from teachable.config import load_config
+    from teachable.config.load import read_yaml
+
+    return load_config(read_yaml(ROOT / "workflow_config.yaml"), preset=preset).model_dump(mode="json")[name]
+
+
+def test_a_missing_model_path_is_named(tmp_path: Path) -> None:
+    student = {**section("student"), "source": "hf", "path": "/nowhere/Qwen3-8B"}
+    line = stage(tmp_path, "link-student", ["--out", "student=student"], {"student": student})
+    assert "/nowhere/Qwen3-8B" in line
+    assert "fetch-student" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_world_that_cannot_be_generated_is_one_sentence(tmp_path: Path) -> None:
+    world = {**section("world"), "max_steps": 1}  # no cooking game can be won in one command
+    line = stage(
+        tmp_path,
+        "make-tasks",
+        ["--out", "games=games", "tasks=tasks.parquet"],
+        {"seed": 1, "world": world, "split": "train", "items": [["easy", 0]]},
+    )
+    assert line.startswith("teachable: ")
+    assert "easy" in line
+    assert not (tmp_path / "games").exists()
+
+
+def test_a_missing_input_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    line = stage(
+        tmp_path,
+        "label",
+        ["--in", "snapshots=a.parquet", "advice=b.parquet", "estimates=c.parquet", "--out", "labeled=l", "thresholds=t"],
+        {"seed": 1, "labels": section("labels")},
+    )
+    assert "a.parquet" in line

@@ -1,0 +1,118 @@
+"""The whole protocol, preset smoke, through the real Snakefile."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from teachable import tables
+from teachable.paper import FIGURES, TABLES
+from tests.workflow.conftest import Workplace
+
+pytestmark = pytest.mark.workflow
+
+UP_TO_LABELS = (
+    "phase0/tasks_warmstart",
+    "phase0/tasks_train",
+    "phase0/tasks_test",
+    "phase0/steps",
+    "phase0/episodes",
+    "phase0/snapshots",
+    "phase0/advice",
+    "phase0/retention_panel",
+    "phase1/estimates",
+    "phase1/action_values",
+    "phase1/label_episodes",
+    "phase1/labeled_snapshots",
+    "phase1/panels",
+)
+AFTER = ("phase1b/microtraining", "phase3/metrics", "phase3/transfer", "phase4/predictions", "phase5/metrics")
+NOT_COMPARED = ("seconds",)  # wall time
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_every_deliverable_is_there(smoke: Workplace) -> None:
+    wanted = [file for item in (*FIGURES.values(), *TABLES.values()) for file in item.files]
+    wanted += ["results/criteria.json", "results/report.html", "results/report.md", "results/config.json"]
+    wanted += ["results/phase2/training_summary.json", "results/phase1b/cpt_correlation.json"]
+    missing = [name for name in wanted if not smoke.path(name).is_file() or not smoke.path(name).stat().st_size]
+    assert not missing
+
+
+def test_restored_snapshots_are_exact_and_splits_disjoint(smoke: Workplace) -> None:
+    assert tables.read_json(smoke.path("results/phase0/restore_check.json"))["fraction"] == 1.0
+    assert tables.read_json(smoke.path("results/phase0/splits.json"))["overlaps"] == 0
+    panels = tables.read(smoke.path("results/phase1/panels.parquet"), tables.PANELS)
+    sides = panels.group_by("task_id").agg(pl.col("side").n_unique())
+    assert (sides["side"] == 1).all()
+
+
+def test_all_adapters_differ_from_the_base_and_load_in_plain_peft(smoke: Workplace) -> None:
+    summary = tables.read_json(smoke.path("results/phase2/training_summary.json"))["runs"]
+    assert len(summary) == 15  # twelve cells, two baselines, recovery
+    assert all(run["probe_shift"] > 0 for run in summary.values())
+    assert len({run["sha256"] for run in summary.values()}) == len(summary)
+
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(str(smoke.path("results/student/weights")))
+    model = PeftModel.from_pretrained(base, str(smoke.path(summary["Q1_demo"]["adapter"])))
+    assert any("lora" in name for name, _ in model.named_parameters())
+
+
+def test_every_benchmark_and_log_is_kept(smoke: Workplace) -> None:
+    assert len(list(smoke.path("results/benchmarks").rglob("*.tsv"))) > 100
+    assert smoke.path("logs/phase2/train/Q1_demo.log").read_text()
+
+
+def test_a_finished_run_has_nothing_to_do(smoke: Workplace) -> None:
+    result = smoke.snakemake("--dry-run", "--config", "preset=smoke")
+    assert "Nothing to be done" in result.stdout + result.stderr
+
+
+def test_a_torn_table_stops_one_stage_and_costs_no_other(smoke: Workplace) -> None:
+    path = smoke.path("results/phase1/thresholds.json")
+    labeled = smoke.path("results/phase1/labeled_snapshots.parquet")
+    content = labeled.read_bytes()
+    labeled.write_bytes(content[: len(content) // 2])
+    try:
+        result = smoke.snakemake("--cores", "1", "--config", "preset=smoke", "--forcerun", "fig_h1_1", "--", "fig_h1_1",
+                                 TEACHABLE_STORE_REFRESH="1")  # fmt: skip
+        assert result.returncode != 0
+        assert "labeled_snapshots.parquet is not a readable Parquet file" in result.stdout + result.stderr
+        assert path.exists()
+    finally:
+        labeled.write_bytes(content)
+
+
+def test_two_runs_with_the_same_seed_are_the_same(
+    smoke: Workplace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Computed anew, without the store, in another order of jobs: bytes up to the labels, values after."""
+    again = Workplace(tmp_path_factory.mktemp("again"), "off")
+    again.smoke("results/phase3/metrics.parquet", "phase4", "results/phase5/metrics.parquet", "phase1")
+    for table in UP_TO_LABELS:
+        name = f"results/{table}.parquet"
+        assert digest(smoke.path(name)) == digest(again.path(name)), table
+    for table in AFTER:
+        name = f"results/{table}.parquet"
+        if not again.path(name).exists():
+            continue
+        first, second = (pl.read_parquet(place.path(name)).drop(NOT_COMPARED, strict=False) for place in (smoke, again))
+        assert first.equals(second), table
+
+
+def test_criteria_are_complete_and_say_what_to_do(smoke: Workplace) -> None:
+    entries = json.loads(smoke.path("results/criteria.json").read_text())
+    assert len({entry["id"] for entry in entries}) == len(entries) > 20
+    for entry in entries:
+        assert {"id", "hypothesis", "value", "low", "high", "threshold", "passed", "advice"} <= set(entry)
+        assert entry["passed"] is True or entry["advice"]
