@@ -11,7 +11,7 @@ and no example is repeated unless ``upsample`` asks for it, in which case the ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,25 +19,20 @@ import numpy as np
 import polars as pl
 
 from teachable import seeds, tables
+from teachable.training.budget import CountTokens, budget
 from teachable.training.errors import SetError, SplitError
 from teachable.training.matrix import (
-    ALL,
     EVERYTHING,
     FORMATS,
     QUADRANTS,
     RECOVERY,
-    ROUTED,
     UNIFORM,
     cell_name,
-    describe,
 )
 
 Row = Mapping[str, Any]
 Render = Callable[[Row, Row, str], tuple[str, str]]  # snapshot row, advice row, format -> prompt, completion
-RenderDecision = Callable[
-    [Row, str], tuple[str, str]
-]  # row of a decision, command -> plain prompt, completion
-CountTokens = Callable[[Sequence[str]], Sequence[int]]  # texts -> tokens of each
+RenderDecision = Callable[[Row, str], tuple[str, str]]  # decision, command -> plain prompt, completion
 
 ASSIGNMENTS: tables.Schema = {
     "run": pl.String,
@@ -326,49 +321,7 @@ def recovery_examples(
     return pl.DataFrame(rows, schema=dict(tables.EXAMPLES))
 
 
-# -------------------------------------------------------------------------------------------------- budget
-
-
-def budget(examples: pl.DataFrame, targets: Mapping[str, int], count_tokens: CountTokens) -> pl.DataFrame:
-    """``BUDGET`` rows, one a run: examples, tokens, copies, and the difference to the run's target size.
-
-    ``tokens`` counts prompt and completion of every example once an epoch; ``repeated`` says how many of
-    the examples are copies made by up-sampling. Raises :class:`SetError` when a run has no example.
-    """
-    texts = pl.concat([examples["prompt"], examples["completion"]]).unique(maintain_order=True).to_list()
-    lengths = dict(zip(texts, count_tokens(texts), strict=True))
-    completion = [lengths[text] for text in examples["completion"]]
-    prompt = [lengths[text] for text in examples["prompt"]]
-    counted = (
-        examples.with_columns(
-            pl.Series("_completion", completion, dtype=pl.Int64),
-            pl.Series("_tokens", [p + c for p, c in zip(prompt, completion, strict=True)], dtype=pl.Int64),
-        )
-        .group_by("run", maintain_order=True)
-        .agg(
-            pl.len().cast(pl.Int64).alias("examples"),
-            pl.col("_tokens").sum().alias("tokens"),
-            pl.col("_completion").sum().alias("completion_tokens"),
-            (pl.len() - pl.struct("snapshot_id", "format", "prompt").n_unique())
-            .cast(pl.Int64)
-            .alias("repeated"),
-        )
-    )
-    empty = [run for run in targets if run not in set(counted["run"])]
-    if empty:
-        raise SetError(f"Runs without a single example: {', '.join(empty)}.")
-    runs = [describe(name) for name in counted["run"]]
-    return tables.conform(
-        counted.with_columns(
-            pl.Series("quadrant", [run.quadrant for run in runs], dtype=pl.String),
-            pl.Series("format", [run.format for run in runs], dtype=pl.String),
-            pl.Series("target_examples", [targets[run.name] for run in runs], dtype=pl.Int64),
-        )
-        .with_columns((pl.col("examples") - pl.col("target_examples")).alias("difference"))
-        .select(list(tables.BUDGET)),
-        tables.BUDGET,
-        "budget",
-    )
+# ---------------------------------------------------------------------------------------------- whole sets
 
 
 def matrix_sets(
@@ -424,17 +377,9 @@ def selection_sets(
     return examples, budget(examples, targets, count_tokens)
 
 
-def runs_in(examples: pl.DataFrame) -> Iterable[tuple[str, pl.DataFrame]]:
-    """Each run's name and examples, in the order of the table."""
-    for key, part in examples.group_by("run", maintain_order=True):
-        yield str(key[0]), part
-
-
 __all__ = [
-    "ALL",
     "ASSIGNMENTS",
     "CONTINUATIONS",
-    "ROUTED",
     "SetSettings",
     "budget",
     "check_sides",
@@ -444,7 +389,6 @@ __all__ = [
     "recovery_set",
     "recovery_snapshots",
     "render_examples",
-    "runs_in",
     "selection_assignments",
     "selection_sets",
     "teachable_pool",
