@@ -168,6 +168,13 @@ def _accumulate(model: Any, batch: Sequence[_Encoded], micro_batch: int, pad: in
     return total
 
 
+def _checkpointing(model: Any, action: str) -> Callable[..., None]:
+    """The model's method that switches gradient checkpointing, by its newer or its older name."""
+    newer = getattr(model, f"activation_checkpointing_{action}", None)
+    found: Callable[..., None] = newer or getattr(model, f"gradient_checkpointing_{action}")
+    return found
+
+
 @contextmanager
 def _training_mode(
     student: Student, name: str, settings: LoraSettings, seed: int
@@ -180,13 +187,13 @@ def _training_mode(
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed % (1 << 63))  # for dropout
             if settings.gradient_checkpointing:
-                model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+                _checkpointing(model, "enable")({"use_reentrant": False})
             if settings.dropout or settings.gradient_checkpointing:
                 model.train()
             yield parameters
     finally:
         if settings.gradient_checkpointing:
-            model.gradient_checkpointing_disable()
+            _checkpointing(model, "disable")()
         model.eval()
         student.bank.freeze(name)
 

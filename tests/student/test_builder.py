@@ -1,0 +1,93 @@
+"""The built-in student's builder: stops in the band, goes back when it jumps over, says why it cannot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import COMMANDS, context
+
+from teachable.student import Demonstration, Student, StudentError, StudentSettings, build_student
+
+DATA = [Demonstration(context(i), COMMANDS[i % 2]) for i in range(12)]
+
+
+@pytest.fixture
+def settings(tiny_settings: StudentSettings) -> StudentSettings:
+    return replace(
+        tiny_settings, max_steps=40, validate_from=10, validate_every=10, warmup_steps=5, batch_size=4,
+        band_low=0.4, band_high=0.6,
+    )  # fmt: skip
+
+
+def scripted(values: list[float]) -> Callable[[Student], float]:
+    left = list(values)
+    return lambda student: left.pop(0)
+
+
+def test_it_learns_and_stops_inside_the_band(settings: StudentSettings, tmp_path: Path) -> None:
+    out = tmp_path / "student"
+    record = build_student(DATA, settings, validate=scripted([0.1, 0.5]), seed=1, out=out)
+    assert record.steps == 20
+    assert record.validations == ((10, 0.1), (20, 0.5))
+    assert record.losses[-1] < record.losses[0]
+    student = Student.load(out, device="cpu")
+    assert student.fingerprint == record.fingerprint
+    assert student.layout == "compact"
+    assert json.loads((out / "student.json").read_text())["validation_success"] == 0.5
+
+
+def test_what_is_written_is_what_was_validated(settings: StudentSettings, tmp_path: Path) -> None:
+    answers = []
+
+    def validate(student: Student) -> float:
+        answers.append(student.policy(["act:"], [COMMANDS])[0])
+        return 0.5
+
+    build_student(DATA, settings, validate=validate, seed=1, out=tmp_path / "s")
+    loaded = Student.load(tmp_path / "s", device="cpu").policy(["act:"], [COMMANDS])[0]
+    assert np.abs(answers[-1] - loaded).max() < 1e-6
+
+
+def test_over_the_band_it_goes_back_and_looks_more_often(settings: StudentSettings, tmp_path: Path) -> None:
+    record = build_student(DATA, settings, validate=scripted([0.1, 0.9, 0.5]), seed=1, out=tmp_path / "s")
+    assert record.validations == ((10, 0.1), (20, 0.9), (15, 0.5))
+    assert record.steps == len(record.losses) == 15
+    straight = build_student(
+        DATA, replace(settings, validate_from=15), validate=scripted([0.5]), seed=1, out=tmp_path / "t"
+    )
+    assert straight.fingerprint == record.fingerprint  # going back leaves no trace
+
+
+def test_a_band_that_is_never_reached_is_an_error_with_the_curve(settings: StudentSettings, tmp_path: Path) -> None:
+    with pytest.raises(StudentError, match=r"did not reach 0.40 .* 40 steps .*30: 0.30, 40: 0.35"):
+        build_student(DATA, settings, validate=scripted([0.1, 0.2, 0.3, 0.35]), seed=1, out=tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+    with pytest.raises(StudentError, match="jumps over the band"):
+        build_student(DATA, settings, validate=scripted([0.1] + [0.9] * 9), seed=1, out=tmp_path / "s")
+
+
+def test_the_seed_decides_and_global_state_is_kept(settings: StudentSettings, tmp_path: Path) -> None:
+    digests = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        torch.manual_seed(len(digests))
+        before = torch.random.get_rng_state()
+        digests.append(
+            build_student(DATA, settings, validate=scripted([0.5]), seed=seed, out=tmp_path / name).fingerprint
+        )
+        assert torch.equal(before, torch.random.get_rng_state())
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(StudentError, match="multiple"):
+        StudentSettings(hidden=30, heads=4)
+    with pytest.raises(StudentError, match="band_low"):
+        StudentSettings(band_low=0.9)
+    with pytest.raises(StudentError, match="no demonstrations"):
+        build_student([], StudentSettings(), validate=scripted([]), seed=0, out=Path("never"))
