@@ -34,4 +34,4 @@ def run(inputs: Inputs, outputs: Outputs, params: Select) -> None:
     )
     if selection.shortfall:
         print(f"{params.method}: {selection.shortfall} fewer than {params.k}: {selection.reason}", flush=True)
-    tables.write(selection.rows, outputs["selection"], tables.SELECTION)
+    tables.write(selection.frame, outputs["selection"], tables.SELECTION)
