@@ -60,10 +60,14 @@ def label_metrics(
 
     A group in which a metric has no value gets no row; raises PaperError when no snapshot has a quadrant.
     """
-    rows = labeled.drop_nulls("quadrant").with_columns(
-        net_mean=sum((pl.col(f"net_{f}") for f in FORMATS), pl.lit(0.0)) / len(FORMATS),
-        **{f"share_route_{f}": (pl.col("route") == f).cast(pl.Float64) for f in FORMATS},
-        **{f"share_profile_{p}": (pl.col("profile") == p).cast(pl.Float64) for p in PROFILES},
+    rows = (
+        labeled.drop_nulls("quadrant")
+        .sort("snapshot_id")
+        .with_columns(
+            net_mean=sum((pl.col(f"net_{f}") for f in FORMATS), pl.lit(0.0)) / len(FORMATS),
+            **{f"share_route_{f}": (pl.col("route") == f).cast(pl.Float64) for f in FORMATS},
+            **{f"share_profile_{p}": (pl.col("profile") == p).cast(pl.Float64) for p in PROFILES},
+        )
     )
     if rows.is_empty():
         raise PaperError("No labelled snapshot has a quadrant, so there is nothing to summarise.")

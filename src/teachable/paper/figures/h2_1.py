@@ -65,7 +65,7 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> None:
         )
     order = np.argsort(rows["ELP_net"].to_numpy(), kind="stable")
     bins = np.array_split(order, max(2, min(8, len(rows) // 12)))
-    if len(rows) >= 24:
+    if len(rows) >= 48:
         x, y = rows["ELP_net"].to_numpy(), rows["delta_micro"].to_numpy()
         axes.plot(
             [x[b].mean() for b in bins],

@@ -1,0 +1,93 @@
+"""Every table is made from its inputs, prints what it stores, and is valid LaTeX and CSV."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from teachable.paper import TABLES, PaperError, render
+
+PAIRS = [(item.id, name) for item in TABLES.values() for name in item.inputs]
+
+
+def given(data, item: str):
+    return {name: data[name] for name in TABLES[item].inputs}
+
+
+@pytest.mark.parametrize("item", TABLES)
+@pytest.mark.parametrize("size", ["data", "small"])
+def test_is_made_and_written(item: str, size: str, request, tmp_path: Path) -> None:
+    frame = render.make(item, given(request.getfixturevalue(size), item))
+    heads = render.headings(item)
+    assert len(frame) > 0
+    entry = TABLES[item]
+    tex, csv = tmp_path / "t.tex", tmp_path / "t.csv"
+    render.save_table(frame, heads, tex, csv, caption=entry.caption, label=f"tab:{item}")
+    text = tex.read_text()
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == len(frame)
+    assert all(row.replace(r"\&", "").count("&") == len(heads) - 1 for row in rows)
+    for rule in (r"\toprule", r"\bottomrule", r"\caption{", rf"\label{{tab:{item}}}"):
+        assert rule in text
+    assert text.isascii(), [c for c in text if not c.isascii()]
+    assert pl.read_csv(io.BytesIO(csv.read_bytes())).height == len(frame)
+
+
+@pytest.mark.parametrize(("item", "name"), PAIRS)
+def test_a_missing_or_empty_input_is_named(item: str, name: str, data) -> None:
+    left = {key: value for key, value in given(data, item).items() if key != name}
+    with pytest.raises(PaperError, match=f"'{name}'"):
+        render.make(item, left)
+    if isinstance(data[name], pl.DataFrame):
+        with pytest.raises(PaperError, match=f"'{name}'"):
+            render.make(item, {**left, name: data[name].head(0)})
+
+
+def test_numbers_are_those_stored(data) -> None:
+    stored = data["transfer"].filter(trained_on="Q2", evaluated_on="Q4", format="mean").row(0, named=True)
+    row = render.make("h4_1", given(data, "h4_1")).row(1, named=True)
+    assert (row["Q4"], row["Q4_low"], row["Q4_high"]) == (stored["point"], stored["low"], stored["high"])
+
+
+def test_main_results_pair_levels_with_changes(data) -> None:
+    frame = render.make("h5_1", given(data, "h5_1"))
+    assert frame["run"].to_list()[:2] == ["base", "Q1_demo"]
+    base = frame.row(0, named=True)
+    assert base["failure_change"] is None
+    row = frame.filter(run="Q4_hint").row(0, named=True)
+    stored = data["contrasts"].filter(
+        contrast="Q4_hint-vs-base", panel="failure", group="all", metric="success"
+    )
+    assert row["failure_change"] == stored["point"][0]
+
+
+def test_cells_print_intervals_and_gaps() -> None:
+    frame = pl.DataFrame(
+        {
+            "a": [0.123, None, -0.001],
+            "a_low": [0.05, None, None],
+            "a_high": [-0.2, None, None],
+            "p_holm": [0.0002, 0.04, None],
+            "n": [1234, 5, 6],
+            "name": ["x_y & 5%", "b", None],
+        }
+    )
+    heads = {"name": "Name", "a": "A", "p_holm": "p", "n": "n"}
+    assert render.cells(frame, heads) == [
+        ["x_y & 5%", "0.12 [0.05, −0.20]", "<0.001", "1,234"],
+        ["b", "–", "0.040", "5"],
+        ["–", "−0.0010", "–", "6"],
+    ]
+    text = render.latex(frame, heads, caption="100% of_it", label="t")
+    assert r"x\_y \& 5\%" in text
+    assert r"\caption{100\% of\_it}" in text
+    assert "$-$0.20" in text
+
+
+def test_a_heading_without_column_is_refused() -> None:
+    with pytest.raises(PaperError, match="lacks"):
+        render.cells(pl.DataFrame({"a": [1]}), {"b": "B"})
