@@ -23,11 +23,9 @@ CRITERIA_INPUTS = [
 ]
 
 
-def read_by(stage, names):
-    """The shell line of a stage whose inputs differ from item to item."""
-    return command(stage).replace("--in ", "").replace(
-        f"teachable {stage}", f"teachable {stage} --in " + " ".join(f"{name}={{input.{name}}}" for name in names)
-    )
+def named(names):
+    """``name=path`` of every input, as a stage's ``--in`` takes them."""
+    return " ".join(f"{name}={DATA[name]}" for name in names)
 
 
 for item in FIGURES.values():
@@ -35,26 +33,31 @@ for item in FIGURES.values():
     rule:
         name:
             f"fig_{item.id}"
-        message:
-            f"Draw Fig. {item.number}: {item.title}"
         input:
             **{name: DATA[name] for name in item.inputs},
         output:
             pdf=item.files[0],
-            png=report(item.files[1], caption="../docs/report/caption.rst", category=item.hypothesis),
-        params:
-            code=code("figure", item=item.id),
-            settings=settings("figure", item=item.id),
-            title=item.title,
-            caption=item.caption,
+            png=report(
+                item.files[1],
+                caption="../docs/report/caption.rst",
+                category=item.hypothesis,
+            ),
         log:
             f"logs/paper/fig_{item.id}.log",
         benchmark:
             f"results/benchmarks/paper/fig_{item.id}.tsv"
         resources:
             **OTHER_JOB,
+        params:
+            code=code("figure", item=item.id),
+            settings=settings("figure", item=item.id),
+            inputs=named(item.inputs),
+            title=item.title,
+            caption=item.caption,
+        message:
+            f"Draw Fig. {item.number}: {item.title}"
         shell:
-            read_by("figure", item.inputs)
+            "teachable figure --in {params.inputs} --out pdf={output.pdf} png={output.png} --params {params.settings:q} > {log} 2>&1"
 
 
 for item in TABLES.values():
@@ -62,51 +65,55 @@ for item in TABLES.values():
     rule:
         name:
             f"tab_{item.id}"
-        message:
-            f"Make Tab. {item.number}: {item.title}"
         input:
             **{name: DATA[name] for name in item.inputs},
         output:
             tex=item.files[0],
-            csv=report(item.files[1], caption="../docs/report/caption.rst", category=item.hypothesis),
-        params:
-            code=code("table", item=item.id),
-            settings=settings("table", item=item.id),
-            title=item.title,
-            caption=item.caption,
+            csv=report(
+                item.files[1],
+                caption="../docs/report/caption.rst",
+                category=item.hypothesis,
+            ),
         log:
             f"logs/paper/tab_{item.id}.log",
         benchmark:
             f"results/benchmarks/paper/tab_{item.id}.tsv"
         resources:
             **OTHER_JOB,
+        params:
+            code=code("table", item=item.id),
+            settings=settings("table", item=item.id),
+            inputs=named(item.inputs),
+            title=item.title,
+            caption=item.caption,
+        message:
+            f"Make Tab. {item.number}: {item.title}"
         shell:
-            read_by("table", item.inputs)
+            "teachable table --in {params.inputs} --out tex={output.tex} csv={output.csv} --params {params.settings:q} > {log} 2>&1"
 
 
 rule criteria:
-    message:
-        "Judge every criterion of the protocol"
     input:
         **{name: DATA[name] for name in CRITERIA_INPUTS},
     output:
         criteria=report("results/criteria.json", category="criteria"),
-    params:
-        code=code("criteria"),
-        settings=settings("criteria", student_source=CONFIG.student.source),
     log:
         "logs/paper/criteria.log",
     benchmark:
         "results/benchmarks/paper/criteria.tsv"
     resources:
         **OTHER_JOB,
+    params:
+        code=code("criteria"),
+        settings=settings("criteria", student_source=CONFIG.student.source),
+        inputs=named(CRITERIA_INPUTS),
+    message:
+        "Judge every criterion of the protocol"
     shell:
-        read_by("criteria", CRITERIA_INPUTS)
+        "teachable criteria --in {params.inputs} --out criteria={output.criteria} --params {params.settings:q} > {log} 2>&1"
 
 
 rule report:
-    message:
-        "Write the report"
     input:
         config="results/config.json",
         criteria="results/criteria.json",
@@ -119,15 +126,17 @@ rule report:
     output:
         html=report("results/report.html", category="report"),
         markdown="results/report.md",
-    params:
-        code=code("report"),
-        settings=settings("report", benchmarks="results/benchmarks"),
     log:
         "logs/paper/report.log",
     benchmark:
         "results/benchmarks/paper/report.tsv"
     resources:
         **OTHER_JOB,
+    params:
+        code=code("report"),
+        settings=settings("report", benchmarks="results/benchmarks"),
+    message:
+        "Write the report"
     shell:
         command("report")
 

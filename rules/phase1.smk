@@ -79,21 +79,21 @@ rule panels:
 
 
 rule label_metrics:
-    message:
-        "Phase 1: means, shares and correlations of the labels"
     input:
         labeled="results/phase1/labeled_snapshots.parquet",
     output:
         metrics="results/phase1/label_metrics.parquet",
-    params:
-        code=code("label-metrics"),
-        settings=settings("label-metrics"),
     log:
         "logs/phase1/label_metrics.log",
     benchmark:
         "results/benchmarks/phase1/label_metrics.tsv"
     resources:
         **OTHER_JOB,
+    params:
+        code=code("label-metrics"),
+        settings=settings("label-metrics"),
+    message:
+        "Phase 1: means, shares and correlations of the labels"
     shell:
         command("label-metrics")
 

@@ -27,7 +27,7 @@ rule evaluate_base:
         **STUDENT_JOB,
     params:
         code=code("evaluate"),
-        settings=settings("evaluate", model="base"),
+        settings=settings("evaluate", model="base", horizon=CONFIG.estimation.horizon),
     message:
         "Phase 3: play the base student on every panel"
     shell:
@@ -57,7 +57,9 @@ rule evaluate:
         **STUDENT_JOB,
     params:
         code=code("evaluate"),
-        settings=lambda w: settings("evaluate", model=w.run),
+        settings=lambda w: settings(
+            "evaluate", model=w.run, horizon=CONFIG.estimation.horizon
+        ),
     message:
         "Phase 3: play {wildcards.run} on every panel"
     shell:

@@ -45,7 +45,7 @@ rule selection_examples:
         **OTHER_JOB,
     params:
         code=code("selection-examples"),
-        settings=settings("selection-examples"),
+        settings=settings("selection-examples", k=CONFIG.selection.k),
     message:
         "Phase 5: make the training set of {wildcards.run}"
     shell:

@@ -127,21 +127,29 @@ if CONFIG.student.source == "builtin":
         shell:
             command("build-student")
 
+
 rule link_student:
-    message:
-        "Record which model is the student, and how it answers"
     input:
-        **({"weights": "results/world/builtin_student"} if CONFIG.student.source == "builtin" else {}),
+        **(
+            {"weights": "results/world/builtin_student"}
+            if CONFIG.student.source == "builtin"
+            else {}
+        ),
     output:
         student=directory(STUDENT),
-    params:
-        code=code("link-student"),
-        settings=settings("link-student"),
     log:
         "logs/student/link.log",
     benchmark:
         "results/benchmarks/student/link.tsv"
     resources:
         **OTHER_JOB,
+    params:
+        code=code("link-student"),
+        settings=settings("link-student"),
+    message:
+        "Record which model is the student, and how it answers"
     shell:
-        command("link-student", *([] if CONFIG.student.source == "builtin" else ["weights"]))
+        command(
+            "link-student",
+            *([] if CONFIG.student.source == "builtin" else ["weights"]),
+        )

@@ -27,7 +27,10 @@ def test_default_preset_is_laptop() -> None:
     ("override", "expected"),
     [
         ({"trainin": {}}, "trainin: unknown key; did you mean 'training'"),
-        ({"training": {"learning_rat": 1}}, "training.learning_rat: unknown key; did you mean 'learning_rate'"),
+        (
+            {"training": {"learning_rat": 1}},
+            "training.learning_rat: unknown key; did you mean 'learning_rate'",
+        ),
         ({"band_low": 0.1}, "did you mean 'builtin.band_low'"),
         ({"training": {"epochs": "three"}}, "training.epochs"),
         ({"training": {"epochs": 0}}, "training.epochs"),

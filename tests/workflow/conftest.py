@@ -21,9 +21,18 @@ class Workplace:
     directory: Path
     store: str
 
-    def snakemake(self, *arguments: str, timeout: float = 1500, **environment: str) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, timeout: float = 1500, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.directory), *arguments],
+            [
+                "snakemake",
+                "--snakefile",
+                str(ROOT / "Snakefile"),
+                "--directory",
+                str(self.directory),
+                *arguments,
+            ],
             env={
                 **os.environ,
                 "PATH": f"{BIN}:{os.environ['PATH']}",

@@ -50,12 +50,18 @@ def test_a_bad_configuration_stops_before_any_job(empty: Workplace, config: list
     assert not (empty.directory / "results").exists()
 
 
-def stage(directory: Path, name: str, arguments: list[str], params: dict[str, object], **environment: str) -> str:
+def stage(
+    directory: Path, name: str, arguments: list[str], params: dict[str, object], **environment: str
+) -> str:
     """The one line that a failing stage prints."""
     result = subprocess.run(
         [str(BIN / "teachable"), name, *arguments, "--params", json.dumps(params)],
         cwd=directory,
-        env={**{k: v for k, v in os.environ.items() if k != "OPENAI_API_KEY"}, "TEACHABLE_STORE": "off", **environment},
+        env={
+            **{k: v for k, v in os.environ.items() if k != "OPENAI_API_KEY"},
+            "TEACHABLE_STORE": "off",
+            **environment,
+        },
         capture_output=True,
         text=True,
         timeout=300,
@@ -97,7 +103,15 @@ def test_a_missing_input_names_the_command_that_makes_it(tmp_path: Path) -> None
     line = stage(
         tmp_path,
         "label",
-        ["--in", "snapshots=a.parquet", "advice=b.parquet", "estimates=c.parquet", "--out", "labeled=l", "thresholds=t"],
+        [
+            "--in",
+            "snapshots=a.parquet",
+            "advice=b.parquet",
+            "estimates=c.parquet",
+            "--out",
+            "labeled=l",
+            "thresholds=t",
+        ],
         {"seed": 1, "labels": section("labels")},
     )
     assert "a.parquet" in line

@@ -42,7 +42,9 @@ def test_every_deliverable_is_there(smoke: Workplace) -> None:
     wanted = [file for item in (*FIGURES.values(), *TABLES.values()) for file in item.files]
     wanted += ["results/criteria.json", "results/report.html", "results/report.md", "results/config.json"]
     wanted += ["results/phase2/training_summary.json", "results/phase1b/cpt_correlation.json"]
-    missing = [name for name in wanted if not smoke.path(name).is_file() or not smoke.path(name).stat().st_size]
+    missing = [
+        name for name in wanted if not smoke.path(name).is_file() or not smoke.path(name).stat().st_size
+    ]
     assert not missing
 
 
@@ -106,7 +108,9 @@ def test_two_runs_with_the_same_seed_are_the_same(
         name = f"results/{table}.parquet"
         if not again.path(name).exists():
             continue
-        first, second = (pl.read_parquet(place.path(name)).drop(NOT_COMPARED, strict=False) for place in (smoke, again))
+        first, second = (
+            pl.read_parquet(place.path(name)).drop(NOT_COMPARED, strict=False) for place in (smoke, again)
+        )
         assert first.equals(second), table
 
 

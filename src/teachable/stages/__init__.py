@@ -50,9 +50,16 @@ STAGES: dict[str, Stage] = {
     for stage in (
         _stage("resolve-config", "write the resolved configuration", "", "config", p.ResolveConfig),
         # world and student
-        _stage("make-tasks", "generate games and play the expert once on each", "", "games tasks", p.MakeTasks),
         _stage(
-            "check-splits", "verify that no game is in two splits", "tasks*", "report", p.Nothing, "check_splits"
+            "make-tasks", "generate games and play the expert once on each", "", "games tasks", p.MakeTasks
+        ),
+        _stage(
+            "check-splits",
+            "verify that no game is in two splits",
+            "tasks*",
+            "report",
+            p.Nothing,
+            "check_splits",
         ),
         _stage(
             "demonstrate",
@@ -68,20 +75,40 @@ STAGES: dict[str, Stage] = {
             "weights",
             p.BuildStudent,
         ),
-        _stage("link-student", "record which model is the student and how it answers", "weights?", "student", p.LinkStudent),
+        _stage(
+            "link-student",
+            "record which model is the student and how it answers",
+            "weights?",
+            "student",
+            p.LinkStudent,
+        ),
         _stage("gather", "concatenate the shards of a table", "shards*", "table", p.Gather),
         # phase 0
         _stage("rollout", "play the student on tasks", "tasks games student", "steps episodes", p.Rollout),
         _stage(
-            "snapshots", "mine decision points of failed episodes", "steps episodes", "snapshots", p.MineSnapshots
+            "snapshots",
+            "mine decision points of failed episodes",
+            "steps episodes",
+            "snapshots",
+            p.MineSnapshots,
         ),
         _stage(
-            "restore-check", "restore every snapshot and compare", "snapshots tasks games*", "report", p.RestoreCheck
+            "restore-check",
+            "restore every snapshot and compare",
+            "snapshots tasks games*",
+            "report",
+            p.RestoreCheck,
         ),
         _stage(
-            "retention-panel", "choose tasks the base student wins", "steps episodes", "panel", p.RetentionPanel
+            "retention-panel",
+            "choose tasks the base student wins",
+            "steps episodes",
+            "panel",
+            p.RetentionPanel,
         ),
-        _stage("advise", "ask the teacher about every snapshot", "snapshots tasks games*", "advice", p.Advise),
+        _stage(
+            "advise", "ask the teacher about every snapshot", "snapshots tasks games*", "advice", p.Advise
+        ),
         # phase 1
         _stage(
             "action-values",
@@ -97,7 +124,13 @@ STAGES: dict[str, Stage] = {
             "labeled thresholds",
             p.Label,
         ),
-        _stage("panels", "choose which snapshots serve what, by game", "labeled retention", "panels", p.MakePanels),
+        _stage(
+            "panels",
+            "choose which snapshots serve what, by game",
+            "labeled retention",
+            "panels",
+            p.MakePanels,
+        ),
         _stage(
             "label-metrics",
             "means, shares and correlations of the labels",

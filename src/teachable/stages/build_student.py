@@ -59,9 +59,7 @@ def run(inputs: Inputs, outputs: Outputs, params: BuildStudent) -> None:
 
 def patcher(context: Context, suggested: str, bad: str, key: str) -> Mapping[str, str]:
     """The patch of every condition, in the words that the oracle will use later."""
-    reading = explain(
-        suggested, bad, memo=context.memo, goal=context.goal, scene=context.scene, key=key
-    )
+    reading = explain(suggested, bad, memo=context.memo, goal=context.goal, scene=context.scene, key=key)
     return patches(reading.text, register="compact", key=key)
 
 

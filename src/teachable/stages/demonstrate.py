@@ -38,4 +38,8 @@ def run(inputs: Inputs, outputs: Outputs, params: Demonstrate) -> None:
         }
         for decision in decisions
     ]
-    tables.write(pl.DataFrame(rows, schema=dict(tables.DEMONSTRATIONS)), outputs["demonstrations"], tables.DEMONSTRATIONS)
+    tables.write(
+        pl.DataFrame(rows, schema=dict(tables.DEMONSTRATIONS)),
+        outputs["demonstrations"],
+        tables.DEMONSTRATIONS,
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from teachable import tables
+from teachable.errors import ConfigError
 from teachable.evaluation.drift import CHECKPOINTS, checkpoint_name, drift_panel, drift_rows
 from teachable.evaluation.panels import panel_jobs
 from teachable.rollouts.episodes import PlaySettings, play
@@ -26,11 +27,20 @@ if TYPE_CHECKING:
 def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
     labeled = tables.read(inputs["labeled"][0], tables.LABELED)
     panels = tables.read(inputs["panels"][0], tables.PANELS)
-    advice = {row["snapshot_id"]: row for row in tables.read(inputs["advice"][0], tables.ADVICE).iter_rows(named=True)}
+    advice = {
+        row["snapshot_id"]: row
+        for row in tables.read(inputs["advice"][0], tables.ADVICE).iter_rows(named=True)
+    }
     tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
     world, games = open_world(params.world), games_root(inputs["games"])
     run_directory = inputs["adapter"][0]
     shares = sorted((run_directory / "checkpoints").iterdir(), key=lambda path: float(path.name))
+    if len(shares) != len(CHECKPOINTS) - 1:
+        raise ConfigError(
+            f"{run_directory}: run {params.model} has {len(shares)} checkpoints on the way, drift needs "
+            f"{len(CHECKPOINTS) - 1}: train it for three steps at least (training.epochs, training.max_examples), or "
+            "name another run in evaluation.drift_runs."
+        )
     places = dict(zip(CHECKPOINTS, [*shares, run_directory], strict=True))
     adapters = {checkpoint: checkpoint_name(params.model, checkpoint) for checkpoint in CHECKPOINTS}
     student = load_student(inputs["student"][0], {adapters[c]: path for c, path in places.items()})
@@ -75,7 +85,9 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
     jobs = [
         job
         for name in adapters.values()
-        for job in panel_jobs("retention", starts, params.evaluation.retention_repeats, model=name, adapter=name)
+        for job in panel_jobs(
+            "retention", starts, params.evaluation.retention_repeats, model=name, adapter=name
+        )
     ]
     settings = PlaySettings(max_steps=params.world.max_steps)
     played = play(student, world, games, jobs, settings, run_seed=params.seed).episodes

@@ -38,7 +38,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Evaluate) -> None:
             read_tasks(*inputs["test_tasks"]),
         ),
         Repeats(section.test_repeats, section.failure_repeats, section.retention_repeats),
-        PlaySettings(max_steps=params.world.max_steps),
+        PlaySettings(max_steps=params.world.max_steps, horizon=params.horizon),
         games=games_root(inputs["games"]),
         test_games=games_root(inputs["test_games"]),
         run_seed=params.seed,

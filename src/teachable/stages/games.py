@@ -22,7 +22,9 @@ def read_tasks(*paths: Path) -> list[Task]:
 
 
 def task_frame(tasks: Iterable[Task]) -> pl.DataFrame:
-    return pl.DataFrame([{name: getattr(task, name) for name in tables.TASKS} for task in tasks], schema=dict(tables.TASKS))
+    return pl.DataFrame(
+        [{name: getattr(task, name) for name in tables.TASKS} for task in tasks], schema=dict(tables.TASKS)
+    )
 
 
 def games_root(games: Sequence[Path]) -> Path:

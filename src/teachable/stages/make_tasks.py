@@ -21,7 +21,9 @@ def run(inputs: Inputs, outputs: Outputs, params: MakeTasks) -> None:
     world = open_world(params.world)
     by_family: dict[str, list[int]] = {}
     for family, index in params.items:
-        by_family.setdefault(family, []).append(seeds.integer(params.seed, "task", params.split, family, index))
+        by_family.setdefault(family, []).append(
+            seeds.integer(params.seed, "task", params.split, family, index)
+        )
     made = {}
     for family, wanted in progress(by_family.items(), f"{len(params.items)} games", total=len(by_family)):
         for task in world.generate(family, params.split, wanted, directory):

@@ -7,7 +7,7 @@ change, or rerun, it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -128,6 +128,7 @@ class Train(Seeded):
 class Evaluate(Seeded):
     model: str
     world: c.World
+    horizon: Literal["fresh", "remaining"]
     evaluation: c.Evaluation
 
 
@@ -157,7 +158,7 @@ class Select(Seeded):
 
 
 class SelectionExamples(Seeded):
-    pass
+    k: int
 
 
 class PaperItem(Params):

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from teachable import tables
-from teachable.rollouts.sessions import Tables, starts_of
+from teachable.rollouts.sessions import Start, Table, Tables, starts_of
 from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world, read_tasks
 from teachable.stages.models import load_prompter
 from teachable.training.sets import CONTINUATIONS, SetSettings, recovery_set, recovery_snapshots, train_side
+from teachable.worlds.base import EngineFault
 
 if TYPE_CHECKING:
     from teachable.stages.params import RecoveryExamples
@@ -35,30 +36,12 @@ def run(inputs: Inputs, outputs: Outputs, params: RecoveryExamples) -> None:
     report = Reporter("expert continuations")
     with Tables(open_world(params.world), games_root(inputs["games"])) as opened:
         for done, start in enumerate(starts_of(chosen, tasks), 1):
-            table = opened[start.task]
-            place = table.place(start)
-            continuation: list[dict[str, Any]] = []
-            for _ in range(params.world.max_steps):
-                command = None if place.state.done else table.expert(place)
-                if command is None:
-                    break
-                context = place.context()
-                continuation.append(
-                    {
-                        "snapshot_id": start.snapshot_id,
-                        "task_id": start.task.task_id,
-                        "step": len(place.path),
-                        "goal": context.goal,
-                        "memo": context.memo,
-                        "scene": context.scene,
-                        "observation": context.observation,
-                        "history": [{"command": c, "observation": o} for c, o in context.history],
-                        "commands": list(context.commands),
-                        "action": command,
-                    }
-                )
-                place = table.step(place, command)
-            rows += [{**row, "success": place.state.won} for row in continuation]
+            try:
+                continuation, won = _continue(opened[start.task], start, params.world.max_steps)
+            except EngineFault as fault:
+                print(f"snapshot {start.snapshot_id}: left out, the engine failed: {fault}", flush=True)
+                continue
+            rows += [{**row, "success": won} for row in continuation]
             report(done, len(chosen))
             if sum(row["success"] for row in rows) >= 2 * params.max_examples:  # some are the same decision
                 break
@@ -73,3 +56,30 @@ def run(inputs: Inputs, outputs: Outputs, params: RecoveryExamples) -> None:
     )
     tables.write(examples, outputs["examples"], tables.EXAMPLES)
     tables.write(budget, outputs["budget"], tables.BUDGET)
+
+
+def _continue(table: Table, start: Start, max_steps: int) -> tuple[list[dict[str, Any]], bool]:
+    """Every decision of the expert from ``start`` on, and whether it won."""
+    place = table.place(start)
+    decisions: list[dict[str, Any]] = []
+    for _ in range(max_steps):
+        command = None if place.state.done else table.expert(place)
+        if command is None:
+            break
+        context = place.context()
+        decisions.append(
+            {
+                "snapshot_id": start.snapshot_id,
+                "task_id": start.task.task_id,
+                "step": len(place.path),
+                "goal": context.goal,
+                "memo": context.memo,
+                "scene": context.scene,
+                "observation": context.observation,
+                "history": [{"command": c, "observation": o} for c, o in context.history],
+                "commands": list(context.commands),
+                "action": command,
+            }
+        )
+        place = table.step(place, command)
+    return decisions, place.state.won

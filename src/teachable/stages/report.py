@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from teachable.stages.params import Report
     from teachable.stages.runner import Inputs, Outputs
 
-LIBRARIES = ("teachable-moments", "snakemake", "torch", "transformers", "peft", "textworld", "polars", "scikit-learn")
+LIBRARIES = (
+    "teachable-moments",
+    "snakemake",
+    "torch",
+    "transformers",
+    "peft",
+    "textworld",
+    "polars",
+    "scikit-learn",
+)
 
 
 def run(inputs: Inputs, outputs: Outputs, params: Report) -> None:

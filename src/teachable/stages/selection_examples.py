@@ -22,6 +22,7 @@ def run(inputs: Inputs, outputs: Outputs, params: SelectionExamples) -> None:
         tables.read(inputs["selection"][0], tables.SELECTION),
         prompter.render,
         prompter.count_tokens,
+        target=params.k,
     )
     tables.write(examples, outputs["examples"], tables.EXAMPLES)
     tables.write(budget, outputs["budget"], tables.BUDGET)

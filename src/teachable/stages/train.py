@@ -26,7 +26,9 @@ def run(inputs: Inputs, outputs: Outputs, params: Train) -> None:
     table = tables.read(inputs["examples"][0], tables.EXAMPLES).filter(pl.col("run") == params.run)
     if table.is_empty():
         raise MissingInput(f"{inputs['examples'][0]}: run {params.run!r} has no example.")
-    examples = [Example(prompt, completion) for prompt, completion in table.select("prompt", "completion").iter_rows()]
+    examples = [
+        Example(prompt, completion) for prompt, completion in table.select("prompt", "completion").iter_rows()
+    ]
     training = params.training
     settings = LoraSettings(
         rank=params.lora.rank,
@@ -54,11 +56,12 @@ def run(inputs: Inputs, outputs: Outputs, params: Train) -> None:
         progress=show,
     )
     student.add_adapter(params.run, outputs["adapter"])
+    probed = examples[:PROBES]
+    choices = sorted(
+        {"look", *(example.completion for example in examples)}
+    )  # two at least, admissible or not
     shift = adapter_probe(
-        student,
-        params.run,
-        [example.prompt for example in examples[:PROBES]],
-        [sorted({example.completion for example in examples}) for _ in examples[:PROBES]],
+        student, params.run, [example.prompt for example in probed], [choices] * len(probed)
     )
     about = describe(params.run)
     kept = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teachable import tables
+from teachable.evaluation.probes import check_shifts
 
 if TYPE_CHECKING:
     from teachable.stages.params import Nothing
@@ -18,4 +19,5 @@ def run(inputs: Inputs, outputs: Outputs, params: Nothing) -> None:
         name = record.pop("run")
         record.pop("losses")
         runs[name] = {**record, "adapter": str(path.parents[1] / "adapters" / name)}
+    check_shifts({name: record["probe_shift"] for name, record in runs.items()})
     tables.write_json({"runs": runs}, outputs["summary"])
