@@ -8,7 +8,7 @@ out.
 from teachable.predictor.analysis import permutation_importance, sample_efficiency
 from teachable.predictor.baselines import baseline_predictions, ranking_score
 from teachable.predictor.errors import PredictorError
-from teachable.predictor.features import embedding_texts, tier1_features
+from teachable.predictor.features import embedding_texts, state_texts, tier1_features
 from teachable.predictor.learners import Settings
 from teachable.predictor.metrics import (
     Bootstrap,
@@ -27,6 +27,7 @@ from teachable.predictor.sets import (
     feature_set,
     from_table,
     label_references,
+    reference_states,
     to_table,
 )
 from teachable.predictor.study import Study, run_study
@@ -57,9 +58,11 @@ __all__ = [
     "permutation_importance",
     "predict_held_out",
     "ranking_score",
+    "reference_states",
     "run_study",
     "sample_efficiency",
     "select",
+    "state_texts",
     "tier1_features",
     "to_table",
 ]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from teachable.predictor import scores
 from teachable.predictor.learners import Settings
 from teachable.predictor.metrics import RANKED, Bootstrap, evaluate, interval_columns
-from teachable.predictor.model import CrossFit, cross_fit
+from teachable.predictor.model import CrossFit, Predictor, cross_fit
 from teachable.predictor.ranking import Statistic, difference, mean_of, ndcg
 from teachable.predictor.sets import FeatureSet, Floats
 from teachable.seeds import stream
@@ -26,7 +28,7 @@ def permutation_importance(
     *,
     bootstrap: Bootstrap,
     k: int,
-    repeats: int = 10,
+    repeats: int = 5,
     targets: Sequence[str] = (RANKED, "L_local"),
 ) -> pl.DataFrame:
     """How much worse held-out predictions get when a group of features is shuffled (IMPORTANCE).
@@ -37,20 +39,21 @@ def permutation_importance(
     """
     rows = []
     codes = cluster_codes(cross.features.task_id.tolist(), len(cross.features))[0]
+    folds = _folds(cross)
     for target in targets:
         if any(target not in model.fitted for model in cross.models):
             continue
         known = cross.labels[target].is_not_null().to_numpy()
         truth = cross.labels[target].fill_null(0.0).to_numpy().astype(np.float64)[known]
         kept_codes = np.unique(codes[known], return_inverse=True)[1]
-        intact = _predict(cross, target, None, 0)[known]
+        intact = _predict(folds, target, None, 0)[known]
         metrics: dict[str, Callable[[Floats], Statistic]] = {
             "r2": partial(scores.r2, truth=truth, codes=kept_codes)
         }
         if target == RANKED and k <= len(truth):
             metrics["ndcg"] = partial(ndcg, truth=truth, codes=kept_codes, k=k)
         for group in sorted({name for model in cross.models for name in model.groups}):
-            shuffled = [_predict(cross, target, group, repeat)[known] for repeat in range(repeats)]
+            shuffled = [_predict(folds, target, group, repeat)[known] for repeat in range(repeats)]
             for metric, make in metrics.items():
                 drop: Statistic = difference(make(intact), mean_of([make(score) for score in shuffled]))
                 rows.append(
@@ -73,17 +76,34 @@ def _tier(group: str) -> str:
     return "tier1" if group in TIER1_GROUPS else "tier2"
 
 
-def _predict(cross: CrossFit, target: str, group: str | None, repeat: int) -> Floats:
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """One held-out fold: its rows, its model, and what the model sees of them."""
+
+    number: int
+    rows: NDArray[np.intp]
+    model: Predictor
+    design: Floats
+
+
+def _folds(cross: CrossFit) -> list[_Fold]:
+    folds = []
+    for model, number in zip(cross.models, np.unique(cross.fold).tolist(), strict=True):
+        rows = np.flatnonzero(cross.fold == number)
+        folds.append(_Fold(number, rows, model, model.design(cross.features.take(rows))))
+    return folds
+
+
+def _predict(folds: Sequence[_Fold], target: str, group: str | None, repeat: int) -> Floats:
     """Out-of-fold predictions ``[N]`` of a target with the columns of ``group`` shuffled within each fold."""
-    result = np.empty(len(cross.features))
-    for model, fold in zip(cross.models, np.unique(cross.fold).tolist(), strict=True):
-        here = np.flatnonzero(cross.fold == fold)
-        x = model.design(cross.features.take(here))
-        if group is not None and group in model.groups:
-            columns = model.groups[group]
-            order = stream(0, "permutation", fold, group, repeat).permutation(len(here))
+    result = np.empty(sum(len(fold.rows) for fold in folds))
+    for fold in folds:
+        x = fold.design.copy()
+        columns = fold.model.groups.get(group or "")
+        if columns is not None:
+            order = stream(0, "permutation", fold.number, group, repeat).permutation(len(x))
             x[:, columns] = x[order][:, columns]
-        result[here] = model.number(target, x)
+        result[fold.rows] = fold.model.number(target, x)
     return result
 
 

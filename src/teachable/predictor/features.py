@@ -248,9 +248,9 @@ def embedding_texts(snapshots: pl.DataFrame, *, turns: int = RECENT) -> dict[str
 
     For the student's ``embed``; one text a row of ``snapshots``, in its order.
     """
-    rows = list(snapshots.select("goal", "scene", "observation", "history").iter_rows(named=True))
+    rows = list(snapshots.select("goal", "history").iter_rows(named=True))
     return {
-        "state": [f"{row['scene']}\n{row['observation']}".strip() for row in rows],
+        "state": state_texts(snapshots),
         "goal": [row["goal"] for row in rows],
         "history": [
             "\n".join(f"> {turn['command']}\n{turn['observation']}" for turn in row["history"][-turns:])
@@ -258,3 +258,8 @@ def embedding_texts(snapshots: pl.DataFrame, *, turns: int = RECENT) -> dict[str
             for row in rows
         ],
     }
+
+
+def state_texts(states: pl.DataFrame) -> list[str]:
+    """The text of each state: its ``scene`` and ``observation``."""
+    return [f"{scene}\n{text}".strip() for scene, text in states.select("scene", "observation").iter_rows()]

@@ -222,6 +222,11 @@ def compare(
     The method's column reads ``"predictor - entropy"``, the metric ``ndcg_difference`` or
     ``precision_difference``. Both are ranked within the same bootstrap draws, so the interval is that of the
     difference. Rivals without predictions are left out.
+
+    With labels that nothing explains (60 data sets of 240 snapshots of 60 games, k = 25) the interval lay
+    above 0 in 2 of 60 against random and 0 of 60 against entropy, and below it in 14 and 8: out-of-fold
+    predictions lean below chance, because a model's mean is high just where its held-out fold is low. The
+    error is on the safe side.
     """
     rows: list[dict[str, Any]] = []
     first = numbers(predictions, method, RANKED)

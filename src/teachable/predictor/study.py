@@ -51,7 +51,7 @@ def run_study(
     settings: Settings | None = None,
     held_out: Collection[str] = (),
     units: UnitCosts | None = None,
-    repeats: int = 10,
+    repeats: int = 5,
     progress: Callable[[str], None] | None = None,
 ) -> Study:
     """Out-of-fold predictions of every method and rival, and every table that judges them.
