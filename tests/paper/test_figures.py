@@ -133,3 +133,21 @@ def test_undefined_correlations_are_said_to_be_undefined(data) -> None:
 def test_an_unknown_item_is_refused() -> None:
     with pytest.raises(PaperError, match="h9_9"):
         render.draw("h9_9", {})
+
+
+@pytest.mark.parametrize(
+    ("item", "name"), [("h4_1", "transfer"), ("h6_1", "predictor_metrics"), ("h6_4", "predictor_metrics")]
+)
+def test_measured_but_undefined_numbers_give_a_figure_that_says_so(item: str, name: str, data) -> None:
+    nulls = data[name].with_columns(point=pl.lit(None, pl.Float64))
+    figure = render.draw(item, {**given(data, item), name: nulls})
+    texts = " ".join(text.get_text() for text in figure.axes[0].texts)
+    assert texts.startswith("Not defined on these data")
+    render.figure_bytes(figure, dpi=LOW, formats=("png",))
+
+
+def test_rounding_noise_does_not_fill_the_page(data) -> None:
+    rows = data["microtraining"].with_columns(ELP_net=pl.lit(0.0), delta_micro=pl.lit(1e-16))
+    axes = render.draw("h2_1", {**given(data, "h2_1"), "microtraining": rows}).axes[0]
+    low, high = axes.get_ylim()
+    assert high - low > 0.05

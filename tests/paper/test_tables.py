@@ -91,3 +91,11 @@ def test_cells_print_intervals_and_gaps() -> None:
 def test_a_heading_without_column_is_refused() -> None:
     with pytest.raises(PaperError, match="lacks"):
         render.cells(pl.DataFrame({"a": [1]}), {"b": "B"})
+
+
+def test_a_table_of_undefined_numbers_says_so(data, tmp_path: Path) -> None:
+    nulls = data["transfer"].with_columns(point=pl.lit(None, pl.Float64))
+    frame = render.make("h4_1", {"transfer": nulls})
+    assert frame.is_empty()
+    text = render.latex(frame, render.headings("h4_1"), caption="c", label="l")
+    assert "No estimate is defined" in text

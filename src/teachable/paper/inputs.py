@@ -29,6 +29,13 @@ class PaperError(TeachableError):
     """A figure, table or criterion lacks an input, or the input lacks what it needs."""
 
 
+class Undefined(PaperError):
+    """The numbers were measured, but none is defined on these data (a correlation without variation, say).
+
+    A figure of such numbers says so in place of a picture; what was never measured stays an error.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One logical input.
@@ -238,7 +245,7 @@ def select(data: Data, name: str, **conditions: Any) -> pl.DataFrame:
         )
         rows = rows.filter(test)
     if rows.is_empty():
-        asked = ", ".join(f"{c} in {list(w)}" if _many(w) else f"{c} = {w}" for c, w in conditions.items())
+        asked = _said(conditions)
         raise PaperError(
             f"The input {where(name)} has no row with {asked}: the stage that makes it did not measure it."
         )
@@ -264,7 +271,9 @@ def intervals(data: Data, name: str, key: str | Sequence[str], **conditions: Any
             )
         found[place] = Interval.of(row)
     if not found:
-        raise PaperError(f"The input {where(name)} has no estimate with {conditions}: every point is null.")
+        raise Undefined(
+            f"{where(name)} holds no defined estimate: {_said(conditions)}, {len(rows)} of {len(rows)} null."
+        )
     return found
 
 
@@ -311,6 +320,10 @@ def ordered(found: Iterable[str], order: Sequence[str]) -> list[str]:
 def _range(values: Iterable[int]) -> str:
     known = sorted(values)
     return f"{known[0]:,}" if known[0] == known[-1] else f"{known[0]:,} to {known[-1]:,}"
+
+
+def _said(conditions: Mapping[str, Any]) -> str:
+    return ", ".join(f"{c} in {list(w)}" if _many(w) else f"{c} = {w}" for c, w in conditions.items())
 
 
 def _many(value: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from teachable.paper import items, style
-from teachable.paper.inputs import Data, PaperError, number
+from teachable.paper.inputs import Data, PaperError, Undefined, number
 
 DPI = 220  # of the PNG; the PDF is vector
 
@@ -26,13 +27,19 @@ def draw(item: str, data: Data) -> Figure:
     missing.
     """
     with style.theme():
-        drawn: Figure = items.module("figures", item).draw(data)
+        try:
+            drawn: Figure = items.module("figures", item).draw(data)
+        except Undefined as error:
+            drawn = _undefined(str(error))
     return drawn
 
 
 def make(item: str, data: Data) -> pl.DataFrame:
     """The table ``item`` with numeric columns, as it goes to CSV."""
-    made: pl.DataFrame = items.module("tables", item).make(data)
+    try:
+        made: pl.DataFrame = items.module("tables", item).make(data)
+    except Undefined:
+        made = pl.DataFrame(schema=dict.fromkeys(headings(item), pl.String))
     return made
 
 
@@ -106,6 +113,8 @@ def latex(frame: pl.DataFrame, heads: Mapping[str, str], *, caption: str, label:
         r"\midrule",
     ]
     lines += [" & ".join(escape(cell) for cell in row) + r" \\" for row in cells(frame, heads)]
+    if frame.is_empty():
+        lines.append(rf"\multicolumn{{{len(heads)}}}{{l}}{{No estimate is defined on these data.}} \\")
     lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     return "\n".join(lines)
 
@@ -152,6 +161,26 @@ def _cell(row: Mapping[str, object], column: str) -> str:
     if isinstance(low, float) and isinstance(high, float) and not (math.isnan(low) or math.isnan(high)):
         return f"{number(value)} [{number(low)}, {number(high)}]"
     return number(value, 4 if 0 < abs(value) < 0.005 else 2)
+
+
+def _undefined(reason: str) -> Figure:
+    """In place of a picture: that every stored estimate is undefined, and which."""
+    drawn, axes = style.single(style.COLUMN, 1.4)
+    axes.set_axis_off()
+    axes.text(
+        0, 0.9, "Not defined on these data", fontweight="bold", fontsize=8, va="top", transform=axes.transAxes
+    )
+    axes.text(
+        0,
+        0.68,
+        textwrap.fill(reason, 66),
+        fontsize=5.8,
+        va="top",
+        color=style.MUTED,
+        parse_math=False,
+        transform=axes.transAxes,
+    )
+    return drawn
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -127,6 +127,8 @@ RC: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "axes.formatter.limits": (-4, 6),
     "xtick.labelsize": 6.5,
     "ytick.labelsize": 6.5,
     "xtick.color": MUTED,
@@ -192,6 +194,14 @@ def grid(axes: Axes, axis: str = "y") -> None:
     axes.grid(True, axis=axis)  # type: ignore[arg-type]
     axes.tick_params(axis=axis, length=0)  # type: ignore[arg-type]
     axes.spines["left" if axis == "y" else "bottom"].set_visible(False)
+
+
+def at_least(axes: Axes, span: float, axis: str = "y") -> None:
+    """Widen an axis about its middle to ``span``, so that noise of rounding does not fill the page."""
+    low, high = axes.get_ylim() if axis == "y" else axes.get_xlim()
+    if abs(high - low) < span:
+        middle, half = (low + high) / 2, (span if high > low else -span) / 2
+        (axes.set_ylim if axis == "y" else axes.set_xlim)(middle - half, middle + half)
 
 
 def zero(axes: Axes, axis: str = "y", at: float = 0.0) -> None:

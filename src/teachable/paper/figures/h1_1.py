@@ -20,7 +20,7 @@ def draw(data: Data) -> Figure:
     points = panel(axes, data)
     bar = figure.colorbar(points, ax=axes, aspect=32, pad=0.02, shrink=0.9)
     bar.outline.set_visible(False)
-    bar.ax.set_title("ELP$_{net}$", fontsize=6.5, fontweight="normal", loc="left", pad=4)
+    bar.ax.set_title("ELP$_{net}$", fontsize=6.5, fontweight="normal", loc="left", pad=7)
     bar.ax.tick_params(length=0)
     rows = labelled(data, "U", "L_local", "ELP_net")
     style.footnote(
@@ -107,5 +107,5 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> Any:
 
 def _limits(values: np.ndarray, cut: list[float], room: float = 0.05) -> tuple[float, float]:
     low, high = min(float(values.min()), cut[0]), max(float(values.max()), cut[1])
-    margin = room * ((high - low) or 1.0)  # on the vertical axis also for the names in the corners
+    margin = room * max(high - low, 0.5)  # on the vertical axis also for the names in the corners
     return low - margin, high + margin

@@ -55,6 +55,7 @@ def draw(data: Data) -> Figure:
         label.set_color(style.QUADRANT_COLOUR[quadrant])
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("ELP$_{net}$")
+    style.at_least(axes, 0.1)
     style.footnote(
         figure, f"{count_note(rows)}; filled: mean; hollow: mean, corrected for the maximum over formats"
     )

@@ -81,6 +81,8 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> None:
         for key, text in (LINES[:1] if brief else LINES)
     ]
     lines = [f"{text}  {value.text() if value else 'not defined'}" for text, value in stored]
+    style.at_least(axes, 0.1)
+    style.at_least(axes, 0.1, "x")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + (high - low) * (0.1 if brief else 0.24))
     axes.annotate(

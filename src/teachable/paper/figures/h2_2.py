@@ -55,6 +55,7 @@ def draw(data: Data) -> Figure:
         axes.set_xticks(range(4), [f"{q}\nn = {values[q].n}" if q in values else q for q in QUADRANTS])
         axes.tick_params(axis="x", labelsize=5.8, length=0)
         axes.set_xlim(-0.5, 3.7)
+        style.at_least(axes, 0.1)
         axes.set_title(title, fontsize=7)
     style.threshold(left, 0.2)
     style.footnote(

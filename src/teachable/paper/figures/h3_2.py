@@ -48,6 +48,7 @@ def draw(data: Data) -> Figure:
     axes.set_xticks(range(len(groups)), [*QUADRANTS, "mean of\nquadrants"])
     axes.axvline(3.5, color=style.FAINT, linewidth=0.6)
     axes.tick_params(axis="x", length=0)
+    style.at_least(axes, 0.1)
     axes.set_ylabel("change in success against\ndemonstrations")
     entries = [
         ("contrast", colours["contrast"], "s"),

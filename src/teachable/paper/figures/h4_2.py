@@ -42,6 +42,7 @@ def draw(data: Data) -> Figure:
         columnspacing=1.0,
         handletextpad=0.1,
     )
+    style.at_least(left, 0.1)
     style.zero(right)
     shown = [name for name in NAMES if name in gaps]
     for at, name in enumerate(shown):

@@ -16,6 +16,7 @@ def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 0.7 + 0.165 * len(rows))
     marks.forest(axes, rows, colour=style.model_colour, marker=style.model_marker)
     style.zero(axes, "x")
+    style.at_least(axes, 0.1, "x")
     for label, (model, _) in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_color(style.model_colour(model))
     axes.set_xlabel("change in success from failure states against base")

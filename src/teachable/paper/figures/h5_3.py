@@ -82,6 +82,7 @@ def panel(axes: Axes, data: Data) -> list[Interval]:
         color=style.ACCENT,
         va="bottom",
     )
+    style.at_least(axes, 0.1)
     named = [i for i, m in enumerate(models) if i in front or not m.startswith("Q")]
     marks.label_points(
         axes,

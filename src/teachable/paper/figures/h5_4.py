@@ -44,6 +44,7 @@ def draw(data: Data) -> Figure:
         )
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
+        style.at_least(axes, 0.05, "x")
         axes.locator_params(axis="x", nbins=4)
     panels[0].set_yticks(range(len(runs)), [style.name(run) for run in runs])
     panels[0].set_ylim(len(runs) - 0.4, -0.6)

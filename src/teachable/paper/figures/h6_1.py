@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import Data, Interval, PaperError, interval_note, ordered, select, where
+from teachable.paper.inputs import Data, Interval, Undefined, interval_note, ordered, select, where
 
 BANDS = ("predictor", "entropy")
 
@@ -26,7 +26,7 @@ def curves(data: Data, metric: str) -> dict[str, dict[int, Interval]]:
         data, "predictor_metrics", target="ELP_net", metric=metric, method=list(style.METHODS)
     ).drop_nulls(["k", "point"])
     if rows.is_empty():
-        raise PaperError(f"The input {where('predictor_metrics')} has no {metric} of ELP_net with a k.")
+        raise Undefined(f"The input {where('predictor_metrics')} has no {metric} of ELP_net with a k.")
     found: dict[str, dict[int, Interval]] = {}
     for row in rows.sort("train_size", "k", nulls_last=False).iter_rows(
         named=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import Data, Interval, PaperError, interval_note, ordered, select, where
+from teachable.paper.inputs import Data, Interval, Undefined, interval_note, ordered, select, where
 
 METHODS = ("predictor", "tier1", "tier2")
 TARGETS = ("ELP_net", "L_local", "L_upper", "U", "d_expert", "d_force")
@@ -25,7 +25,7 @@ def draw(data: Data) -> Figure:
     drops = select(data, "importance", target="ELP_net").drop_nulls("point")
     metric = next((m for m in ("ndcg", "r2") if m in drops["metric"].to_list()), None)
     if metric is None or not quality:
-        raise PaperError(
+        raise Undefined(
             f"The inputs {where('importance')} or {where('predictor_metrics')} have no estimate for ELP_net."
         )
     ranked = drops.filter(metric=metric).sort(["point", "group"], descending=[True, False])

@@ -7,7 +7,7 @@ import math
 from matplotlib.figure import Figure
 
 from teachable.paper import style
-from teachable.paper.inputs import Data, Interval, PaperError, interval_note, select, where
+from teachable.paper.inputs import Data, Interval, Undefined, interval_note, select, where
 
 
 def draw(data: Data) -> Figure:
@@ -18,7 +18,7 @@ def draw(data: Data) -> Figure:
         .sort("k", "train_size")
     )
     if rows.is_empty():
-        raise PaperError(
+        raise Undefined(
             f"The input {where('predictor_metrics')} has no ndcg of the predictor with k and train_size."
         )
     ks = sorted(rows["k"].unique())

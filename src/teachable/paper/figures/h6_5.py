@@ -47,6 +47,7 @@ def draw(data: Data) -> Figure:
                 )
         axes.set_xticks(range(4), STAGES)
         axes.set_xlim(-0.4 if metric == "ELP_net" else 0.6, 3.4)
+        style.at_least(axes, 0.1)
         axes.set_title(title)
     marks.keys(
         figure.axes[0],

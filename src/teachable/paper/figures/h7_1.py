@@ -52,5 +52,6 @@ def panel(axes: Axes, data: Data, panel_name: str = "failure") -> list[Interval]
     axes.set_yticks(range(len(runs)), [style.name(run) for run in runs])
     axes.set_ylim(len(runs) - 0.5, -0.7)
     axes.tick_params(axis="y", length=0)
+    style.at_least(axes, 0.1, "x")
     axes.spines["left"].set_visible(False)
     return [found[run] for run in runs]

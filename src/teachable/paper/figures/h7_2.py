@@ -39,6 +39,8 @@ def draw(data: Data) -> Figure:
     front = marks.pareto(points)
     marks.staircase(axes, [points[i] for i in front])
     axes.set(xlabel="success on retention tasks", ylabel="success from failure states")
+    style.at_least(axes, 0.1)
+    style.at_least(axes, 0.1, "x")
     marks.label_points(
         axes, points, [style.name(m) for m in models], colours=[style.model_colour(m) for m in models]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from teachable.paper import style
-from teachable.paper.inputs import Data, Interval, PaperError, frame, ordered, where
+from teachable.paper.inputs import Data, Interval, Undefined, frame, ordered, where
 
 HEADINGS = {
     "target": "Target",
@@ -42,7 +42,7 @@ def make(data: Data) -> pl.DataFrame:
         data, "predictor_metrics", "method", "target", "metric", "k", "train_size", "point"
     ).drop_nulls("point")
     if rows.is_empty():
-        raise PaperError(f"The input {where('predictor_metrics')} has no estimate: every point is null.")
+        raise Undefined(f"The input {where('predictor_metrics')} has no estimate: every point is null.")
     ks = rows.drop_nulls("k")["k"]
     middle = sorted(ks.unique())[len(ks.unique()) // 2] if len(ks) else None
     # The largest training size is the full one; smaller ones belong to the sample-efficiency figure.
