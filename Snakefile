@@ -23,6 +23,15 @@ include: "rules/phase5.smk"
 include: "rules/paper.smk"
 
 
+onstart:
+    # -F and -R ask for computing, not for the store. A cluster's executor sees to that job by job; elsewhere the
+    # stages must know.
+    if workflow.local_exec and (
+        workflow.dag_settings.forceall or workflow.dag_settings.forcerun
+    ):
+        os.environ["TEACHABLE_STORE_REFRESH"] = "1"
+
+
 rule all:
     default_target: True
     input:

@@ -34,8 +34,16 @@ class Stage:
         return (self.module,)
 
     @property
+    def loads_student(self) -> bool:
+        """Whether the stage runs the model, on a GPU where there is one."""
+        return self.name in LOAD_STUDENT
+
+    @property
     def input_names(self) -> tuple[str, ...]:
         return tuple(name.rstrip("*?") for name in self.inputs)
+
+
+LOAD_STUDENT = {"rollout", "action-values", "microtrain", "train", "evaluate", "drift", "features"}
 
 
 def _stage(

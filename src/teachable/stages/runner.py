@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from teachable import gpus
 from teachable.errors import MissingInput
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def run(stage: Stage, invocation: Invocation) -> None:
     started = time.monotonic()
     temporary = {name: _temporary(path) for name, path in invocation.outputs.items()}
     try:
-        module = importlib.import_module(stage.module)
-        module.run(invocation.inputs, temporary, params)
+        with gpus.reserve(1 if stage.loads_student else 0):  # before torch is imported
+            module = importlib.import_module(stage.module)
+            module.run(invocation.inputs, temporary, params)
         missing = [name for name, path in temporary.items() if not path.exists()]
         if missing:
             raise RuntimeError(f"{stage.name}: the stage ended without making {', '.join(missing)}")
