@@ -1,12 +1,13 @@
-"""Real games for all tests: made once per run, shared by parallel workers, thrown away with the temporary directory."""
+"""Real games for all tests: made once, shared by parallel workers and by later runs."""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,16 @@ class Games:
 
 
 @pytest.fixture(scope="session")
-def games(tmp_path_factory: pytest.TempPathFactory) -> Games:
-    """Three train games of each cooking family, an easy test game, one game of each other family."""
-    base = tmp_path_factory.getbasetemp()
-    root = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "games"
-    root.mkdir(exist_ok=True)
+def games(pytestconfig: pytest.Config) -> Games:
+    """Three train games of each cooking family, an easy test game, one game of each other family.
+
+    Kept in pytest's cache under a digest of the code that makes them (16 games are 30 s of work);
+    `--cache-clear` makes them anew.
+    """
+    code = hashlib.sha256(version("textworld").encode())
+    for path in sorted((Path(__file__).parents[1] / "src/teachable/worlds").rglob("*.py")):
+        code.update(path.read_bytes())
+    root = pytestconfig.cache.mkdir(f"games-{code.hexdigest()[:12]}")
     listing = root / "tasks.json"
     world = get_world("textworld")
     with (root / "lock").open("w") as lock:

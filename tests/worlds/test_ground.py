@@ -13,6 +13,7 @@ from teachable.worlds import get_world
 INFOS = EnvInfos(admissible_commands=True, facts=True, policy_commands=True, score=True, won=True, lost=True)
 
 
+@pytest.mark.filterwarnings("ignore:Game .* is not fully supported")
 @pytest.mark.parametrize("family", ["easy", "medium", "nav", "hard", "treasure_hunter", "coin_collector"])
 def test_same_facts_commands_and_dead_ends_as_textworld(games, family):
     world = get_world("textworld", prune=())

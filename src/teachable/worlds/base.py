@@ -1,8 +1,8 @@
 """The protocol between a world of tasks and the rest of the project.
 
-A world makes tasks, starts sessions on them and knows an expert. A state is plain data; a snapshot of a session that
-travels between processes is only ``(task, commands, digest)`` and is brought back by :func:`replay`, which verifies
-that the very same state was reached.
+A world makes tasks, starts sessions on them and knows an expert. A state is plain data; a snapshot of a
+session that travels between processes is only ``(task, commands, digest)`` and is brought back by
+:func:`replay`, which verifies that the very same state was reached.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class InadmissibleCommand(WorldError):
 
 
 class EngineFault(WorldError):
-    """The engine crashed, hung or answered nonsense: trouble of the infrastructure, never a failure of the agent."""
+    """The engine crashed, hung or answered nonsense: never a failure of the agent."""
 
 
 class RestoreMismatch(WorldError):
@@ -123,8 +123,8 @@ class World(Protocol):
 def get_world(name: str, **options: Any) -> World:
     """The world called ``name``, with its own keyword options.
 
-    A world is one module (or package) ``teachable.worlds.<name>`` with an attribute ``WORLD``, the class to call.
-    Raises :class:`WorldError` for an unknown name or option.
+    A world is one module (or package) ``teachable.worlds.<name>`` with an attribute ``WORLD``, the class to
+    call. Raises :class:`WorldError` for an unknown name or option.
     """
     known = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
     module = importlib.import_module(f"teachable.worlds.{name}") if name in known else None
@@ -145,8 +145,8 @@ def replay(
 ) -> Session:
     """A session brought to the state that ``commands`` lead to from the start of ``task``.
 
-    With ``digest`` the state reached is verified. Raises :class:`RestoreMismatch`, naming the task, when a command is
-    not offered on the way or the digest differs; never returns a silently different state.
+    With ``digest`` the state reached is verified. Raises :class:`RestoreMismatch`, naming the task, when a
+    command is not offered on the way or the digest differs; never returns a silently different state.
     """
     session = world.start(task, games)
     try:
@@ -160,8 +160,9 @@ def replay(
                 ) from error
         if digest is not None and session.state.digest != digest:
             raise RestoreMismatch(
-                f"task {task.task_id}: after {len(commands)} commands the state digest is {session.state.digest}, "
-                f"recorded was {digest}. The game file or the library version changed: run the rollouts again."
+                f"task {task.task_id}: after {len(commands)} commands the state digest is "
+                f"{session.state.digest}, recorded was {digest}. The game file or a library changed: "
+                "run the rollouts again."
             )
     except BaseException:
         session.close()

@@ -1,8 +1,9 @@
-"""A session that remembers: a transition that was seen once costs a dictionary lookup, not a turn of the engine.
+"""A session that remembers: a transition seen before costs a dictionary lookup, not a turn of the engine.
 
-Worlds here are deterministic and a digest stands for everything that shapes what follows, so ``(digest, command)``
-decides the next state, text included. The engine behind is brought to a place only when an unseen transition is
-asked for. Whoever plays through a :class:`MemoSession` sees exactly what the plain session would show.
+Worlds here are deterministic and a digest stands for everything that shapes what follows, so the pair
+``(digest, command)`` decides the next state, text included. The engine behind is brought to a place only when
+an unseen transition is asked for. Whoever plays through a :class:`MemoSession` sees exactly what the plain
+session would show.
 """
 
 from __future__ import annotations
@@ -98,12 +99,12 @@ class _Table:
         state = self.session.step(command)
         self.turns += 1
         self._at = state.digest
-        # The engine is here now, so the expert costs next to nothing; later the engine would have to come back.
+        # The engine is here now, so the expert is cheap; later the engine would have to come back.
         self._experts.put(state.digest, (self.session.expert_command(),))
         return state
 
     def _bring(self, place: _Place) -> None:
-        """Bring the engine to ``place``: from an image of it, or from the nearest earlier place on its way."""
+        """Bring the engine to ``place``, from an image of it or of an earlier place on its way."""
         way: list[_Place] = []
         here: _Place | None = place
         while here is not None and self._at != here.state.digest:
@@ -127,9 +128,9 @@ class _Table:
 class MemoSession:
     """Wraps a session of any world; the same interface, and the same answers.
 
-    ``limit`` bounds the transitions that are remembered (None: all; one is about 1 kB) and ``images`` the saved engine
-    states (40 kB each in TextWorld). What was forgotten is played again. ``fork`` gives an independent cursor that
-    shares the memory and the engine; the engine closes with the last of them.
+    ``limit`` bounds the transitions that are remembered (None: all; one is about 1 kB) and ``images`` the
+    saved engine states (40 kB each in TextWorld). What was forgotten is played again. ``fork`` gives an
+    independent cursor that shares the memory and the engine; the engine closes with the last of them.
     """
 
     def __init__(self, session: Session, *, limit: int | None = None, images: int = 256) -> None:

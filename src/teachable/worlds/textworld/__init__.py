@@ -1,14 +1,13 @@
 """TextWorld: cooking, treasure hunting and coin collecting on a Z-machine.
 
-Modules: ``families`` (what can be asked for), ``make`` and ``worker`` (games from seeds), ``games`` (canonical data),
-``engine`` (the Z-machine), ``ground`` (rules as bit masks), ``scene`` (compact view), ``expert`` (shortest plans),
-``session`` (playing).
+Modules: ``families`` (what can be asked for), ``make`` and ``worker`` (games from seeds), ``games``
+(canonical data), ``host`` and ``engine`` (the Z-machine), ``ground`` (rules as bit masks), ``scene`` (compact view),
+``expert`` (shortest plans), ``session`` (playing).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachable.worlds.base import GenerationError, Task, WorldError
+from teachable.worlds.textworld import host
 from teachable.worlds.textworld.families import FAMILIES, SPLITS
 
 if TYPE_CHECKING:
@@ -30,12 +30,14 @@ class TextWorld:
 
     Options:
 
-    * ``prune``: verbs that players are not offered; any of put, insert, close, drop, lock. No plan needs them.
-      `examine`, `look` and `inventory` are never offered, but for `examine cookbook` until it has been read.
+    * ``prune``: verbs that players are not offered; any of put, insert, close, drop, lock. No plan needs
+      them. `examine`, `look` and `inventory` are never offered, but for `examine cookbook` until it has been
+      read.
     * ``max_expert_steps``: games whose shortest winning play is longer are not made.
-    * ``test_foods``: ``train`` (the test split has other games with the same foods and preparations) or ``test``
-      (also foods and preparations that the other splits never show).
+    * ``test_foods``: ``train`` (the test split has other games with the same foods and preparations) or
+      ``test`` (also foods and preparations that the other splits never show).
     * ``jobs``: processes that make games. The games do not depend on it.
+    * ``turn_limit_s``: an engine that takes longer for one turn is stopped; an EngineFault, in seconds.
     """
 
     name = "textworld"
@@ -46,6 +48,7 @@ class TextWorld:
         max_expert_steps: int = 15,
         test_foods: str = "train",
         jobs: int = 1,
+        turn_limit_s: float = 20.0,
     ) -> None:
         wrong = sorted(set(prune) - set(PRUNABLE))
         if wrong:
@@ -54,12 +57,13 @@ class TextWorld:
             )
         if test_foods not in ("train", "test"):
             raise WorldError(f"textworld: test_foods is {test_foods!r}; it must be train or test.")
-        if max_expert_steps < 1 or jobs < 1:
-            raise WorldError("textworld: max_expert_steps and jobs must be at least 1.")
+        if max_expert_steps < 1 or jobs < 1 or not turn_limit_s > 0:
+            raise WorldError("textworld: max_expert_steps and jobs must be at least 1, turn_limit_s above 0.")
         self.prune = tuple(sorted(prune))
         self.max_expert_steps = max_expert_steps
         self.test_foods = test_foods
         self.jobs = jobs
+        self.turn_limit_s = turn_limit_s
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -67,8 +71,9 @@ class TextWorld:
         return tuple(FAMILIES)
 
     def generate(self, family: str, split: str, seeds: Sequence[int], games: Path) -> list[Task]:
-        """One task per seed. The same arguments give the same bytes in ``games``, on any day, in any number of jobs.
+        """One task per seed, in the order of ``seeds``.
 
+        The same arguments give the same bytes in ``games``, on any day and with any number of jobs.
         Raises :class:`GenerationError` with the first trouble when a game cannot be made.
         """
         if family not in FAMILIES:
@@ -99,22 +104,22 @@ class TextWorld:
         return [by_seed[int(seed)] for seed in seeds]
 
     def start(self, task: Task, games: Path) -> TextWorldSession:
-        """A session at the start of ``task``. The game must be the one the task was made with (its digest)."""
+        """A session at the start of ``task``; the game must have the digest that the task says."""
         from teachable.worlds.textworld.session import TextWorldSession, open_game
 
         story = Path(games) / task.game
         game = open_game(story.with_suffix(".json"), self.prune)
         if game.ground.digest != task.digest:
             raise WorldError(
-                f"task {task.task_id}: {story} holds another game (digest {game.ground.digest}, the task says "
-                f"{task.digest}). Run the stage that makes the games again."
+                f"task {task.task_id}: {story} holds another game (digest {game.ground.digest}, the task "
+                f"says {task.digest}). Run the stage that makes the games again."
             )
-        return TextWorldSession(task, game, story)
+        return TextWorldSession(task, game, story, self.turn_limit_s)
 
 
 def _ask(request: dict[str, Any]) -> list[Task]:
     """Have a worker process make games; raises :class:`GenerationError` when it cannot."""
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    environment = host.environment(PYTHONHASHSEED="0")
     count = len(request["seeds"])
     what = f"{request['family']}/{request['split']}"
     try:

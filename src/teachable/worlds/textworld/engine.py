@@ -1,25 +1,29 @@
 """The Z-machine under a session: one game file, text in, text out, and memory images.
 
-The interpreter (frotz, through Jericho) is a C library inside this process and ends the process on a file it cannot read.
-So the file's own length and checksum are verified before it is loaded.
+The machine runs in another process (see :mod:`teachable.worlds.textworld.host`). A story file's own length
+and checksum are verified before it is loaded, so that damage is reported as what it is.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
 import re
+import socket
 import struct
+import subprocess
+import sys
+import threading
 import time
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import jericho
 import numpy as np
 
 from teachable.worlds.base import EngineFault, WorldError
+from teachable.worlds.textworld import host
 
-_SERIAL = slice(0x12, 0x18)  # six characters in the header of a story file: the date of compilation
+_SERIAL = slice(0x12, 0x18)  # six characters in the header of a story file, by custom the date of compilation
 _STATUS = re.compile(r">\s*-= (?P<room>.*?) =-(?P<score>-?\d+)/(?P<turns>\d+)\s*\Z")
 _QUESTION = re.compile(r"Would you like to RESTART.*\Z", re.DOTALL)
 _SCORED = re.compile(r"You scored (-?\d+)(?: out of a possible -?\d+| point| points)?[^\n]*")
@@ -40,8 +44,11 @@ class Reply:
     lost: bool
 
 
-def check_story(path: Path) -> None:
-    """Raise :class:`EngineFault` unless the file is a whole version 8 story (length and checksum of its header)."""
+def check_story(path: Path, digest: str | None = None) -> None:
+    """Raise :class:`EngineFault` unless the file is a whole version 8 story.
+
+    Its header has its length and checksum. With ``digest`` it must also be the story stamped with that.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -60,45 +67,110 @@ def check_story(path: Path) -> None:
         raise EngineFault(
             f"game file {path} is damaged (checksum {total:04x}, expected {expected:04x}): {remedy}"
         )
+    if digest is not None and data[_SERIAL] != digest[:6].encode():
+        raise EngineFault(f"game file {path} does not belong to the .json beside it: {remedy}")
 
 
-def without_date(data: bytes) -> bytes:
-    """A story file whose compilation date is set to zeros, so that the same game gives the same bytes on any day."""
+def stamped(data: bytes, digest: str) -> bytes:
+    """A story file with the start of its game's digest where the compiler put the date.
+
+    So the same game gives the same bytes on any day, and a story can be told from another's.
+    """
     story = bytearray(data)
-    story[_SERIAL] = b"000000"  # outside the range of the checksum
+    story[_SERIAL] = digest[:6].encode()  # outside the range of the checksum
     return bytes(story)
 
 
-class Engine:
-    """One running story."""
+class _Host:
+    """The process that runs this process's machines; started on first use."""
 
-    def __init__(self, path: Path, limit_s: float = 30.0) -> None:
-        check_story(path)
+    _current: _Host | None = None
+    _lock = threading.Lock()
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", host.__name__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=host.environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1"),
+            )
+        atexit.register(self.close)
+
+    @classmethod
+    def connect(cls) -> socket.socket:
+        """A socket to a new machine. A host that has died is replaced."""
+        with cls._lock:
+            for attempt in (1, 2):
+                if cls._current is None or cls._current.pid != os.getpid():
+                    cls._current = cls()
+                ours, theirs = socket.socketpair()
+                try:
+                    with theirs:
+                        socket.send_fds(cls._current.control, [b"+"], [theirs.fileno()])
+                    return ours
+                except OSError:
+                    ours.close()
+                    cls._current.close()
+                    cls._current = None
+                    if attempt == 2:
+                        raise
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Let the host end; its machines end with their own sockets."""
+        if self.pid == os.getpid():
+            self.control.close()
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class Engine:
+    """One running story, in a process of its own: its crash or hang is an :class:`EngineFault`, never ours.
+
+    ``limit_s`` is the longest a single turn may take, in seconds (the usual is 0.003).
+    """
+
+    def __init__(self, path: Path, limit_s: float = 20.0, digest: str | None = None) -> None:
+        check_story(path, digest)
         self._path, self._limit = path, limit_s
+        self._connection: socket.socket | None = None
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the game is not in Jericho's list of supported games
-                self._frotz: Any = jericho.FrotzEnv(str(path), seed=1234)
-                banner, _ = self._frotz.reset()
-        except Exception as error:  # whatever the native library raises is the engine's trouble
-            raise EngineFault(f"the engine cannot start {path}: {type(error).__name__}: {error}") from error
-        self.banner: str = banner
+            self._connection = _Host.connect()
+            self._connection.settimeout(limit_s + 10)
+        except OSError as error:
+            raise EngineFault(f"the process that runs the engines cannot be reached: {error}") from error
+        request = struct.pack(">d", limit_s) + str(path.resolve()).encode()
+        self.banner = self._call(host.OPEN, request, "the start").decode()
         self.send("tw-trace-actions")  # from now on the engine says which actions succeed
 
     def send(self, command: str) -> Reply:
         """Play one command. Raises :class:`EngineFault` when the answer is not that of a running game."""
-        if self._frotz is None:
+        return self._parse(self._call(host.SEND, command.encode(), repr(command)).decode(), command)
+
+    def _call(self, kind: bytes, payload: bytes, what: str) -> bytes:
+        if self._connection is None:
             raise EngineFault(f"the engine of {self._path} has been closed.")
         began = time.monotonic()
         try:
-            raw, _, _, _ = self._frotz.step(command)
-        except Exception as error:
-            raise EngineFault(
-                f"the engine of {self._path} failed on {command!r}: {type(error).__name__}: {error}"
-            ) from error
-        if time.monotonic() - began > self._limit:
-            raise EngineFault(f"the engine of {self._path} took more than {self._limit:g} s for {command!r}.")
-        return self._parse(raw, command)
+            host.send(self._connection, kind, payload)
+            answer, data = host.receive(self._connection)
+        except (OSError, EOFError) as error:
+            self.close()
+            if time.monotonic() - began >= self._limit:
+                trouble = f"took more than {self._limit:g} s for {what} and was stopped"
+            else:
+                trouble = f"ended unexpectedly at {what}"
+            raise EngineFault(f"the engine of {self._path} {trouble}.") from error
+        if answer == host.ERROR:
+            self.close()
+            raise EngineFault(f"the engine of {self._path} failed at {what}: {data.decode()}")
+        return data
 
     def _parse(self, raw: str, command: str) -> Reply:
         status = _STATUS.search(raw)
@@ -121,19 +193,23 @@ class Engine:
             lost=lost,
         )
 
-    def save(self) -> Any:
-        """An image of the machine's memory (about 40 kB), valid for this story."""
-        return self._frotz.get_state()
+    def save(self) -> bytes:
+        """An image of the machine's memory (about 40 kB), valid for any engine of this story."""
+        return self._call(host.SAVE, b"", "saving")
 
-    def restore(self, image: Any) -> None:
+    def restore(self, image: bytes) -> None:
         """Put an image back."""
-        if self._frotz is None:
-            raise EngineFault(f"the engine of {self._path} has been closed.")
-        self._frotz.set_state(image)
+        self._call(host.RESTORE, image, "restoring")
 
     def close(self) -> None:
-        """Free the machine."""
-        self._frotz = None
+        """End the machine; closing twice is harmless."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_connection", None) is not None:
+            self.close()
 
 
 def opening(banner: str) -> str:

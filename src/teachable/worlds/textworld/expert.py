@@ -1,11 +1,12 @@
 """The expert: a shortest winning plan, as a pure function of the state.
 
-TextWorld's own solver (``policy_commands``) patches the plan it holds after every step, so what it says depends on
-the path that led to a state; two routes to the same state may get different advice. A table of remembered transitions
-and the merging of rollouts need advice that depends on the state alone, and a demonstration should be one that a
-student could give: the recipe is read before anything is taken, cut or cooked. Hence this planner. It searches
-over routes only: whatever useful thing can be done on the spot is done at once, in a fixed order, because nothing in
-these games makes waiting better (no limit on what is carried). Tests compare it with TextWorld's solver.
+TextWorld's own solver (``policy_commands``) patches the plan it holds after every step, so what it says
+depends on the path that led to a state; two routes to the same state may get different advice. A table of
+remembered transitions and the merging of rollouts need advice that depends on the state alone, and a
+demonstration should be one that a student could give: the recipe is read before anything is taken, cut or
+cooked. Hence this planner. It searches over routes only: whatever useful thing can be done on the spot is
+done at once, in a fixed order, because nothing in these games makes waiting better (no limit on what is
+carried). Tests compare it with TextWorld's solver.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import heapq
 
 from teachable.worlds.textworld.ground import READ, Ground, GroundGame, Mode
 
-# Order in which useful things on the spot are done; verbs that are absent (put, drop, close ...) are never needed.
+# Order in which useful things on the spot are done; verbs that are absent (put, drop, close ...) are never
+# needed.
 _ORDER = {
     "unlock": 0,
     "open": 0,
@@ -57,7 +59,8 @@ class Expert:
     def plan(self, mode: Mode) -> tuple[str, ...] | None:
         """The commands that win from ``mode``: () when it is won, None when it can no longer be won.
 
-        Among plans with the fewest moves and doors the first in a fixed order; the same state always gives the same.
+        Among plans with the fewest moves and doors the first in a fixed order; the same state always gives
+        the same.
         """
         game = self.game
         if game.won(mode):
@@ -123,7 +126,7 @@ class Expert:
         return all(win & self._meal for wins in self._outstanding(mode) for win in wins)
 
     def _useful(self, mode: Mode) -> list[Ground] | None:
-        """The deeds that help to complete what is outstanding, in the order of doing; None when the goal is out of reach."""
+        """The deeds that help to complete what is outstanding; None when that is out of reach."""
         reach, candidates = mode.facts, []
         pending = [*self._routes, *self._deeds]
         while True:

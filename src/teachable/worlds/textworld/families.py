@@ -7,9 +7,9 @@ from typing import Any
 
 SPLITS = ("warmstart", "train", "test")
 
-# Games are dealt to splits by a hash of their content (rooms, doors, things, states, recipe; not the wording), two
-# parts in five to `warmstart`, two to `train`, one to `test`. So no game can be in two splits, whatever the seeds, and
-# no split needs to know what the others hold.
+# Games are dealt to splits by a hash of their content (rooms, doors, things, states, recipe; not the
+# wording), two parts in five to `warmstart`, two to `train`, one to `test`. So no game can be in two splits,
+# whatever the seeds, and no split needs to know what the others hold.
 _PARTS = ("warmstart", "warmstart", "train", "train", "test")
 
 

@@ -60,7 +60,7 @@ def digest_of(data: Mapping[str, Any]) -> str:
 
 
 def structure_of(data: Mapping[str, Any]) -> str:
-    """A digest of what is where in a canonical game, by displayed name; the wording of descriptions is left out."""
+    """A digest of what is where in a canonical game, by displayed name; wording is left out."""
     names = {key: info["name"] or key for key, info in data["infos"]}
     facts = [
         (f["name"], [(names.get(a["name"], a["name"]), a["type"]) for a in f["arguments"]])

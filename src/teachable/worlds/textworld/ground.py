@@ -1,8 +1,8 @@
 """A TextWorld game as bit masks: facts are bits, a state is one integer, an action is three masks.
 
-TextWorld enumerates the admissible commands anew at every step by matching rules against facts. Here the rules are
-instantiated once per game over every fact that can ever come true (a fixpoint that ignores deletions, so nothing
-applicable is missed); afterwards an action is applicable when ``state & pre == pre``.
+TextWorld enumerates the admissible commands anew at every step by matching rules against facts. Here the
+rules are instantiated once per game over every fact that can ever come true (a fixpoint that ignores
+deletions, so nothing applicable is missed); afterwards an action is applicable when ``state & pre == pre``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ DOCUMENT = "cookbook"  # the only thing worth examining: it holds the recipe
 READ = f"examine {DOCUMENT}"
 READ_EVENT = f"examining the {DOCUMENT}"
 
-# What the engine's trace really prints, where TextWorld's rules are wrong (so that TextWorld itself loses track).
+# What the engine's trace really prints, where TextWorld's rules are wrong (so that TextWorld itself loses
+# track).
 _LAYING = {
     "put": "s",
     "insert": "c",
@@ -66,8 +67,8 @@ class Mode:
 class GroundGame:
     """The rules of one game, instantiated.
 
-    ``pruned`` names verbs (first words of commands) that no player may use; ``examine``, ``look`` and ``inventory``
-    are never actions here, since :attr:`State.scene` tells what they would tell.
+    ``pruned`` names verbs (first words of commands) that no player may use; ``examine``, ``look`` and
+    ``inventory`` are never actions here, since :attr:`State.scene` tells what they would tell.
     """
 
     def __init__(self, game: Game, digest: str, pruned: Iterable[str] = ()) -> None:
@@ -99,7 +100,8 @@ class GroundGame:
         self._types = game.kb.types
         self.start = Mode(start, self._completed(start, 0), read=False)
 
-    # -- building ------------------------------------------------------------------------------------------------
+    # -- building
+    # ------------------------------------------------------------------------------------------------
 
     def mask(self, facts: Iterable[Proposition]) -> int:
         """The bits of ``facts``; facts that can never hold raise ``KeyError``."""
@@ -160,7 +162,8 @@ class GroundGame:
                     sights.append(self.bit[fact] | here[place[holder]] | opened)
         return tuple(sights)
 
-    # -- playing -------------------------------------------------------------------------------------------------
+    # -- playing
+    # -------------------------------------------------------------------------------------------------
 
     def applicable(self, facts: int) -> list[Ground]:
         """The actions whose preconditions hold."""

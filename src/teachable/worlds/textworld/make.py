@@ -21,7 +21,7 @@ from textworld.generator.inform7 import Inform7Game
 
 from teachable import seeds as streams
 from teachable.worlds.base import GenerationError, Task, WorldError
-from teachable.worlds.textworld.engine import check_story, without_date
+from teachable.worlds.textworld.engine import check_story, stamped
 from teachable.worlds.textworld.expert import Expert
 from teachable.worlds.textworld.families import FAMILIES, Family, split_of
 from teachable.worlds.textworld.games import (
@@ -51,7 +51,7 @@ class Limits:
 
 @contextmanager
 def _lean() -> Iterator[None]:
-    """Let TextWorld generate without compiling the hidden walkthrough game and without reading its rules every time."""
+    """Let TextWorld generate without compiling a hidden game and without reading its rules every time."""
     load, walk = KnowledgeBase.__dict__["load"], GameMaker.set_walkthrough
 
     def cached(
@@ -79,7 +79,7 @@ def _lean() -> Iterator[None]:
 
 
 def _walk(maker: Any, commands: Sequence[str]) -> None:
-    """What ``GameMaker.set_walkthrough`` does, on the rules alone: store the actions that complete each quest."""
+    """What ``GameMaker.set_walkthrough`` does, without an engine: store the actions that complete quests."""
     game = maker.build()
     progress, inform = GameProgression(game, track_quests=False), Inform7Game(game)
     pending = [
@@ -107,8 +107,8 @@ def _walk(maker: Any, commands: Sequence[str]) -> None:
 def draw(family: Family, split: str, seed: int, limits: Limits) -> tuple[dict[str, Any], int]:
     """Canonical data of the game for this seed and its number of expert steps.
 
-    Tries seeds derived from (seed, family, split) in order until TextWorld can build the game, the game belongs to
-    ``split`` and its shortest plan fits. Raises :class:`GenerationError` when none does.
+    Tries seeds derived from (seed, family, split) in order until TextWorld can build the game, the game
+    belongs to ``split`` and its shortest plan fits. Raises :class:`GenerationError` when none does.
     """
     trouble, unfit = "none of them belongs to this split", 0
     for attempt in range(limits.attempts):
@@ -143,8 +143,8 @@ def draw(family: Family, split: str, seed: int, limits: Limits) -> tuple[dict[st
         if unfit == limits.unfit:
             break
     raise GenerationError(
-        f"no {family.name} game for split {split!r} and seed {seed} in {attempt + 1} attempts; the last trouble: "
-        f"{trouble}."
+        f"no {family.name} game for split {split!r} and seed {seed} in {attempt + 1} attempts; the last "
+        f"trouble: {trouble}."
     )
 
 
@@ -159,7 +159,8 @@ def _make(family: Family, split: str, number: int, limits: Limits) -> Game:
 
 
 def write(data: dict[str, Any], target: Path) -> None:
-    """Compile canonical data to ``target`` (.z8) with the metadata beside it (.json); both atomically, same bytes always.
+    """Compile canonical data to ``target`` (.z8) with the metadata beside it (.json); both atomically, same
+    bytes always.
 
     Files that are there already and hold this game are kept.
     """
@@ -167,7 +168,7 @@ def write(data: dict[str, Any], target: Path) -> None:
     meta = target.with_suffix(".json")
     if meta.exists() and target.exists() and meta.read_text() == text:
         try:
-            check_story(target)
+            check_story(target, digest_of(data))
             return
         except WorldError:
             pass  # torn: make it again
@@ -177,7 +178,7 @@ def write(data: dict[str, Any], target: Path) -> None:
         story = Path(scratch) / "game.z8"
         try:
             compile_inform7_game(source, str(story))
-            image = without_date(story.read_bytes())
+            image = stamped(story.read_bytes(), digest_of(data))
         except Exception as error:
             raise GenerationError(f"Inform 7 cannot compile {target}: {_last_line(error)}") from error
         story.write_bytes(image)

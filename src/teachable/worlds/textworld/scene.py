@@ -3,9 +3,10 @@
     kitchen | counter: red apple, knife; fridge (closed); oven (closed); stove; table: cookbook
     | exits: east, north (closed wooden door) | you have: yellow potato (raw)
 
-Rendered from the facts, but only from those the engine itself would print: nothing in a closed container, nothing in
-another room, nothing behind a door. Food carries the words that the engine puts before its name (``raw`` only for what
-must be cooked); no words means uncut and uncooked. Order is alphabetical, so equal states read equal.
+Rendered from the facts, but only from those the engine itself would print: nothing in a closed container,
+nothing in another room, nothing behind a door. Food carries the words that the engine puts before its name
+(``raw`` only for what must be cooked); no words means uncut and uncooked. Order is alphabetical, so equal
+states read equal.
 """
 
 from __future__ import annotations

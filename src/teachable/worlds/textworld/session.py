@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from teachable.worlds.base import EngineFault, InadmissibleCommand, State, Task, WorldError
 from teachable.worlds.textworld.engine import Engine, Reply, opening
@@ -59,14 +59,14 @@ class Game:
 
 @lru_cache(maxsize=256)
 def load(path: Path, stamp: tuple[int, int], pruned: frozenset[str]) -> Game:
-    """The game whose metadata is at ``path``; ``stamp`` (size and time of the file) makes a changed file load anew."""
+    """The game whose metadata is at ``path``; ``stamp`` (size, time) makes a changed file load anew."""
     try:
         data = json.loads(path.read_text())
         return Game(GroundGame(game_of(data), digest_of(data), pruned))
     except (ValueError, KeyError, TypeError) as error:
         raise EngineFault(
-            f"game file {path} is damaged ({type(error).__name__}: {error}): delete it and run the stage that makes "
-            "the games again."
+            f"game file {path} is damaged ({type(error).__name__}: {error}): delete it and run the stage "
+            "that makes the games again."
         ) from error
 
 
@@ -83,7 +83,7 @@ def open_game(path: Path, pruned: Iterable[str]) -> Game:
 class Point:
     """A saved point of a session."""
 
-    image: Any
+    image: bytes
     mode: Mode
     state: State
 
@@ -91,13 +91,14 @@ class Point:
 class TextWorldSession:
     """One running game; see :class:`teachable.worlds.base.Session`."""
 
-    def __init__(self, task: Task, game: Game, story: Path) -> None:
+    def __init__(self, task: Task, game: Game, story: Path, turn_limit_s: float = 20.0) -> None:
         self.task = task
         self._game = game
-        self._engine = Engine(story)
         self._mode = game.ground.start
         goal = game.ground.goal
-        reply = Reply(opening(self._engine.banner), (), "", 0, won=False, lost=False)
+        with self._named():
+            self._engine = Engine(story, turn_limit_s, game.ground.digest)
+            reply = Reply(opening(self._engine.banner), (), "", 0, won=False, lost=False)
         self.state = self._view(reply, goal, "")
         self.state = replace(self.state, observation=f"{goal}\n\n{reply.text}")
 
@@ -112,15 +113,14 @@ class TextWorldSession:
                 f"task {self.task.task_id}: {command!r} is not admissible here; admissible: "
                 f"{', '.join(self.state.commands)}."
             )
-        try:
+        with self._named():
             reply = self._engine.send(command)
-        except EngineFault as error:
-            raise EngineFault(f"task {self.task.task_id}: {error}") from error
         try:
             self._mode = self._game.ground.after(self._mode, reply.events)
         except LookupError as error:
             raise EngineFault(
-                f"task {self.task.task_id}: after {command!r} the engine reports {error}, which no rule explains."
+                f"task {self.task.task_id}: after {command!r} the engine reports {error}, which no rule "
+                "explains."
             ) from error
         memo = self.state.memo
         if command == READ and self._mode.read:
@@ -173,14 +173,24 @@ class TextWorldSession:
         return plan[0] if plan else None
 
     def save(self) -> Point:
-        """About 40 kB."""
-        return Point(self._engine.save(), self._mode, self.state)
+        """A point of this session (about 40 kB)."""
+        with self._named():
+            return Point(self._engine.save(), self._mode, self.state)
 
     def restore(self, saved: Point) -> State:
         """Come back to a point of this session."""
-        self._engine.restore(saved.image)
+        with self._named():
+            self._engine.restore(saved.image)
         self._mode, self.state = saved.mode, saved.state
         return self.state
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Faults of the engine name the task."""
+        try:
+            yield
+        except EngineFault as error:
+            raise EngineFault(f"task {self.task.task_id}: {error}") from error
 
     def close(self) -> None:
         """Free the engine."""
