@@ -292,7 +292,7 @@ def label_points(
             fontsize=size,
             zorder=6,
             color=colours[at] if colours else style.INK,
-            path_effects=style.HALO,
+            bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 0.3},
         )
 
 
