@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import CHAT_TEMPLATE, COMMANDS, context
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from teachable.student import LayoutMismatch, Student, StudentError
 from teachable.student.scoring import SCORERS, Request, batches, tree_is_exact
 from teachable.student.trees import build_tree
+
+from .tiny import CHAT_TEMPLATE, COMMANDS, context
 
 CONTEXTS = [context(index, patch="better go north" * (index % 3)) for index in range(17)]
 
@@ -66,7 +67,9 @@ def test_the_order_of_commands_only_permutes_the_answer(student: Student) -> Non
 def test_a_command_that_begins_another_is_a_command_of_its_own(student: Student) -> None:
     short, long = "take red apple", "take red apple from counter"
     tree = build_tree([student.encode_command(short), student.encode_command(long)])
-    assert tree.size == len(student.encode_command(long)) - 1  # the short one adds no node but ends with its own token
+    assert (
+        tree.size == len(student.encode_command(long)) - 1
+    )  # the short one adds no node but ends with its own token
     ends = [int(tree.targets[tree.owners == owner][-1]) for owner in (0, 1)]
     assert ends == student.tokenizer("\n", add_special_tokens=False).input_ids * 2
     answer = student.policy(["act:"], [[short, long]])[0]
@@ -192,7 +195,9 @@ def test_a_missing_student_is_named_with_its_remedy(tmp_path: Path) -> None:
         Student.load(tmp_path / "empty")
 
 
-def test_a_hub_name_that_is_not_here_is_not_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_hub_name_that_is_not_here_is_not_downloaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(StudentError, match="teachable fetch-student acme/none"):
         Student.load("acme/none")

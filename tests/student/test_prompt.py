@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import CHAT_TEMPLATE, COMMANDS, context
 from transformers import AutoTokenizer
 
 from teachable.student import LayoutMismatch, StudentError
 from teachable.student.prompt import SYSTEM, ChatLayout, CompactLayout, check_layout, get_layout, shorten
+
+from .tiny import CHAT_TEMPLATE, COMMANDS, context
 
 
 def test_compact_has_its_lines_and_a_patch_changes_one_of_them() -> None:
@@ -74,7 +75,11 @@ def test_without_a_template_the_same_text_is_plain(student_directory: Path) -> N
 
 def test_chat_does_not_repeat_the_current_observation(chat_tokenizer: object) -> None:
     text = ChatLayout(chat_tokenizer).render(
-        replace(context(0), history=(("go north", "first seen"), ("open fridge", "now seen")), observation="now seen")
+        replace(
+            context(0),
+            history=(("go north", "first seen"), ("open fridge", "now seen")),
+            observation="now seen",
+        )
     )
     assert text.count("now seen") == 1
     assert "> go north\nfirst seen\n> open fridge\n" in text

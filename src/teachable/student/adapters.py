@@ -1,9 +1,9 @@
 """LoRA adapters on one base model: by name, loaded from PEFT directories or trained in place.
 
-`AdapterBank` injects PEFT's LoRA layers into the base model once and then adds, resets, switches and removes
-adapters. A directory holds PEFT's own `adapter_config.json` and `adapter_model.safetensors` (so that plain
-`peft.PeftModel.from_pretrained` reads it) and `teachable_adapter.json`, which says which base model and prompt
-layout it was trained for.
+`AdapterBank` injects PEFT's LoRA layers into the base model once and then adds, resets, switches and
+removes adapters. A directory holds PEFT's own `adapter_config.json` and `adapter_model.safetensors` (so
+that plain `peft.PeftModel.from_pretrained` reads it) and `teachable_adapter.json`, which says which base
+model and prompt layout it was trained for.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _signature(config: LoraConfig) -> tuple[object, ...]:
 
 
 class AdapterBank:
-    """The adapters of one transformers model. LoRA layers are injected in place, so the model stays usable."""
+    """The adapters of one transformers model. LoRA layers are injected in place: the model stays usable."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -88,7 +88,7 @@ class AdapterBank:
         return sorted(found)
 
     def create(self, name: str, config: LoraConfig) -> None:
-        """Add an adapter called `name`, to be filled by `reset` or `fill`; the shape is reused where it fits."""
+        """Add an adapter called `name`, for `reset` or `fill` to fill; one of the same shape is reused."""
         signature = _signature(config)
         if name in self._slots:
             if self._signatures[name] == signature:
@@ -131,7 +131,8 @@ class AdapterBank:
         for key, value in own.items():
             if value.shape != state[key].shape:
                 raise AdapterError(
-                    f"{where}: {key} has shape {tuple(state[key].shape)}, the model needs {tuple(value.shape)}"
+                    f"{where}: {key} has shape {tuple(state[key].shape)}, "
+                    f"the model needs {tuple(value.shape)}"
                 )
         set_peft_model_state_dict(self._wrapped, state, adapter_name=self._slots[name])
 

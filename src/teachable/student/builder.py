@@ -1,8 +1,9 @@
-"""The built-in student: a small Qwen3 with its own tokenizer, cloned from demonstrations until it is half good.
+"""The built-in student: a small Qwen3 with its own tokenizer, cloned from demonstrations until it is half
+good.
 
-It exists so that the whole pipeline runs on a CPU in minutes; it shows that the pipeline works, not what a large
-model would show. A student that always or never wins has no failures worth teaching, so training stops on a
-band of validation success and not on a step count.
+It exists so that the whole pipeline runs on a CPU in minutes; it shows that the pipeline works, not what a
+large model would show. A student that always or never wins has no failures worth teaching, so training
+stops on a band of validation success and not on a step count.
 """
 
 from __future__ import annotations
@@ -326,7 +327,7 @@ def _train_into_band(
     validate: Callable[[Student], float],
     progress: Callable[[int, float, float | None], None] | None,
 ) -> tuple[float, list[tuple[int, float]], float]:
-    """Train until success is in the band; returns it, the (step, success) curve and the seconds of validation."""
+    """Train until success is in the band; returns it, the (step, success) curve, seconds of validation."""
     curve: list[tuple[int, float]] = []
     seconds = 0.0
     distance = settings.validate_every
@@ -360,13 +361,15 @@ def _train_into_band(
         if distance < 5:
             raise StudentError(
                 f"success jumps over the band {settings.band_low:.2f}-{settings.band_high:.2f} "
-                f"(step, success: {_shown(curve)}); widen the band, validate on more games, or lower learning_rate"
+                f"(step, success: {_shown(curve)}); widen the band, validate on more games, or lower "
+                "learning_rate"
             )
         trainer.restore(below)
         due = trainer.step + distance
     raise StudentError(
-        f"the built-in student did not reach {settings.band_low:.2f} validation success in {settings.max_steps} steps "
-        f"(step, success: {_shown(curve)}); give it more games or steps, or lower band_low"
+        f"the built-in student did not reach {settings.band_low:.2f} validation success in "
+        f"{settings.max_steps} steps (step, success: {_shown(curve)}); "
+        "give it more games or steps, or lower band_low"
     )
 
 

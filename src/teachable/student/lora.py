@@ -105,7 +105,8 @@ def encode(student: Student, examples: Sequence[Example], max_tokens: int | None
         ids = prompt + student.encode_command(example.completion)
         if len(ids) > limit:
             raise StudentError(
-                f"an example of {len(ids)} tokens exceeds the limit of {limit}; raise max_tokens or shorten the prompt"
+                f"an example of {len(ids)} tokens exceeds the limit of {limit}; raise max_tokens or shorten "
+                "the prompt"
             )
         found.append(_Encoded(ids, len(prompt)))
     return found

@@ -52,7 +52,7 @@ class Student:
         method: str = "auto",
         memory: int = 200_000,
     ) -> None:
-        """`method`: a scorer's name, or auto (tree where it is exact, else prefix_cache). `memory`: answers kept."""
+        """`method`: a scorer, or auto: tree where exact, else prefix_cache. `memory` counts answers."""
         if not temperature > 0:
             raise StudentError(
                 f"temperature must be above 0, not {temperature}; greedy play takes the argmax instead"
@@ -77,8 +77,8 @@ class Student:
         )
         if method == "tree" and not tree_is_exact(model.config):
             raise StudentError(
-                f"scoring method tree is not exact for {model.config.model_type} (attention other than full causal, "
-                "or an unchecked family); use prefix_cache"
+                f"scoring method tree is not exact for {model.config.model_type} (attention other than full "
+                "causal, or an unchecked family); use prefix_cache"
             )
         self.bank = AdapterBank(self.model)
         self._memory_size = memory
@@ -205,7 +205,7 @@ class Student:
         return [list(ids) for ids in encoded.input_ids]
 
     def encode_command(self, command: str) -> list[int]:
-        """Token ids of a command behind any prompt: tokenised on its own, so that it is the same behind all."""
+        """Token ids of a command behind any prompt: tokenised on its own, to be the same behind all."""
         found = self._command_ids.get(command)
         if found is None:
             text = self.layout_spec.command_prefix + command
@@ -267,7 +267,8 @@ class Student:
             tree, command_ids = self._tree(listed)
             if len(ids) + int(tree.lengths.max()) > self._context_length:
                 raise StudentError(
-                    f"a prompt of {len(ids)} tokens exceeds the {self._context_length} that {self.name} can read"
+                    f"a prompt of {len(ids)} tokens exceeds the {self._context_length} that {self.name} "
+                    "can read"
                 )
             requests.append(Request(ids, tree, command_ids))
         scorer, mean = SCORERS[self.method], self.length_normalisation == "mean"
@@ -353,8 +354,8 @@ class Student:
         check_layout(str(place), record.get("layout"), record.get("layout_version"), self.layout_spec)
         if record.get("base") != self.fingerprint:
             raise AdapterError(
-                f"{place} was trained on another base model ({str(record.get('base'))[:12]}..., this student is "
-                f"{self.fingerprint[:12]}...); train it again on this one"
+                f"{place} was trained on another base model ({str(record.get('base'))[:12]}..., this "
+                f"student is {self.fingerprint[:12]}...); train it again on this one"
             )
         if name in self.bank:
             self.remove_adapter(name)
@@ -377,8 +378,8 @@ class Student:
         change = float((logits[0] - logits[1]).abs().max())
         if not change > 0:
             raise AdapterError(
-                f"the adapter {name!r} changes nothing: the model with it answers a probe exactly as the base model "
-                "does. It is untrained, or its weights did not reach the model"
+                f"the adapter {name!r} changes nothing: with it the model answers a probe as without. "
+                "It is untrained, or its weights did not reach the model"
             )
         return change
 
@@ -403,7 +404,8 @@ def choose_device(device: str) -> torch.device:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise StudentError(
             f"device {device} is asked for, but torch {torch.__version__} sees no GPU "
-            f"(CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', 'unset')}); use device auto or cpu"
+            f"(CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', 'unset')}); "
+            "use device auto or cpu"
         )
     return torch.device(device)
 

@@ -1,9 +1,9 @@
 """Muon: momentum whose update is orthogonalised, for the weight matrices of small transformers.
 
-The momentum of a matrix is replaced by (nearly) the closest orthogonal matrix, so that every direction learns at the
-same rate, not only the few that dominate the gradient (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
-`torch.optim.Muon` works in bfloat16 and matrix by matrix, which is slow on a CPU; this one works in float32 on stacks
-of equally shaped matrices.
+The momentum of a matrix is replaced by (nearly) the closest orthogonal matrix, so that every direction
+learns at the same rate, not only the few that dominate the gradient (Jordan et al. 2024,
+https://kellerjordan.github.io/posts/muon). `torch.optim.Muon` works in bfloat16 and matrix by matrix, which
+is slow on a CPU; this one works in float32 on stacks of equally shaped matrices.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-# Newton-Schulz polynomial that is steep at zero and stays near one; five rounds leave singular values in 0.7-1.2.
+# Newton-Schulz polynomial, steep at zero and near one at one; five rounds leave singular values in 0.7-1.2.
 A, B, C = 3.4445, -4.7750, 2.0315
 ROUNDS = 5
 
@@ -30,8 +30,8 @@ def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """For parameters with two dimensions; use AdamW for embeddings, norms and biases.
 
-    `lr` is the size of an update relative to an orthogonal matrix, times sqrt(rows / columns) for tall matrices;
-    0.02 suits small models. Weight decay is decoupled, as in AdamW.
+    `lr` is the size of an update relative to an orthogonal matrix, times sqrt(rows / columns) for tall
+    matrices; 0.02 suits small models. Weight decay is decoupled, as in AdamW.
     """
 
     def __init__(

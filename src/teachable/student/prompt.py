@@ -164,5 +164,6 @@ def check_layout(owner: str, name: object, version: object, layout: Layout) -> N
     if (name, version) != (layout.name, layout.version):
         raise LayoutMismatch(
             f"{owner} was made for prompt layout {name!r} version {version!r}, this student reads "
-            f"{layout.name!r} version {layout.version}; make it again with this version, or use the one it was made with"
+            f"{layout.name!r} version {layout.version}; make it again with this version, "
+            "or use the one it was made with"
         )

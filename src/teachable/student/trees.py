@@ -1,8 +1,8 @@
 """A command list as a tree of tokens, so that one forward pass behind a shared prompt scores all of it.
 
 Commands share beginnings ("take apple", "take apple from counter"), so their distinct token prefixes form a
-tree. A command's last token, the end-of-action token, only ever has to be predicted, never read, so it is not a
-node: eleven commands of five tokens are typically about twenty nodes.
+tree. A command's last token, the end-of-action token, only ever has to be predicted, never read, so it is
+not a node: eleven commands of five tokens are typically about twenty nodes.
 """
 
 from __future__ import annotations

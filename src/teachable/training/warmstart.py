@@ -1,14 +1,15 @@
-"""What the built-in student is cloned from: expert play with and without patches, and gaps where it stays ignorant.
+"""What the built-in student is cloned from: expert play with and without patches, and gaps where it stays
+ignorant.
 
 Three ingredients, each of which the labels need:
 
-* *noise*: some trajectories take random commands that do not lose, so that the student sees where it ends up after
-  mistakes and what the expert does there;
-* *patches*: part of the examples carry one. Some name a random admissible command that is also the target, which
-  teaches to read a patch rather than to know the answer; some are placebos, which teach nothing;
-* *ignorance*: a few skills lose most of their examples, but only those without a patch that helps, so that the student
-  has something to learn from the teacher. Placebos are thinned out exactly like no patch at all, or their mere presence
-  would tell how common the skill is.
+* *noise*: some trajectories take random commands that do not lose, so that the student sees where it ends
+  up after mistakes and what the expert does there;
+* *patches*: part of the examples carry one. Some name a random admissible command that is also the target,
+  which teaches to read a patch rather than to know the answer; some are placebos, which teach nothing;
+* *ignorance*: a few skills lose most of their examples, but only those without a patch that helps, so that
+  the student has something to learn from the teacher. Placebos are thinned out exactly like no patch at
+  all, or their mere presence would tell how common the skill is.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class MixSettings:
     placebo: float = 0.2  # of these: a placebo
     random: float = 0.4  # of these: a helpful patch that names a random command, which is the target
     kept: float = 0.35  # of the ignored skills' examples without a helpful patch
+    easy: tuple[str, ...] = ("examine", "prepare", "eat")  # skills that are learnt at once ...
+    easy_kept: float = 0.5  # ... and need no more than this share of their examples
     ignored: tuple[str, ...] = ("open", "dice", "slice", "oven", "bbq")  # skills, see `ignored`
     passes: int = 1  # copies of every decision, each with its own draw of patch
 
@@ -68,8 +71,8 @@ def demonstrate(
 ) -> list[Decision]:
     """Expert decisions: per task one clean trajectory, then `trajectories - 1` noisy ones.
 
-    In a noisy trajectory each command is replaced with probability `noise` by a random one that leaves the task
-    winnable; the expert's command is recorded either way. Every task has its own random stream.
+    In a noisy trajectory each command is replaced with probability `noise` by a random one that leaves the
+    task winnable; the expert's command is recorded either way. Every task has its own random stream.
     """
     found: list[Decision] = []
     with Tables(world, games) as tables:
@@ -107,8 +110,8 @@ def mix(
 ) -> list[Demonstration]:
     """Demonstrations with patches in place and the ignored skills thinned out.
 
-    Each decision draws from its own stream, so adding games changes no other game's examples. Raises SetError when
-    nothing is left.
+    Each decision draws from its own stream, so adding games changes no other game's examples. Raises
+    SetError when nothing is left.
     """
     found: list[Demonstration] = []
     for decision in decisions:
@@ -131,9 +134,12 @@ def _one(
     context, action = decision.context, decision.expert
     patched, kind, keep = generator.random(3)
     pick, other, form = generator.random(3)
+    thin = generator.random()
     commands = context.commands
     helpful = patched < settings.patched and kind >= settings.placebo and len(commands) > 1
     if not helpful and ignored(action, settings.ignored) and keep >= settings.kept:
+        return None
+    if ignored(action, settings.easy) and thin >= settings.easy_kept:
         return None
     if patched >= settings.patched or len(commands) < 2:
         return Demonstration(context, action)
@@ -168,7 +174,8 @@ def validator(
 ) -> Callable[[Policy], float]:
     """A function that plays `tasks` with a student, sampled at temperature 1, and returns its success rate.
 
-    Equal random numbers at every call, so that successive validations differ by what was learnt and not by luck.
+    Equal random numbers at every call, so that successive validations differ by what was learnt and not by
+    luck.
     """
     jobs = [
         Job(f"validate/{task.task_id}/{repeat}", Start(task), repeat=repeat)

@@ -1,0 +1,66 @@
+"""The room stands alone: it imports nothing else of the package, and the benchmarks run on a CPU."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+ALONE = """
+import sys
+
+class Refuse:
+    allowed = ("teachable", "teachable.student")
+
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("pydantic", "polars", "textworld", "openai", "matplotlib"):
+            raise ImportError(name)
+        if name.startswith("teachable") and not name.startswith("teachable.student") and name != "teachable":
+            raise ImportError(name)
+        return None
+
+sys.meta_path.insert(0, Refuse())
+import teachable.student.prompt
+assert "torch" not in sys.modules, "a Context needs no torch"
+import teachable.student as student
+for name in student.__all__:
+    getattr(student, name)
+"""
+
+
+def test_it_imports_nothing_of_the_rest_and_a_context_needs_no_torch() -> None:
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def benchmark_module(monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+    def load(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    return load
+
+
+def test_gpu_check_runs_at_toy_size_on_a_cpu(benchmark_module: object, tmp_path: Path) -> None:
+    out = tmp_path / "check.json"
+    arguments = ["--device", "cpu", "--decisions", "8", "--steps", "1", "--repeats", "1", "--out", str(out)]
+    result = benchmark_module("gpu_check").main(arguments)  # type: ignore[operator]
+    assert json.loads(out.read_text()) == result
+    assert result["scoring"]["decisions_per_second"] > 0
+    assert result["scoring"]["largest_difference_to_full_sequences_nats"] < 1e-4
+    assert result["training"]["probe_change"] > 0
+
+
+def test_scoring_benchmark_compares_four_ways(benchmark_module: object) -> None:
+    result = benchmark_module("scoring").main(["--decisions", "4", "--rounds", "1"])  # type: ignore[operator]
+    assert set(result["methods"]) == {"naive", "batched", "prefix_cache", "tree"}
+    assert all(row["largest_difference_nats"] < 1e-4 for row in result["methods"].values())
