@@ -4,23 +4,10 @@ Needs: the tables of all phases. Makes: figures/fig_*.pdf|png, tables/tab_*.tex|
 results/report.html and report.md.
 """
 
-from teachable.paper import FIGURES, INPUTS, MINIMUM, TABLES
+from teachable.paper import CRITERIA_INPUTS, FIGURES, INPUTS, MINIMUM, TABLES
 
 # The names by which figures, tables, criteria and report ask for data, and where it lies.
 DATA = {name: f"results/{item.path}" for name, item in INPUTS.items()}
-
-
-CRITERIA_INPUTS = [
-    "restore_check",
-    "thresholds",
-    "label_metrics",
-    "cpt_correlation",
-    "training_summary",
-    "metrics",
-    "contrasts",
-    "predictor_metrics",
-    "selection_contrasts",
-]
 
 
 def named(names):

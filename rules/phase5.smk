@@ -33,6 +33,7 @@ rule selection_examples:
         selection="results/phase5/sets/{run}.parquet",
         labeled="results/phase1/labeled_snapshots.parquet",
         advice="results/phase0/advice.parquet",
+        panels="results/phase1/panels.parquet",
         student=STUDENT,
     output:
         examples="results/phase5/examples/{run}.parquet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -73,6 +74,39 @@ def test_equal_states_by_different_routes_read_the_same_afterwards(games):
                 assert plain.step(command) == memo.step(command)
         plain.close()
         memo.close()
+
+
+def test_the_order_of_things_laid_down_is_part_of_the_state(games):
+    world = get_world("textworld", prune=())
+    plain = world.start(games.of("hard")[0], games.root)
+    memo = MemoSession(world.start(games.of("hard")[0], games.root))
+    plain.step("open fridge")
+    takes = [c for c in plain.state.commands if c.startswith("take") and "cookbook" not in c][:2]
+    one, other = (re.match("take (.*) from", command)[1] for command in takes)
+    for command in ("open fridge", *takes):
+        before = memo.step(command)
+    plain.step(takes[0])
+    assert plain.step(takes[1]) == before
+    start, begin = plain.save(), memo.save()
+    seen = {}
+    for first, second in ((one, other), (other, one)):
+        plain.restore(start)
+        memo.restore(begin)
+        for holder in ("insert {} into fridge", "drop {}"):
+            for thing in (first, second):
+                assert plain.step(holder.format(thing)) == memo.step(holder.format(thing))
+            seen[first, holder] = plain.state
+            if holder.startswith("insert"):
+                for command in ("close fridge", "open fridge"):  # opening lists what is inside
+                    assert plain.step(command) == memo.step(command)
+                seen[first, "text"] = plain.state.observation
+                for thing in (first, second):
+                    plain.step(f"take {thing} from fridge")
+                    memo.step(f"take {thing} from fridge")
+    for holder in ("insert {} into fridge", "drop {}"):
+        assert seen[one, holder].scene == seen[other, holder].scene
+        assert seen[one, holder].digest != seen[other, holder].digest
+    assert seen[one, "text"] != seen[other, "text"]
 
 
 def test_known_transitions_leave_the_engine_alone(games):

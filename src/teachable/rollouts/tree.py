@@ -248,9 +248,9 @@ def frontier_values(expected: Reals, wins: Sequence[int], counts: Sequence[int])
         V_f = m + (y_f - m) / e_f   if sampled,   V_f = m   if not,
 
     with m the mean outcome of all episodes: it may lie outside [0, 1], yet sums of R[f, a] V_f over items are
-    (up to the O(1/K) bias from estimating m) unbiased. Variances: q (1 - q) / n_f and q (1 - q) / e_f, with q
-    the share of successes after adding half of one and half of a failure (Jeffreys), so that few equal
-    outcomes do not look certain; taken as independent, which overstates the errors of systematic samples.
+    (up to the O(1/K) bias from estimating m) unbiased. Variances: q (1 - q) / n_f and q (1 - q) / e_f, where
+    q is a share of successes drawn towards that of all episodes by the weight of one episode, so that few
+    equal outcomes do not look certain; taken as independent, which overstates errors of systematic samples.
     """
     y, n = np.asarray(wins, dtype=np.float64), np.asarray(counts, dtype=np.float64)
     total = float(n.sum())
@@ -261,8 +261,9 @@ def frontier_values(expected: Reals, wins: Sequence[int], counts: Sequence[int])
     value = np.where(certain, own, mean + np.where(n > 0, (own - mean) * weight, 0.0))
     rare = ~certain
     rare_n, rare_y = float(n[rare].sum()), float(y[rare].sum())
-    q_rare = (rare_y + 0.5) / (rare_n + 1.0)
-    q_own = (y + 0.5) / (n + 1.0)
+    prior = (float(y.sum()) + 0.5) / (total + 1.0)
+    q_rare = (rare_y + prior) / (rare_n + 1.0)
+    q_own = (y + prior) / (n + 1.0)
     variance = np.where(certain, q_own * (1 - q_own) / np.maximum(n, 1.0), q_rare * (1 - q_rare) * weight)
     return FrontierValues(value, variance)
 

@@ -234,7 +234,7 @@ STAGES: dict[str, Stage] = {
         _stage(
             "selection-examples",
             "make the training sets of the selections",
-            "selection labeled advice student",
+            "selection labeled advice panels student",
             "examples budget",
             p.SelectionExamples,
         ),

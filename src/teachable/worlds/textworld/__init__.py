@@ -1,8 +1,8 @@
 """TextWorld: cooking, treasure hunting and coin collecting on a Z-machine.
 
 Modules: ``families`` (what can be asked for), ``make`` and ``worker`` (games from seeds), ``games``
-(canonical data), ``host`` and ``engine`` (the Z-machine), ``ground`` (rules as bit masks), ``scene`` (compact view),
-``expert`` (shortest plans), ``session`` (playing).
+(canonical data), ``host`` and ``engine`` (the Z-machine), ``ground`` (rules as bit masks), ``scene`` (the
+compact view), ``expert`` (shortest plans), ``session`` (playing).
 """
 
 from __future__ import annotations
