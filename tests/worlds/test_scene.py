@@ -65,9 +65,8 @@ def test_scene_agrees_with_look_and_inventory(games, family):
             names = {spoken(thing) for thing in seen + hands}
             for name in portable:
                 for words in re.findall(rf"((?:(?:{STATES}) )*)\b{re.escape(name)}\b", look + inventory):
-                    assert (
-                        words + name in names or not words and any(n.endswith(" " + name) for n in portable)
-                    ), name
+                    longer = any(other.endswith(f" {name}") for other in portable)
+                    assert words + name in names or longer, (words, name, session.state.scene)
             told = {word for word in DIRECTIONS if re.search(rf"\b{word}\b", look)}
             assert told == {
                 word for word in DIRECTIONS if re.search(rf"\b{word}\b", re.sub(r"\(.*?\)", "", exits))

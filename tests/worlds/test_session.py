@@ -156,7 +156,7 @@ def test_eating_an_ingredient_loses_at_once(games):
 
 
 def test_what_was_drunk_is_gone(games):
-    """TextWorld's own tracking misses this: the engine's trace calls it by another name than the rules do."""
+    """TextWorld's own tracking misses this: the engine's trace has another name for it than the rules."""
     drunk = 0
     for task in games.tasks:
         session = games.world.start(task, games.root)
