@@ -25,6 +25,7 @@ class Section(BaseModel):
 class World(Section):
     name: Literal["textworld"] = Field(description="which world the tasks come from")
     max_steps: Positive = Field(description="commands an episode may take")
+    turn_limit_s: Above0 = Field(description="seconds after which one turn of the engine counts as an engine fault")
     prune: list[Literal["put", "insert", "close", "drop", "lock"]] = Field(
         description="verbs that are left out of the admissible commands; no plan of these families needs them"
     )

@@ -38,4 +38,5 @@ def open_world(section: c.World) -> World:
         prune=section.prune,
         max_expert_steps=section.max_steps,
         test_foods=section.test_foods,
+        turn_limit_s=section.turn_limit_s,
     )

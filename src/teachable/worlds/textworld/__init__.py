@@ -70,22 +70,26 @@ class TextWorld:
         """The names of the families."""
         return tuple(FAMILIES)
 
-    def generate(self, family: str, split: str, seeds: Sequence[int], games: Path) -> list[Task]:
-        """One task per seed, in the order of ``seeds``.
+    def generate(self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path) -> list[Task]:
+        """One task per seed, in the order of ``seeds``; ``family`` is one for all or one for each.
 
         The same arguments give the same bytes in ``games``, on any day and with any number of jobs.
         Raises :class:`GenerationError` with the first trouble when a game cannot be made.
         """
-        if family not in FAMILIES:
-            raise WorldError(f"textworld has no family {family!r}; it has: {', '.join(FAMILIES)}.")
+        families = [family] * len(seeds) if isinstance(family, str) else list(family)
+        if len(families) != len(seeds):
+            raise WorldError(f"textworld: {len(families)} families for {len(seeds)} seeds.")
+        for name in families or ([family] if isinstance(family, str) else []):
+            if name not in FAMILIES:
+                raise WorldError(f"textworld has no family {name!r}; it has: {', '.join(FAMILIES)}.")
         if split not in SPLITS:
             raise WorldError(f"there is no split {split!r}; splits: {', '.join(SPLITS)}.")
         if len(set(seeds)) != len(seeds):
-            raise WorldError(f"textworld: the seeds for {family}/{split} are not distinct.")
+            raise WorldError(f"textworld: the seeds for {split} games are not distinct.")
         jobs = max(1, min(self.jobs, len(seeds)))
         requests = [
             {
-                "family": family,
+                "families": families[job::jobs],
                 "split": split,
                 "seeds": [int(seed) for seed in seeds[job::jobs]],
                 "games": str(Path(games).resolve()),
@@ -121,7 +125,7 @@ def _ask(request: dict[str, Any]) -> list[Task]:
     """Have a worker process make games; raises :class:`GenerationError` when it cannot."""
     environment = host.environment(PYTHONHASHSEED="0")
     count = len(request["seeds"])
-    what = f"{request['family']}/{request['split']}"
+    what = f"{'/'.join(sorted(set(request['families'])))} {request['split']}"
     try:
         worker = subprocess.run(
             [sys.executable, "-m", "teachable.worlds.textworld.worker"],

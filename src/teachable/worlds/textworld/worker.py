@@ -1,6 +1,6 @@
 """``python -m teachable.worlds.textworld.worker``: makes the games that standard input asks for.
 
-One JSON object in: family, split, seeds, games, limits. One JSON line out for every seed: the task, or an
+One JSON object in: families (one per seed), split, seeds, games, limits. One JSON line out for every seed: the task, or an
 error. Started by :meth:`TextWorld.generate` with ``PYTHONHASHSEED=0``.
 """
 
@@ -22,9 +22,9 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever the libraries print is not an answer
     request = json.load(sys.stdin)
     limits = Limits(**request["limits"])
-    for seed in request["seeds"]:
+    for family, seed in zip(request["families"], request["seeds"], strict=True):
         try:
-            task = make(request["family"], request["split"], seed, Path(request["games"]), limits)
+            task = make(family, request["split"], seed, Path(request["games"]), limits)
             answer: dict[str, object] = {"task": asdict(task)}
         except WorldError as error:
             answer = {"error": str(error)}
