@@ -40,7 +40,12 @@ def test_measures_by_hand() -> None:
 def test_measures_at_the_edges() -> None:
     one = uncertainty([0.0], ["a"], "a")
     expected = {
-        "entropy": 0, "entropy_normalised": 0, "margin": 1, "topk_spread": 1, "effective_actions": 1, "logp_chosen": 0
+        "entropy": 0,
+        "entropy_normalised": 0,
+        "margin": 1,
+        "topk_spread": 1,
+        "effective_actions": 1,
+        "logp_chosen": 0,
     }
     assert one == expected
     sure = uncertainty([0.0, -np.inf], ["a", "b"], "a")
@@ -260,7 +265,12 @@ def test_thresholds_come_from_the_labelled_set_only() -> None:
         k: thresholds[k]
         for k in ("advice_invalid", "without_estimates", "interval_snapshots", "failure_snapshots")
     }
-    assert counted == {"advice_invalid": 1, "without_estimates": 1, "interval_snapshots": 1, "failure_snapshots": 6}
+    assert counted == {
+        "advice_invalid": 1,
+        "without_estimates": 1,
+        "interval_snapshots": 1,
+        "failure_snapshots": 6,
+    }
 
 
 def test_the_result_fits_the_schema_and_ignores_row_order() -> None:

@@ -132,6 +132,14 @@ def test_steps_of_another_run_are_refused(played) -> None:
         )
 
 
+def test_a_run_of_faults_is_an_error_that_says_why(played) -> None:
+    broken = played.episodes.with_columns(
+        fault=pl.lit("no story file."), success=pl.lit(None, dtype=pl.Boolean)
+    )
+    with pytest.raises(TableError, match="no story file"):
+        choose_snapshots(played.steps, broken, SnapshotSettings(), run_seed=9)
+
+
 def test_restore_check_verifies_all_or_names_the_task(played) -> None:
     world = TinyWorld(rooms=12)
     chosen = choose(played)

@@ -190,7 +190,9 @@ def test_default_budgets_are_the_protocols(winnable) -> None:
     counts = {(s, c): n for s, c, n in result.episodes.group_by("snapshot_id", "condition").len().iter_rows()}
     first = {c: n for (s, c), n in counts.items() if s == f"s{winnable[0]}"}
     assert first == {
-        "policy": 7, "force": 7, "expert": 2,
+        "policy": 7,
+        "force": 7,
+        "expert": 2,
         **dict.fromkeys(("base", "placebo", "demo", "contrast", "hint"), 2),
     }
     assert {c for s, c in counts if s == f"s{winnable[1]}"} == {"policy", "force", "expert"}

@@ -63,9 +63,16 @@ def choose_snapshots(
     and expert episodes (``source``) alike. A decision that looks the same as one already drawn (same task,
     world state and prompt; without ``prompt`` the whole history counts) is passed over.
 
+    Raises TableError when the two tables do not fit, or when every episode ended in an engine fault.
+
     *Interval* snapshots are every ``interval``-th decision of the first ``interval_episodes`` episodes drawn,
     unless drawn already; they only serve recovery depth.
     """
+    if len(episodes) and episodes["fault"].null_count() == 0:
+        raise TableError(
+            f"episodes: all {len(episodes)} ended in an engine fault, the first in: {episodes['fault'][0]} "
+            "Mend that and run the rollouts again."
+        )
     failures = _failures(steps, episodes)
     drawn = _draw(failures, settings, run_seed, prompt)
     rows = [_row(failure, t, "failure") for failure, t in drawn]
