@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,15 +13,10 @@ import pytest
 
 from teachable.worlds import Task, World, get_world
 
-_WANTED = (
-    ("easy", "train", 3),
-    ("medium", "train", 3),
-    ("nav", "train", 3),
-    ("hard", "train", 3),
-    ("easy", "test", 1),
-    ("treasure_hunter", "train", 1),
-    ("coin_collector", "train", 1),
-)
+_WANTED = {
+    "train": {"easy": 3, "medium": 3, "nav": 3, "hard": 3, "treasure_hunter": 1, "coin_collector": 1},
+    "test": {"easy": 1},
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +29,12 @@ class Games:
 
     def of(self, family: str, split: str = "train") -> list[Task]:
         return [task for task in self.tasks if task.family == family and task.split == split]
+
+
+def _make(split: str, wanted: dict[str, int], root: Path) -> list[Task]:
+    pairs = [(family, seed) for family, count in wanted.items() for seed in range(count)]
+    families, seeds = zip(*pairs, strict=True)
+    return get_world("textworld", jobs=min(2, len(pairs))).generate(families, split, seeds, root)
 
 
 @pytest.fixture(scope="session")
@@ -53,9 +53,7 @@ def games(pytestconfig: pytest.Config) -> Games:
     with (root / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not listing.exists():
-            with ThreadPoolExecutor(2) as pool:
-                made = pool.map(lambda want: world.generate(want[0], want[1], range(want[2]), root), _WANTED)
-                tasks = [task for group in made for task in group]
+            tasks = [task for split, wanted in _WANTED.items() for task in _make(split, wanted, root)]
             listing.write_text(json.dumps([asdict(task) for task in tasks]))
         tasks = [Task(**row) for row in json.loads(listing.read_text())]
     return Games(world, root, tuple(tasks))

@@ -112,6 +112,8 @@ def test_a_world_that_cannot_be_made_is_one_clear_error(games, tmp_path):
         games.world.generate("easy", "dev", [0], tmp_path)
     with pytest.raises(WorldError, match="not distinct"):
         games.world.generate("easy", "train", [1, 1], tmp_path)
+    with pytest.raises(WorldError, match="1 families for 2 seeds"):
+        games.world.generate(["easy"], "train", [1, 2], tmp_path)
     assert games.world.generate("easy", "train", [], tmp_path) == []
 
 

@@ -111,7 +111,9 @@ class World(Protocol):
 
     name: str
 
-    def generate(self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path) -> list[Task]:
+    def generate(
+        self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path
+    ) -> list[Task]:
         """One task per seed, in the order of ``seeds``; game files are written below ``games``.
 
         ``family`` is one for all or one for each seed.

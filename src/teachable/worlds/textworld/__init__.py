@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachable.worlds.base import GenerationError, Task, WorldError
-from teachable.worlds.textworld import host
 from teachable.worlds.textworld.families import FAMILIES, SPLITS
+from teachable.worlds.textworld.process import environment
 
 if TYPE_CHECKING:
     from teachable.worlds.textworld.session import TextWorldSession
@@ -70,7 +70,9 @@ class TextWorld:
         """The names of the families."""
         return tuple(FAMILIES)
 
-    def generate(self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path) -> list[Task]:
+    def generate(
+        self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path
+    ) -> list[Task]:
         """One task per seed, in the order of ``seeds``; ``family`` is one for all or one for each.
 
         The same arguments give the same bytes in ``games``, on any day and with any number of jobs.
@@ -79,19 +81,20 @@ class TextWorld:
         families = [family] * len(seeds) if isinstance(family, str) else list(family)
         if len(families) != len(seeds):
             raise WorldError(f"textworld: {len(families)} families for {len(seeds)} seeds.")
-        for name in families or ([family] if isinstance(family, str) else []):
+        for name in {*families, *([family] if isinstance(family, str) else [])}:
             if name not in FAMILIES:
                 raise WorldError(f"textworld has no family {name!r}; it has: {', '.join(FAMILIES)}.")
         if split not in SPLITS:
             raise WorldError(f"there is no split {split!r}; splits: {', '.join(SPLITS)}.")
-        if len(set(seeds)) != len(seeds):
-            raise WorldError(f"textworld: the seeds for {split} games are not distinct.")
+        wanted = [(name, int(seed)) for name, seed in zip(families, seeds, strict=True)]
+        if len(set(wanted)) != len(wanted):
+            raise WorldError(f"textworld: the seeds for {split} games of one family are not distinct.")
         jobs = max(1, min(self.jobs, len(seeds)))
         requests = [
             {
-                "families": families[job::jobs],
+                "families": [name for name, _ in wanted[job::jobs]],
                 "split": split,
-                "seeds": [int(seed) for seed in seeds[job::jobs]],
+                "seeds": [seed for _, seed in wanted[job::jobs]],
                 "games": str(Path(games).resolve()),
                 "limits": {
                     "max_expert_steps": self.max_expert_steps,
@@ -104,8 +107,8 @@ class TextWorld:
         ]
         with ThreadPoolExecutor(jobs) as pool:
             made = [task for tasks in pool.map(_ask, requests) for task in tasks]
-        by_seed = {task.seed: task for task in made}
-        return [by_seed[int(seed)] for seed in seeds]
+        found = {(task.family, task.seed): task for task in made}
+        return [found[want] for want in wanted]
 
     def start(self, task: Task, games: Path) -> TextWorldSession:
         """A session at the start of ``task``; the game must have the digest that the task says."""
@@ -123,7 +126,6 @@ class TextWorld:
 
 def _ask(request: dict[str, Any]) -> list[Task]:
     """Have a worker process make games; raises :class:`GenerationError` when it cannot."""
-    environment = host.environment(PYTHONHASHSEED="0")
     count = len(request["seeds"])
     what = f"{'/'.join(sorted(set(request['families'])))} {request['split']}"
     try:
@@ -132,7 +134,7 @@ def _ask(request: dict[str, Any]) -> list[Task]:
             input=json.dumps(request),
             capture_output=True,
             text=True,
-            env=environment,
+            env=environment(PYTHONHASHSEED="0"),
             timeout=120 + 60 * count,
         )
     except subprocess.TimeoutExpired as error:

@@ -22,6 +22,7 @@ import numpy as np
 
 from teachable.worlds.base import EngineFault, WorldError
 from teachable.worlds.textworld import host
+from teachable.worlds.textworld.process import environment
 
 _SERIAL = slice(0x12, 0x18)  # six characters in the header of a story file, by custom the date of compilation
 _STATUS = re.compile(r">\s*-= (?P<room>.*?) =-(?P<score>-?\d+)/(?P<turns>\d+)\s*\Z")
@@ -95,7 +96,7 @@ class _Host:
                 [sys.executable, "-m", host.__name__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=host.environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1"),
+                env=environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1"),
             )
         atexit.register(self.close)
 

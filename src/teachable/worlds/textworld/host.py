@@ -17,7 +17,6 @@ import socket
 import struct
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 OPEN, SEND, SAVE, RESTORE = b"O", b"S", b"G", b"R"  # requests
@@ -26,13 +25,6 @@ SEED = 1234  # of the interpreter's random numbers
 
 _HEAD = struct.Struct(">cI")
 _IMAGE = struct.Struct("<10q")  # pc, sp, fp, frame count, opcode, three numbers of the generator, two lengths
-
-
-def environment(**extra: str) -> dict[str, str]:
-    """The environment of a helper process: it finds this very package, wherever it was imported from."""
-    package = str(Path(__file__).parents[3])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **extra}
 
 
 def send(connection: socket.socket, kind: bytes, payload: bytes = b"") -> None:

@@ -1,7 +1,7 @@
 """``python -m teachable.worlds.textworld.worker``: makes the games that standard input asks for.
 
-One JSON object in: families (one per seed), split, seeds, games, limits. One JSON line out for every seed: the task, or an
-error. Started by :meth:`TextWorld.generate` with ``PYTHONHASHSEED=0``.
+One JSON object in: families (one per seed), split, seeds, games, limits. One JSON line out for every seed:
+the task, or an error. Started by :meth:`TextWorld.generate` with ``PYTHONHASHSEED=0``.
 """
 
 from __future__ import annotations
