@@ -102,9 +102,7 @@ def prepare(arguments: argparse.Namespace) -> Setting:
     return Setting(student, world, arguments.games, snapshots, advice, questions, arguments.seed)
 
 
-def measured(
-    setting: Setting, method: Callable[[Asker, int], Values], seed: int
-) -> tuple[Values, float, float, float]:
+def measured(setting: Setting, method: Callable[[Asker, int], Values], seed: int) -> tuple[Values, float, float, float]:
     """A method's values, cold, with CPU seconds, wall seconds and prompts asked per snapshot."""
     setting.student.forget(everything=True)
     asker = Asker(setting.student)
@@ -156,9 +154,7 @@ def methods(setting: Setting) -> dict[str, Callable[[Asker, int], Values]]:
 
 def compare(setting: Setting, repeats: int, large: tuple[int, int]) -> list[dict[str, float | str]]:
     budget = replace(TREE, prompts=large[0], episodes=large[1], tolerance=0.0005)
-    truth = tree_values(
-        setting.student, setting.world, setting.games, setting.questions, budget, run_seed=setting.seed
-    )
+    truth = tree_values(setting.student, setting.world, setting.games, setting.questions, budget, run_seed=setting.seed)
     gap = truth.estimates.filter(pl.col("quantity") != "p_expert")["gap"]
     print(f"truth: certified gap median {gap.median():.4f}, 95 % {gap.quantile(0.95):.4f}")
     print(f"       largest gap {gap.max():.3f}, largest standard error {truth.estimates['se'].max():.4f}")
@@ -172,9 +168,7 @@ def compare(setting: Setting, repeats: int, large: tuple[int, int]) -> list[dict
             "prompts": float(np.mean([prompts for *_, prompts in runs])),
             "cpu_s": float(np.mean([cpu for _, cpu, _, _ in runs])),
             "wall_s": float(np.mean([wall for _, _, wall, _ in runs])),
-            "rmse_p": rmse(
-                found, exact, ["p_policy", "p_force", "p_placebo", "p_demo", "p_contrast", "p_hint"]
-            ),
+            "rmse_p": rmse(found, exact, ["p_policy", "p_force", "p_placebo", "p_demo", "p_contrast", "p_hint"]),
             "rmse_L": rmse(found, exact, ["L_local"]),
             "rmse_ELP": rmse(found, exact, ["ELP_net"]),
             "bias_ELP": bias(found, exact, "ELP_net"),
@@ -192,9 +186,7 @@ def compare(setting: Setting, repeats: int, large: tuple[int, int]) -> list[dict
 
 
 def labels(setting: Setting, values: Values) -> pl.DataFrame:
-    return label(setting.snapshots, setting.advice, values.estimates, LabelSettings())[0].filter(
-        "advice_valid"
-    )
+    return label(setting.snapshots, setting.advice, values.estimates, LabelSettings())[0].filter("advice_valid")
 
 
 def rmse(found: Sequence[pl.DataFrame], exact: pl.DataFrame, columns: Sequence[str]) -> float:
@@ -212,21 +204,13 @@ def rank(a: pl.Series, b: pl.Series) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--student", type=Path, required=True, help="model directory")
-    parser.add_argument(
-        "--games", type=Path, required=True, help="directory that the tasks' paths are relative to"
-    )
+    parser.add_argument("--games", type=Path, required=True, help="directory that the tasks' paths are relative to")
     parser.add_argument("--tasks", type=Path, required=True, help="TASKS table")
     parser.add_argument("--split", default="train")
-    parser.add_argument(
-        "--episodes", type=int, default=2, help="episodes per task that failures are drawn from"
-    )
+    parser.add_argument("--episodes", type=int, default=2, help="episodes per task that failures are drawn from")
     parser.add_argument("--snapshots", type=int, default=60)
-    parser.add_argument(
-        "--repeats", type=int, default=2, help="times each method is run, with different seeds"
-    )
-    parser.add_argument(
-        "--large", type=int, nargs=2, default=(1000, 1000), help="prompts and episodes of the truth"
-    )
+    parser.add_argument("--repeats", type=int, default=2, help="times each method is run, with different seeds")
+    parser.add_argument("--large", type=int, nargs=2, default=(1000, 1000), help="prompts and episodes of the truth")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out" / "action_values.json")
     arguments = parser.parse_args()

@@ -89,9 +89,7 @@ def situations(count: int, turns: int) -> list[Context]:
                 memo=f"ingredients: {things[0]}; directions: fry the {things[0]}, prepare meal",
                 scene=f"kitchen | counter: {', '.join(things)} | exits: north | you have: nothing ({index})",
                 observation=f"You see a counter with {' and '.join(things)}.",
-                history=tuple(
-                    (f"go {'north' if i % 2 else 'south'}", "You walk on. " * 6) for i in range(turns)
-                ),
+                history=tuple((f"go {'north' if i % 2 else 'south'}", "You walk on. " * 6) for i in range(turns)),
                 commands=tuple(sorted(set(commands))),
             )
         )
@@ -132,9 +130,7 @@ def score(student: Student, contexts: list[Context], repeats: int) -> dict[str, 
     with torch.inference_mode():
         naive = [
             request.tree.scores(values, mean=False)
-            for request, values in zip(
-                requests, score_naive(student.model, requests, student.pad), strict=True
-            )
+            for request, values in zip(requests, score_naive(student.model, requests, student.pad), strict=True)
         ]
     gaps = [np.abs(answers[i] - (naive[i] - np.logaddexp.reduce(naive[i]))).max() for i in few]
     median = float(np.median(seconds))
@@ -154,9 +150,7 @@ def train(student: Student, contexts: list[Context], steps: int) -> dict[str, An
     """LoRA steps with an effective batch of 8 examples, and whether the adapter is in force afterwards."""
     examples = [Example(student.prompt(context), context.commands[0]) for context in contexts]
     settings = LoraSettings(rank=16, alpha=32, learning_rate=1e-4, batch_size=8, micro_batch=8)
-    train_lora(
-        student, examples[:8], LoraSettings(**{**asdict(settings), "max_steps": 1}), seed=0, name="check"
-    )
+    train_lora(student, examples[:8], LoraSettings(**{**asdict(settings), "max_steps": 1}), seed=0, name="check")
     peak(student.device)
     record = train_lora(
         student, examples, LoraSettings(**{**asdict(settings), "max_steps": steps}), seed=0, name="check"
@@ -181,9 +175,7 @@ def run(device: torch.device, sizes: Sizes) -> dict[str, Any]:
     contexts = situations(sizes.decisions, sizes.turns)
     memory = peak(device)
     return {
-        "device": torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else platform.processor() or "cpu",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
         "torch": torch.__version__,
         "model": {**student.describe(), "gib_loaded": memory},
         "scoring": score(student, contexts, sizes.repeats),
@@ -192,15 +184,11 @@ def run(device: torch.device, sizes: Sizes) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--decisions", type=int, default=None, help="decisions to score (GPU: 512, CPU: 24)")
     parser.add_argument("--steps", type=int, default=None, help="LoRA steps (GPU: 20, CPU: 2)")
-    parser.add_argument(
-        "--repeats", type=int, default=3, help="times the decisions are scored; the median counts"
-    )
+    parser.add_argument("--repeats", type=int, default=3, help="times the decisions are scored; the median counts")
     parser.add_argument("--out", type=Path, default=None, help="write the result to this JSON file too")
     given = parser.parse_args(arguments)
     device = choose_device(given.device)

@@ -75,9 +75,7 @@ def compare(student: Student, decisions: int, rounds: int) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--student", type=Path, default=None, help="a student directory")
     parser.add_argument("--decisions", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=5)

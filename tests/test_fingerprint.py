@@ -135,9 +135,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
         ("named.py", lambda text: text.replace("1", "True")),
     ],
 )
-def test_edits_that_can_reach_the_stage_move_it(
-    package: Package, name: str, change: Callable[[str], str]
-) -> None:
+def test_edits_that_can_reach_the_stage_move_it(package: Package, name: str, change: Callable[[str], str]) -> None:
     assert package.edit(name, change)
 
 
@@ -218,9 +216,7 @@ def test_what_was_remembered_gives_the_same(package: Package, tmp_path: Path) ->
 def test_all_stages_take_less_than_the_parser_of_the_workflow_notices() -> None:
     from teachable.stages import STAGES
 
-    there = [
-        stage.module for stage in STAGES.values() if fp._file(stage.module, fp._package_root(stage.module))
-    ]
+    there = [stage.module for stage in STAGES.values() if fp._file(stage.module, fp._package_root(stage.module))]
     for module in there:
         fp.fingerprint(module)
     fp._parts.cache_clear()

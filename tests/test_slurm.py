@@ -144,9 +144,7 @@ JOBS = 5  # submissions of a cold run: two sources, two models, one report
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Path]:
     running = (CLUSTER / "slurmctld.pid").exists()
-    done = subprocess.run(
-        [HERE / "cluster" / "start_slurm.sh", CLUSTER], capture_output=True, text=True, timeout=300
-    )
+    done = subprocess.run([HERE / "cluster" / "start_slurm.sh", CLUSTER], capture_output=True, text=True, timeout=300)
     if done.returncode == 77:
         pytest.skip(done.stderr.strip().splitlines()[-1])
     assert done.returncode == 0, done.stderr
@@ -412,9 +410,7 @@ def steps(job: str) -> list[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if f"SLURM_JOB_ID={job}".encode() in environment or command.startswith(
-                f"slurmstepd: [{job}.".encode()
-            ):
+            if f"SLURM_JOB_ID={job}".encode() in environment or command.startswith(f"slurmstepd: [{job}.".encode()):
                 found.append(int(entry.name))
     return found
 
@@ -459,11 +455,7 @@ def test_the_real_workflow_takes_from_the_store_what_another_machine_made(
     output = run(root / "cluster", "--profile", "slurm", *target)
     assert output.count("has been submitted with SLURM jobid") == 0
     assert "jobs restored without a submission" in output
-    made = {
-        path.relative_to(root / "laptop")
-        for path in (root / "laptop" / "results").rglob("*")
-        if path.is_file()
-    }
+    made = {path.relative_to(root / "laptop") for path in (root / "laptop" / "results").rglob("*") if path.is_file()}
     for path in made:
         if "benchmarks" not in path.parts and not path.name.startswith(".snakemake"):
             assert (root / "cluster" / path).read_bytes() == (root / "laptop" / path).read_bytes(), path

@@ -97,15 +97,11 @@ def test_compact_patches_of_short_advice_are_short() -> None:
 
 @pytest.mark.parametrize("register", ["compact", "full"])
 @given(count=st.integers(0, 120), key=st.text())
-def test_a_placebo_has_the_length_asked_for_and_no_instruction(
-    register: Register, count: int, key: str
-) -> None:
+def test_a_placebo_has_the_length_asked_for_and_no_instruction(register: Register, count: int, key: str) -> None:
     text = placebo(count, register=register, key=key)
     shortest = len(placebo(0, register=register).split())
     assert max(count, shortest) - 2 <= len(text.split()) <= max(count, shortest + 2)
-    assert not {"think", "step", "carefully", "reason", "must", "should"} & set(
-        text.lower().replace(".", "").split()
-    )
+    assert not {"think", "step", "carefully", "reason", "must", "should"} & set(text.lower().replace(".", "").split())
     assert patch("placebo", None, register=register, key=key, placebo_like=count) == text
 
 

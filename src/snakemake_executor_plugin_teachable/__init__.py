@@ -131,9 +131,7 @@ class Executor(SlurmExecutor):
                 self._finish(hit, result)
                 done.add(hit.job)
             else:
-                self.logger.warning(
-                    f"Job {hit.job.jobid} cannot be restored ({result}); it goes to the queue."
-                )
+                self.logger.warning(f"Job {hit.job.jobid} cannot be restored ({result}); it goes to the queue.")
         return done
 
     def _restore_group(self, group: Any) -> bool:
@@ -147,12 +145,7 @@ class Executor(SlurmExecutor):
         process.
         """
         rule = job.rule
-        if (
-            self._forced(job)
-            or rule.shellcmd is None
-            or job.shadow_dir is not None
-            or _deploys(self.workflow, job)
-        ):
+        if self._forced(job) or rule.shellcmd is None or job.shadow_dir is not None or _deploys(self.workflow, job):
             return None
         if any(getattr(file, "is_storage", False) for file in (*job.input, *job.output)):
             return None

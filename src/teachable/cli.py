@@ -71,9 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("--to", default=None, help="directory (default: the hub's cache)")
     fetch.set_defaults(run=_fetch)
 
-    config = commands.add_parser(
-        "config", help="print the resolved configuration, or its reference or JSON schema"
-    )
+    config = commands.add_parser("config", help="print the resolved configuration, or its reference or JSON schema")
     config.add_argument("--preset", default=None)
     config.add_argument("--file", default="workflow_config.yaml")
     config.add_argument("--reference", action="store_true", help="docs/configuration.md, from the models")

@@ -85,9 +85,7 @@ def library_imports(*modules: str) -> tuple[str, ...]:
     With the libraries that do their work (``transformers`` brings ``tokenizers``), without those that cannot
     change a result (``tqdm``).
     """
-    return tuple(
-        sorted({name for module in modules for name in _libraries(module, str(_package_root(module)))})
-    )
+    return tuple(sorted({name for module in modules for name in _libraries(module, str(_package_root(module)))}))
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:
@@ -273,9 +271,7 @@ class _Memory:
 @cache
 def _memory() -> _Memory:
     directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "teachable"
-    own = hashlib.sha256(Path(str(syntax.__file__)).read_bytes()).hexdigest()[
-        :12
-    ]  # another analysis, another memory
+    own = hashlib.sha256(Path(str(syntax.__file__)).read_bytes()).hexdigest()[:12]  # another analysis, another memory
     return _Memory(directory / f"syntax-{sys.version_info.major}.{sys.version_info.minor}-{own}.json")
 
 

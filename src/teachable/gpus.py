@@ -22,9 +22,7 @@ from typing import IO
 
 from teachable.errors import TeachableError
 
-ENVIRONMENT = (
-    "TEACHABLE_GPUS"  # "all", or device numbers or UUIDs separated by commas; unset: leave devices alone
-)
+ENVIRONMENT = "TEACHABLE_GPUS"  # "all", or device numbers or UUIDs separated by commas; unset: leave devices alone
 _POLL = 0.5  # seconds between looks for a free GPU
 
 
@@ -33,9 +31,7 @@ class GpuError(TeachableError):
 
 
 @contextlib.contextmanager
-def reserve(
-    count: int = 1, *, timeout: float | None = None, locks: Path | None = None
-) -> Iterator[tuple[str, ...]]:
+def reserve(count: int = 1, *, timeout: float | None = None, locks: Path | None = None) -> Iterator[tuple[str, ...]]:
     """Hold ``count`` GPUs and show this process no others, through ``CUDA_VISIBLE_DEVICES``.
 
     Must be entered before CUDA is. Gives the devices; none, and changes nothing, where ``TEACHABLE_GPUS`` is
@@ -80,16 +76,12 @@ def configured() -> tuple[str, ...]:
         return tuple(name.strip() for name in visible.split(","))
     program = shutil.which("nvidia-smi")
     if program is None:
-        raise GpuError(
-            f"{ENVIRONMENT}=all, but there is no nvidia-smi to list them: name them, e.g. {ENVIRONMENT}=0,1"
-        )
+        raise GpuError(f"{ENVIRONMENT}=all, but there is no nvidia-smi to list them: name them, e.g. {ENVIRONMENT}=0,1")
     done = subprocess.run(
         [program, "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise GpuError(
-            f"{ENVIRONMENT}=all, but nvidia-smi failed: {done.stderr.strip() or done.stdout.strip()}"
-        )
+        raise GpuError(f"{ENVIRONMENT}=all, but nvidia-smi failed: {done.stderr.strip() or done.stdout.strip()}")
     return tuple(done.stdout.split())
 
 

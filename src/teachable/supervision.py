@@ -158,13 +158,9 @@ def patch(
     if condition == "base":
         return ""
     if condition == "placebo" and placebo_like is not None:
-        return placebo(
-            placebo_like, register=register, key=key, avoid=advice.suggested_action if advice else ""
-        )
+        return placebo(placebo_like, register=register, key=key, avoid=advice.suggested_action if advice else "")
     if advice is None:
-        raise AdviceError(
-            f"a {condition} patch needs advice and {key or 'this snapshot'} has none; leave it out."
-        )
+        raise AdviceError(f"a {condition} patch needs advice and {key or 'this snapshot'} has none; leave it out.")
     return patches(advice, register=register, key=key)[condition]
 
 
@@ -216,9 +212,7 @@ def context_fields(snapshot: Mapping[str, Any], patch: str = "") -> ContextField
     )
 
 
-def example(
-    snapshot: Mapping[str, Any], advice: AdviceText, format: str, *, register: Register = "compact"
-) -> Example:
+def example(snapshot: Mapping[str, Any], advice: AdviceText, format: str, *, register: Register = "compact") -> Example:
     """The supervised example of a snapshot in one format; the completion is always the teacher's action.
 
     ``demo``: the plain context. ``contrast``: the failed action and why it was poor, the better one and why,
@@ -275,9 +269,7 @@ def _clean(text: str, style: _Style) -> str:
     return line if line[-1] in ".!?" else line.rstrip(",;:") + "."
 
 
-def _bounds(
-    style: _Style, template: Sequence[str], advice: AdviceText, texts: Mapping[str, str]
-) -> tuple[int, int]:
+def _bounds(style: _Style, template: Sequence[str], advice: AdviceText, texts: Mapping[str, str]) -> tuple[int, int]:
     """Words of the template with its free texts cut to the floor, and with them whole."""
     fixed, free = _count(style.opening), 0
     floor = 0
@@ -291,14 +283,10 @@ def _bounds(
     return fixed + floor, fixed + free
 
 
-def _fill(
-    style: _Style, template: Sequence[str], advice: AdviceText, texts: Mapping[str, str], most: int
-) -> str:
+def _fill(style: _Style, template: Sequence[str], advice: AdviceText, texts: Mapping[str, str], most: int) -> str:
     """The template with its slots filled, its free texts cut so that the whole has at most ``most`` words."""
     slots = [part[1:-1] for part in template if part.startswith("{")]
-    fixed = _count(style.opening) + sum(
-        _count(_resolve(p, advice)) for p in template if not p.startswith("{")
-    )
+    fixed = _count(style.opening) + sum(_count(_resolve(p, advice)) for p in template if not p.startswith("{"))
     shares = _shares([_count(texts[slot]) for slot in slots], most - fixed)
     cut = {slot: _cut(texts[slot], share) for slot, share in zip(slots, shares, strict=True)}
     parts = [style.opening]

@@ -83,8 +83,7 @@ class _Imports(ast.NodeVisitor):
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
                 self.imports.add((self._absolute(first.value), ""))
             elif first is not None and any(
-                isinstance(part, ast.Name) and part.id in ("__name__", "__package__")
-                for part in ast.walk(node)
+                isinstance(part, ast.Name) and part.id in ("__name__", "__package__") for part in ast.walk(node)
             ):
                 self.prefixes.add(self.package)  # a name below this package, found out while running
         self.generic_visit(node)
@@ -142,9 +141,7 @@ def _acts(statement: ast.stmt) -> bool:
 
 
 def _only_dataclass(decorators: list[ast.expr]) -> bool:
-    return all(
-        ast.unparse(decorator).startswith(("dataclass", "cache", "lru_cache")) for decorator in decorators
-    )
+    return all(ast.unparse(decorator).startswith(("dataclass", "cache", "lru_cache")) for decorator in decorators)
 
 
 def _digest(nodes: Iterable[ast.AST]) -> str:

@@ -55,16 +55,12 @@ def test_drift_rows() -> None:
         return tree_values(policy, TinyWorld(), GAMES, questions, settings, run_seed=1)
 
     adapters = {"first": "early", "last": "late"}
-    got = drift_rows(
-        TablePolicy(), rows, starts, patches, estimate, labeled(), model="Q1_demo", adapters=adapters
-    )
+    got = drift_rows(TablePolicy(), rows, starts, patches, estimate, labeled(), model="Q1_demo", adapters=adapters)
     assert got.height == 6
     assert set(got["checkpoint"]) == {"first", "last"}
     first, last = (got.filter(pl.col("checkpoint") == c)["p_base"].to_list() for c in ("first", "last"))
     assert first != last, "each checkpoint plays with its own adapter"
-    net = got.select(
-        pl.max_horizontal(pl.col("p_demo", "p_contrast", "p_hint") - pl.col("p_placebo"))
-    ).to_series()
+    net = got.select(pl.max_horizontal(pl.col("p_demo", "p_contrast", "p_hint") - pl.col("p_placebo"))).to_series()
     assert (net - got["ELP_net"]).abs().max() < 1e-12  # type: ignore[operator]
     assert got.filter(pl.col("checkpoint") == "first")["elp_bin"].to_list() == ["low", "low", "middle"]
     for row in got.iter_rows(named=True):

@@ -113,9 +113,7 @@ def test_quadrants_are_not_swapped(quadrant: str) -> None:
     for row in got.transfer.iter_rows(named=True):
         expected = 1.0 if row["trained_on"] == row["evaluated_on"] == quadrant else 0.0
         assert row["point"] == expected, row
-    gain = pick(
-        got.contrasts, contrast=f"{names[1]}-vs-base", group=quadrant, panel="failure", metric="success"
-    )
+    gain = pick(got.contrasts, contrast=f"{names[1]}-vs-base", group=quadrant, panel="failure", metric="success")
     assert gain["point"] == 1.0
     assert gain["hypothesis"] == "H3"
 
@@ -216,10 +214,7 @@ def test_tables_have_their_schemas_and_nineteen_models_take_seconds() -> None:
     rng = np.random.default_rng(0)
     episodes, labeled = failure_panel(models, 60, lambda m, q, g: bool(rng.random() < 0.4))
     test = [
-        episode(m, f"t{i}", bool(rng.random() < 0.5), repeat=r)
-        for m in models
-        for i in range(60)
-        for r in range(3)
+        episode(m, f"t{i}", bool(rng.random() < 0.5), repeat=r) for m in models for i in range(60) for r in range(3)
     ]
     begun = time.perf_counter()
     got = summary.summarise(pl.concat([episodes, frame(test)]), labeled, Resampling(repetitions=2000), seed=1)

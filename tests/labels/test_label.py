@@ -116,9 +116,7 @@ def _leverage(policy, force, expert, diff=None) -> dict:
 
 
 def one(values: dict[str, float], se: float = 0.0, **settings: object) -> dict:
-    frame, _ = label(
-        snapshots([{"id": "s"}]), advice(["s"]), estimates({"s": values}, se), LabelSettings(**settings)
-    )
+    frame, _ = label(snapshots([{"id": "s"}]), advice(["s"]), estimates({"s": values}, se), LabelSettings(**settings))
     return frame.row(0, named=True)
 
 
@@ -157,9 +155,7 @@ def test_the_expected_excess_of_equal_arms_is_that_of_order_statistics() -> None
     assert three[0] == pytest.approx(3 / (2 * math.sqrt(math.pi)), abs=1e-4)
     two = expected_excess(np.zeros((1, 2)), np.full((1, 2), 2.0))
     assert two[0] == pytest.approx(2 / math.sqrt(math.pi), abs=1e-4)
-    assert expected_excess(np.array([[0.0, 5.0, -5.0]]), np.full((1, 3), 0.1))[0] == pytest.approx(
-        0, abs=1e-4
-    )
+    assert expected_excess(np.array([[0.0, 5.0, -5.0]]), np.full((1, 3), 0.1))[0] == pytest.approx(0, abs=1e-4)
     assert expected_excess(np.array([[0.1, 0.2, 0.3]]), np.zeros((1, 3)))[0] == 0
     assert expected_excess(np.zeros((0, 3)), np.zeros((0, 3))).shape == (0,)
 
@@ -262,8 +258,7 @@ def test_thresholds_come_from_the_labelled_set_only() -> None:
     faulty = frame.row(4, named=True)
     assert (faulty["quadrant"], faulty["p_policy"], faulty["profile"]) == (None, None, None)
     counted = {
-        k: thresholds[k]
-        for k in ("advice_invalid", "without_estimates", "interval_snapshots", "failure_snapshots")
+        k: thresholds[k] for k in ("advice_invalid", "without_estimates", "interval_snapshots", "failure_snapshots")
     }
     assert counted == {
         "advice_invalid": 1,

@@ -28,9 +28,7 @@ rows = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 3)), min_size=1, ma
 def test_no_game_is_on_two_sides_and_panels_keep_to_theirs(rows, seed, forced) -> None:
     labeled = frame(rows)
     held = {f"t{t}" for t in forced}
-    panels = make_panels(
-        labeled, PanelSettings(drift=10, failure_per_quadrant=3), run_seed=seed, held_out_tasks=held
-    )
+    panels = make_panels(labeled, PanelSettings(drift=10, failure_per_quadrant=3), run_seed=seed, held_out_tasks=held)
     tables.conform(panels, tables.PANELS)
     assert panels.group_by("task_id").agg(pl.col("side").n_unique())["side"].max() == 1
     train = panels.filter(panel="train")

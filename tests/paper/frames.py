@@ -28,9 +28,7 @@ def fit(rows: list[dict[str, Any]], schema: tables.Schema) -> pl.DataFrame:
     """Rows as a frame of the schema; columns that are not given are null."""
     if "interval_method" in schema:
         rows = [{**row, "interval_method": "cluster_bootstrap_percentile_95"} for row in rows]
-    return tables.conform(
-        pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema)), schema
-    )
+    return tables.conform(pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema)), schema)
 
 
 def interval(
@@ -170,10 +168,7 @@ def thresholds(frame: pl.DataFrame) -> dict[str, Any]:
 def metrics_of(rows: list[tuple[str, str, str, str, float]], seed: int, half: float = 0.05) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
     return fit(
-        [
-            {"model": m, "panel": p, "group": g, "metric": k, **interval(rng, v, half)}
-            for m, p, g, k, v in rows
-        ],
+        [{"model": m, "panel": p, "group": g, "metric": k, **interval(rng, v, half)} for m, p, g, k, v in rows],
         tables.METRICS,
     )
 
@@ -223,8 +218,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
             "partial_spearman_ELP_given_L": iv(0.36, 0.12),
         },
         "per_quadrant": {
-            q: {"spearman": iv(0.2 + strength[q] * 2, 0.18, 40), "pearson": iv(0.3, 0.2, 40)}
-            for q in QUADRANTS
+            q: {"spearman": iv(0.2 + strength[q] * 2, 0.18, 40), "pearson": iv(0.3, 0.2, 40)} for q in QUADRANTS
         },
         "median_net_gain": iv(0.12, 0.03),
         "utility_Q1_minus_Q2": iv(0.09, 0.06),

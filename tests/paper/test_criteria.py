@@ -42,9 +42,7 @@ def test_the_band_of_the_student_is_only_for_the_builtin_one(data) -> None:
     assert "student_success" not in by_id(criteria(data, builtin_student=False))
 
 
-@pytest.mark.parametrize(
-    ("point", "main", "stretch"), [(0.29, False, False), (0.3, True, False), (0.5, True, True)]
-)
+@pytest.mark.parametrize(("point", "main", "stretch"), [(0.29, False, False), (0.3, True, False), (0.5, True, True)])
 def test_correlation_thresholds(point: float, main: bool, stretch: bool, data) -> None:
     stored = copy.deepcopy(data["cpt_correlation"])
     stored["overall"]["spearman"]["point"] = point
@@ -61,9 +59,7 @@ def test_an_undefined_correlation_is_not_a_fail(data) -> None:
     assert "spearman" in entry["advice"]
 
 
-@pytest.mark.parametrize(
-    ("point", "low", "passed"), [(0.12, -0.01, True), (0.06, 0.01, True), (0.06, -0.01, False)]
-)
+@pytest.mark.parametrize(("point", "low", "passed"), [(0.12, -0.01, True), (0.06, 0.01, True), (0.06, -0.01, False)])
 def test_transfer_needs_size_or_certainty(point: float, low: float, passed: bool, data) -> None:
     rows = data["contrasts"].with_columns(
         point=pl.when(contrast="transfer_diagonal_minus_off").then(point).otherwise("point"),

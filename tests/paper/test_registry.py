@@ -87,15 +87,9 @@ def test_registry_loads_without_matplotlib_and_the_room_without_torch() -> None:
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.module.removeprefix("teachable.paper."))
 def test_no_item_computes_an_interval_or_draws_a_random_number(item) -> None:
     source = Path(importlib.util.find_spec(item.module).origin).read_text()
-    names = {
-        ast.unparse(node)
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, (ast.Attribute, ast.Name))
-    }
+    names = {ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Attribute, ast.Name))}
     imported = " ".join(
-        ast.unparse(node)
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, (ast.Import, ast.ImportFrom))
+        ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Import, ast.ImportFrom))
     )
     for wrong in ("stats", "seeds", "random"):
         assert wrong not in imported
@@ -104,9 +98,7 @@ def test_no_item_computes_an_interval_or_draws_a_random_number(item) -> None:
 
 def test_an_edit_to_one_figure_reaches_no_other() -> None:
     for item in ("h1_1", "h5_3", "a4"):
-        reached = [
-            name for name in parts(FIGURES[item].module) if name.startswith("teachable.paper.figures.")
-        ]
+        reached = [name for name in parts(FIGURES[item].module) if name.startswith("teachable.paper.figures.")]
         assert reached == [f"teachable.paper.figures.{item}"]
     general = [name for name in parts("teachable.paper.render") if ".figures." in name or ".tables." in name]
     assert general == []

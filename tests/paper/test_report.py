@@ -25,8 +25,7 @@ RUN = Run(
 @pytest.fixture(scope="module")
 def made(data):
     pictures = {
-        i: render.figure_bytes(render.draw(i, data), dpi=20, formats=("png",))["png"]
-        for i in MINIMUM["figures"]
+        i: render.figure_bytes(render.draw(i, data), dpi=20, formats=("png",))["png"] for i in MINIMUM["figures"]
     }
     frames = {i: render.make(i, data) for i in MINIMUM["tables"]}
     return pictures, frames, report(RUN, criteria(data), pictures=pictures, tables=frames)

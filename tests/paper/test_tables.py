@@ -59,9 +59,7 @@ def test_main_results_pair_levels_with_changes(data) -> None:
     base = frame.row(0, named=True)
     assert base["failure_change"] is None
     row = frame.filter(run="Q4_hint").row(0, named=True)
-    stored = data["contrasts"].filter(
-        contrast="Q4_hint-vs-base", panel="failure", group="all", metric="success"
-    )
+    stored = data["contrasts"].filter(contrast="Q4_hint-vs-base", panel="failure", group="all", metric="success")
     assert row["failure_change"] == stored["point"][0]
 
 

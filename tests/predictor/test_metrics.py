@@ -50,12 +50,8 @@ def table(everything, frame):
     return evaluate(everything, ks=[10, 50, 10_000], bootstrap=FAST, untied=untied, train_size=225)
 
 
-def value(
-    table: pl.DataFrame, method: str, metric: str, k: int | None = None, target: str = "ELP_net"
-) -> dict:
-    rows = table.filter(
-        (pl.col("method") == method) & (pl.col("metric") == metric) & (pl.col("target") == target)
-    )
+def value(table: pl.DataFrame, method: str, metric: str, k: int | None = None, target: str = "ELP_net") -> dict:
+    rows = table.filter((pl.col("method") == method) & (pl.col("metric") == metric) & (pl.col("target") == target))
     rows = rows if k is None else rows.filter(pl.col("k") == k)
     assert len(rows) == 1
     return rows.row(0, named=True)

@@ -29,9 +29,7 @@ from teachable.tables import PREDICTIONS, conform
 def rho(predictions: pl.DataFrame, target: str, method: str = "predictor") -> float:
     """Spearman correlation of predictions and truth."""
     rows = numbers(predictions, method, target)
-    return stats.correlation(
-        rows.score, rows.truth, rows.task_id, kind="spearman", seed=0, repetitions=1
-    ).point
+    return stats.correlation(rows.score, rows.truth, rows.task_id, kind="spearman", seed=0, repetitions=1).point
 
 
 def test_a_signal_is_recovered(fitted):
@@ -118,9 +116,7 @@ def test_the_evaluation_side_is_never_learned_from(frame, features, settings):
 def test_the_order_of_rows_changes_nothing(frame, settings):
     order = np.random.default_rng(1).permutation(len(frame)).tolist()
     first = cross_fit(feature_set(frame), frame, settings, seed=3, method="tier1", targets=["ELP_net"])
-    second = cross_fit(
-        feature_set(frame[order]), frame[order], settings, seed=3, method="tier1", targets=["ELP_net"]
-    )
+    second = cross_fit(feature_set(frame[order]), frame[order], settings, seed=3, method="tier1", targets=["ELP_net"])
     assert first.predictions.equals(second.predictions)
 
 

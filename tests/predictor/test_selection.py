@@ -25,9 +25,7 @@ def options(fitted, features):
 def expert(rows: list[dict[str, object]]) -> pl.DataFrame:
     """Expert snapshots with the given columns; each a state of its own."""
     base = labeled(games=len(rows), each=1).sort("snapshot_id")
-    full = [
-        old | {"source": "expert"} | new for old, new in zip(base.iter_rows(named=True), rows, strict=True)
-    ]
+    full = [old | {"source": "expert"} | new for old, new in zip(base.iter_rows(named=True), rows, strict=True)]
     return conform(pl.DataFrame(full, schema=dict(LABELED)), LABELED)
 
 
@@ -53,9 +51,9 @@ def test_oracle_entropy_and_predictor_take_their_best(pool, fitted, features):
         assert set(chosen["snapshot_id"]) == set(best)
         assert chosen["score"].is_sorted(descending=True)
     mean = {
-        method: pool.join(
-            select(method, pool, 30, seed=0, **options(fitted, features)).frame, on="snapshot_id"
-        )["ELP_net"].mean()
+        method: pool.join(select(method, pool, 30, seed=0, **options(fitted, features)).frame, on="snapshot_id")[
+            "ELP_net"
+        ].mean()
         for method in ("random", "predictor", "oracle", "eef_error")
     }
     assert mean["oracle"] > mean["predictor"] > mean["random"]
@@ -120,9 +118,7 @@ def test_expert_failures_without_estimates_are_not_beneficial():
 
 def surrogate(points: np.ndarray, where: np.ndarray, noise: np.ndarray) -> Surrogate:
     kernel = lambda a, b: np.exp(-0.5 * (a[:, None] - b[None]) ** 2)  # noqa: E731
-    return Surrogate(
-        kernel(points, points), kernel(where, points), noise, np.full(len(where), 1 / len(where))
-    )
+    return Surrogate(kernel(points, points), kernel(where, points), noise, np.full(len(where), 1 / len(where)))
 
 
 def remaining(model: Surrogate, chosen: list[int], prior: float) -> float:

@@ -56,9 +56,7 @@ def test_every_method_and_rival_is_there_once_for_each_snapshot(study):
 def test_metrics_hold_levels_differences_and_the_curve_without_twins(study):
     keys = ["method", "target", "metric", "k", "train_size"]
     assert not study.metrics.select(pl.struct(keys).is_duplicated().any()).item()
-    sizes = study.metrics.filter((pl.col("method") == "predictor") & (pl.col("metric") == "ndcg"))[
-        "train_size"
-    ]
+    sizes = study.metrics.filter((pl.col("method") == "predictor") & (pl.col("metric") == "ndcg"))["train_size"]
     assert sizes.n_unique() == 2
     assert "predictor - entropy" in study.metrics["method"].to_list()
     assert set(study.metrics["k"].drop_nulls()) == {3, 5}

@@ -83,9 +83,7 @@ def test_greedy_takes_the_best_and_the_first_of_equals() -> None:
     assert greedy(np.log([0.4, 0.2, 0.4])) == 0
     episodes = run([Job(f"g{i}", Start(make_task(4)), greedy=True) for i in range(3)]).episodes
     assert episodes["actions"].n_unique() == 1
-    even = run(
-        [Job("even", Start(make_task(4)), greedy=True)], policy=TablePolicy(sharpness=0.0), record_steps=True
-    )
+    even = run([Job("even", Start(make_task(4)), greedy=True)], policy=TablePolicy(sharpness=0.0), record_steps=True)
     assert all(row["action"] == row["commands"][0] for row in even.steps.to_dicts())
 
 
@@ -142,9 +140,7 @@ def test_horizon_counts_from_the_snapshot_or_from_the_start() -> None:
     start = Start(task, (command,), None, "s")
     policy = TablePolicy()
     fresh = run([Job(f"{i}", start) for i in range(20)], policy=policy, settings=PlaySettings(max_steps=4))
-    left = run(
-        [Job(f"{i}", start) for i in range(20)], settings=PlaySettings(max_steps=4, horizon="remaining")
-    )
+    left = run([Job(f"{i}", start) for i in range(20)], settings=PlaySettings(max_steps=4, horizon="remaining"))
     assert fresh.episodes["steps"].max() == 4
     assert left.episodes["steps"].max() == 3
 

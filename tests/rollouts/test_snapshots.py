@@ -30,9 +30,7 @@ BY_ID = {task.task_id: task for task in TASKS}
 @pytest.fixture(scope="module")
 def played():
     jobs = [Job(f"{t.task_id}/{r}", Start(t), repeat=r) for t in TASKS for r in range(2)]
-    jobs += [
-        Job(f"{t.task_id}/x", Start(t), behaviour="expert", noise=0.6) for t in TASKS if t.family == "maze"
-    ]
+    jobs += [Job(f"{t.task_id}/x", Start(t), behaviour="expert", noise=0.6) for t in TASKS if t.family == "maze"]
     world = TinyWorld(rooms=12)
     return play(TablePolicy(), world, GAMES, jobs, PlaySettings(max_steps=9), run_seed=4, record_steps=True)
 
@@ -127,15 +125,11 @@ def test_interval_snapshots_lie_on_a_grid_of_drawn_trajectories(played) -> None:
 
 def test_steps_of_another_run_are_refused(played) -> None:
     with pytest.raises(TableError, match="decisions"):
-        choose_snapshots(
-            played.steps.filter(pl.col("step") > 0), played.episodes, SnapshotSettings(), run_seed=9
-        )
+        choose_snapshots(played.steps.filter(pl.col("step") > 0), played.episodes, SnapshotSettings(), run_seed=9)
 
 
 def test_a_run_of_faults_is_an_error_that_says_why(played) -> None:
-    broken = played.episodes.with_columns(
-        fault=pl.lit("no story file."), success=pl.lit(None, dtype=pl.Boolean)
-    )
+    broken = played.episodes.with_columns(fault=pl.lit("no story file."), success=pl.lit(None, dtype=pl.Boolean))
     with pytest.raises(TableError, match="no story file"):
         choose_snapshots(played.steps, broken, SnapshotSettings(), run_seed=9)
 

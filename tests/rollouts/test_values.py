@@ -53,9 +53,7 @@ def by_key(frame: pl.DataFrame, column: str = "value") -> dict[tuple[str, str], 
 
 
 def test_the_tree_equals_enumeration_when_prompts_suffice(winnable) -> None:
-    result = tree_values(
-        TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], EXACT, run_seed=1
-    )
+    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], EXACT, run_seed=1)
     found = by_key(result.estimates)
     for seed in winnable:
         for quantity, value in truth(seed).items():
@@ -66,9 +64,7 @@ def test_the_tree_equals_enumeration_when_prompts_suffice(winnable) -> None:
 
 
 def test_action_values_equal_enumeration_and_sum_to_every_condition(winnable) -> None:
-    result = tree_values(
-        TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], EXACT, run_seed=1
-    )
+    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], EXACT, run_seed=1)
     tables.conform(result.action_values, tables.ACTION_VALUES)
     tables.conform(result.estimates, tables.ESTIMATES)
     found = by_key(result.estimates)
@@ -277,9 +273,7 @@ def test_a_checkpoint_can_be_the_expert_and_an_adapter_the_student(winnable) -> 
     result = tree_values(asker, TinyWorld(), GAMES, [Question(start)], EXACT, run_seed=1, expert=expert)
     greedy_wins = by_key(result.estimates)[f"s{seed}", "p_expert"]
     assert greedy_wins in (0.0, 1.0)
-    tuned = tree_values(
-        asker, TinyWorld(), GAMES, [Question(start, adapter="tuned", model="tuned")], EXACT, run_seed=1
-    )
+    tuned = tree_values(asker, TinyWorld(), GAMES, [Question(start, adapter="tuned", model="tuned")], EXACT, run_seed=1)
     assert by_key(tuned.estimates)[f"s{seed}", "p_policy"] != by_key(result.estimates)[f"s{seed}", "p_policy"]
 
 

@@ -107,9 +107,7 @@ class MazeSession:
             return None
         return min(
             self.state.commands,
-            key=lambda c: (
-                0 if self.maze.leads(self.room, c) == -1 else distance.get(self.maze.leads(self.room, c), 98)
-            ),
+            key=lambda c: 0 if self.maze.leads(self.room, c) == -1 else distance.get(self.maze.leads(self.room, c), 98),
         )
 
     def save(self) -> object:
@@ -180,9 +178,7 @@ class TablePolicy:
         bare = prompt.replace(f"tip: {tip}", "tip: -")
         logits = np.array(
             [
-                self.sharpness * unit(bare, command, adapter)
-                + self.obedience * (command in tip)
-                + 0.3 * unit(tip)
+                self.sharpness * unit(bare, command, adapter) + self.obedience * (command in tip) + 0.3 * unit(tip)
                 for command in commands
             ]
         )

@@ -78,9 +78,7 @@ def test_bad_lines_are_one_sentence_and_no_exit(line: str, message: str) -> None
 
 
 @given(
-    path=st.text(
-        st.characters(blacklist_characters="\0\n\r", blacklist_categories=("Cs",)), min_size=1, max_size=20
-    ),
+    path=st.text(st.characters(blacklist_characters="\0\n\r", blacklist_categories=("Cs",)), min_size=1, max_size=20),
     text=st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=30),
 )
 def test_what_is_quoted_for_the_shell_is_read_back(path: str, text: str) -> None:
@@ -148,9 +146,7 @@ def test_a_recipe_has_defaults_filled_in_and_inputs_by_content(tmp_path: Path) -
 
     base = key(f"toy --in text={tmp_path}/one --out out=a")
     assert key(f"toy --in text={tmp_path}/two --out out=elsewhere/b") == base
-    assert (
-        key(f"""toy --in text={tmp_path}/one --out out=a --params '{{"names": [], "rate": 0.50}}'""") == base
-    )
+    assert key(f"""toy --in text={tmp_path}/one --out out=a --params '{{"names": [], "rate": 0.50}}'""") == base
     assert key(f"""toy --in text={tmp_path}/one --out out=a --params '{{"rate": 0.51}}'""") != base
     assert key(f"toy --in text={tmp_path}/three --out out=a") != base
     assert key(f"toy --in text={tmp_path}/one extra={tmp_path}/two --out out=a") != base

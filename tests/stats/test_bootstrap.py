@@ -190,9 +190,7 @@ def test_a_contrast_between_groups_keeps_its_level():
         rng = np.random.default_rng([9, trial])
         values, clusters = clustered(rng, 30)
         groups = np.where(rng.random(len(values)) < 0.4, "x", "y")
-        interval, p, _ = stats.group_contrast(
-            values, groups, clusters, {"x": 1, "y": -1}, seed=trial, repetitions=300
-        )
+        interval, p, _ = stats.group_contrast(values, groups, clusters, {"x": 1, "y": -1}, seed=trial, repetitions=300)
         rejected += p < 0.05
         covered += interval.low <= 0 <= interval.high
     assert 0.02 <= rejected / 300 <= 0.09

@@ -120,18 +120,14 @@ def test_a_file_changed_by_hand_is_compared_with_the_nearest_record(
     assert result.nearest is not None
     assert result.nearest.key == original.key
     assert "no record of the store made these bytes" in result.text()
-    near = Recipe(
-        "toy", original.code, {**original.params, "x": 1}, original.inputs, original.versions, ("out",)
-    )
+    near = Recipe("toy", original.code, {**original.params, "x": 1}, original.inputs, original.versions, ("out",))
     found = nearest(store, out, near)
     assert found is not None
     assert found.key == original.key
     assert nearest(store, out, recipe(stage="unheard")) is None
 
 
-def test_a_file_in_a_directory_leads_to_the_directory(
-    store: Store, recipe: MakeRecipe, tmp_path: Path
-) -> None:
+def test_a_file_in_a_directory_leads_to_the_directory(store: Store, recipe: MakeRecipe, tmp_path: Path) -> None:
     model = tmp_path / "model"
     (model / "sub").mkdir(parents=True)
     (model / "sub" / "w.bin").write_bytes(b"weights")

@@ -53,9 +53,7 @@ def test_verify_finds_every_damaged_object(filled: Store, recipe: MakeRecipe, tm
     assert sorted(found.corrupt) == sorted(value for value, _ in victims)
     assert found.incomplete
     assert verify(filled)  # all of it is in quarantine
-    served = [
-        number for number in range(15) if back(filled, _of(recipe, number), tmp_path / "back" / str(number))
-    ]
+    served = [number for number in range(15) if back(filled, _of(recipe, number), tmp_path / "back" / str(number))]
     assert len(served) == 15 - len(found.incomplete)
 
 

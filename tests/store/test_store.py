@@ -29,9 +29,7 @@ def tree(directory: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() if path.is_file() else b"<dir>" for path, name in walk(directory)}
 
 
-def test_files_and_directories_come_back_byte_for_byte(
-    store: Store, recipe: MakeRecipe, tmp_path: Path
-) -> None:
+def test_files_and_directories_come_back_byte_for_byte(store: Store, recipe: MakeRecipe, tmp_path: Path) -> None:
     model = tmp_path / "model"
     (model / "empty").mkdir(parents=True)
     (model / "deep" / "er").mkdir(parents=True)
@@ -70,9 +68,7 @@ def test_restore_replaces_what_is_there(store: Store, recipe: MakeRecipe, tmp_pa
     assert target.read_text() == "content"
 
 
-def test_restored_files_are_not_links_into_the_store(
-    store: Store, recipe: MakeRecipe, tmp_path: Path
-) -> None:
+def test_restored_files_are_not_links_into_the_store(store: Store, recipe: MakeRecipe, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("content")
     store.publish(recipe(), {"out": file})
@@ -162,9 +158,7 @@ def test_two_hundred_corruptions_are_noticed_and_none_is_served(
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "{}", '{"format": 99}', "\x00\xff"])
-def test_a_garbage_record_is_noticed_and_set_aside(
-    store: Store, recipe: MakeRecipe, tmp_path: Path, text: str
-) -> None:
+def test_a_garbage_record_is_noticed_and_set_aside(store: Store, recipe: MakeRecipe, tmp_path: Path, text: str) -> None:
     file = tmp_path / "file"
     file.write_text("content")
     store.publish(recipe(), {"out": file})
@@ -178,9 +172,7 @@ def test_a_garbage_record_is_noticed_and_set_aside(
     assert len(list(store.objects.quarantine.iterdir())) == 1
 
 
-def test_a_record_filed_under_another_key_is_not_served(
-    store: Store, recipe: MakeRecipe, tmp_path: Path
-) -> None:
+def test_a_record_filed_under_another_key_is_not_served(store: Store, recipe: MakeRecipe, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("content")
     store.publish(recipe(1), {"out": file})
@@ -265,9 +257,7 @@ def _write_many(root: str, source: str, times: int) -> None:
     store = Store(Path(root))
     for number in range(times):
         made = Recipe("toy", "c" * 64, {"number": number % 5}, {}, {}, ("model", "table"))
-        store.publish(
-            made, {"model": Path(source) / str(number % 5), "table": Path(source) / f"{number % 5}.txt"}
-        )
+        store.publish(made, {"model": Path(source) / str(number % 5), "table": Path(source) / f"{number % 5}.txt"})
 
 
 def test_many_writers_and_readers_of_the_same_keys(store: Store, tmp_path: Path) -> None:
@@ -318,9 +308,7 @@ def test_a_writer_killed_in_between_has_published_nothing(
         Store(Path({str(store.root)!r})).publish(made, {{"out": Path({str(source)!r})}})
         print("done", flush=True)
     """
-    child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline() == "go\n"
     time.sleep(delay)
@@ -396,9 +384,7 @@ def test_the_digest_of_an_input_is_remembered_only_while_it_is_the_same(store: S
 
 
 NAMES = st.text("abc", min_size=1, max_size=3)
-TREES = st.recursive(
-    st.binary(max_size=40), lambda inner: st.dictionaries(NAMES, inner, max_size=3), max_leaves=8
-)
+TREES = st.recursive(st.binary(max_size=40), lambda inner: st.dictionaries(NAMES, inner, max_size=3), max_leaves=8)
 
 
 def build(path: Path, content: object) -> None:

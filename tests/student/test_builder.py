@@ -65,9 +65,7 @@ def test_over_the_band_it_goes_back_and_looks_more_often(settings: StudentSettin
     assert straight.fingerprint == record.fingerprint  # going back leaves no trace
 
 
-def test_a_band_that_is_never_reached_is_an_error_with_the_curve(
-    settings: StudentSettings, tmp_path: Path
-) -> None:
+def test_a_band_that_is_never_reached_is_an_error_with_the_curve(settings: StudentSettings, tmp_path: Path) -> None:
     with pytest.raises(StudentError, match=r"did not reach 0.40 .* 40 steps .*30: 0.30, 40: 0.35"):
         build_student(DATA, settings, validate=scripted([0.1, 0.2, 0.3, 0.35]), seed=1, out=tmp_path / "s")
     assert not (tmp_path / "s").exists()
@@ -81,9 +79,7 @@ def test_the_seed_decides_and_global_state_is_kept(settings: StudentSettings, tm
         torch.manual_seed(len(digests))
         before = torch.random.get_rng_state()
         digests.append(
-            build_student(
-                DATA, settings, validate=scripted([0.5]), seed=seed, out=tmp_path / name
-            ).fingerprint
+            build_student(DATA, settings, validate=scripted([0.5]), seed=seed, out=tmp_path / name).fingerprint
         )
         assert torch.equal(before, torch.random.get_rng_state())
     assert digests[0] == digests[1] != digests[2]

@@ -75,9 +75,7 @@ def test_loss_is_on_the_completion_only(student: Student) -> None:
 
 def test_gradients_do_not_depend_on_the_micro_batch(student: Student) -> None:
     records = [
-        train_lora(
-            student, examples(student, 8), replace(SETTINGS, batch_size=8, micro_batch=size), seed=3, name="a"
-        )
+        train_lora(student, examples(student, 8), replace(SETTINGS, batch_size=8, micro_batch=size), seed=3, name="a")
         for size in (1, 3, 8)
     ]
     for record in records[1:]:
@@ -116,9 +114,7 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(
     assert "micro-batch of 2" in caplog.text
 
 
-def test_out_of_memory_with_one_example_is_an_error(
-    student: Student, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_out_of_memory_with_one_example_is_an_error(student: Student, monkeypatch: pytest.MonkeyPatch) -> None:
     def always(*_: object) -> torch.Tensor:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
 
@@ -157,9 +153,7 @@ def test_an_adapter_directory_is_whole_and_plain_peft_reads_it(
 
 def test_each_prompt_has_its_adapter(student: Student, tmp_path: Path, student_directory: Path) -> None:
     for name, seed in (("a", 1), ("b", 2)):
-        train_lora(
-            student, examples(student), replace(SETTINGS, rank=seed * 2), seed=seed, out=tmp_path / name
-        )
+        train_lora(student, examples(student), replace(SETTINGS, rank=seed * 2), seed=seed, out=tmp_path / name)
     names = [None, "a", "b", "a", None, "b"]
     loaded = Student.load(
         student_directory, device="cpu", adapters={"a": tmp_path / "a", "b": tmp_path / "b"}, memory=0
@@ -167,9 +161,7 @@ def test_each_prompt_has_its_adapter(student: Student, tmp_path: Path, student_d
     prompts = [student.prompt(context(i)) for i in range(6)]
     mixed = loaded.policy(prompts, [COMMANDS] * 6, adapters=names)
     for prompt, name, answer in zip(prompts, names, mixed, strict=True):
-        alone = Student.load(
-            student_directory, device="cpu", adapters={name: tmp_path / name} if name else None
-        )
+        alone = Student.load(student_directory, device="cpu", adapters={name: tmp_path / name} if name else None)
         assert np.abs(alone.policy([prompt], [COMMANDS], adapters=[name])[0] - answer).max() < 1e-5
     same = loaded.policy([PROMPT] * 3, [COMMANDS] * 3, adapters=[None, "a", "b"])
     assert np.abs(same[0] - same[1]).max() > 1e-4
@@ -248,13 +240,10 @@ def test_what_cannot_be_trained_is_refused(student: Student) -> None:
 
 def test_gradient_checkpointing_and_dropout_train_too(student: Student) -> None:
     plain = train_lora(student, examples(student), SETTINGS, seed=1, name="a")
-    checked = train_lora(
-        student, examples(student), replace(SETTINGS, gradient_checkpointing=True), seed=1, name="a"
-    )
+    checked = train_lora(student, examples(student), replace(SETTINGS, gradient_checkpointing=True), seed=1, name="a")
     assert np.allclose(plain.losses, checked.losses, rtol=1e-4)
     dropped = [
-        train_lora(student, examples(student), replace(SETTINGS, dropout=0.5), seed=1, name="a")
-        for _ in range(2)
+        train_lora(student, examples(student), replace(SETTINGS, dropout=0.5), seed=1, name="a") for _ in range(2)
     ]
     assert dropped[0].sha256 == dropped[1].sha256
     assert not np.allclose(dropped[0].losses, plain.losses, rtol=1e-4)

@@ -52,9 +52,7 @@ def test_batching_and_order_do_not_matter(student_directory: Path, batch_tokens:
     reference = ask(Student.load(student_directory, device="cpu"))
     student = Student.load(student_directory, device="cpu", batch_tokens=batch_tokens, memory=0)
     order = np.random.default_rng(0).permutation(len(CONTEXTS))
-    shuffled = student.policy(
-        [student.prompt(CONTEXTS[i]) for i in order], [CONTEXTS[i].commands for i in order]
-    )
+    shuffled = student.policy([student.prompt(CONTEXTS[i]) for i in order], [CONTEXTS[i].commands for i in order])
     assert widest(shuffled, [reference[i] for i in order]) < 1e-5
 
 
@@ -67,9 +65,7 @@ def test_the_order_of_commands_only_permutes_the_answer(student: Student) -> Non
 def test_a_command_that_begins_another_is_a_command_of_its_own(student: Student) -> None:
     short, long = "take red apple", "take red apple from counter"
     tree = build_tree([student.encode_command(short), student.encode_command(long)])
-    assert (
-        tree.size == len(student.encode_command(long)) - 1
-    )  # the short one adds no node but ends with its own token
+    assert tree.size == len(student.encode_command(long)) - 1  # the short one adds no node but ends with its own token
     ends = [int(tree.targets[tree.owners == owner][-1]) for owner in (0, 1)]
     assert ends == student.tokenizer("\n", add_special_tokens=False).input_ids * 2
     answer = student.policy(["act:"], [[short, long]])[0]
@@ -141,9 +137,7 @@ def test_tree_is_used_only_where_it_is_exact() -> None:
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral"])
-def test_other_families_score_the_same_by_every_method(
-    student_directory: Path, tmp_path: Path, family: str
-) -> None:
+def test_other_families_score_the_same_by_every_method(student_directory: Path, tmp_path: Path, family: str) -> None:
     shape = {
         "vocab_size": 400, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -195,9 +189,7 @@ def test_a_missing_student_is_named_with_its_remedy(tmp_path: Path) -> None:
         Student.load(tmp_path / "empty")
 
 
-def test_a_hub_name_that_is_not_here_is_not_downloaded(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_hub_name_that_is_not_here_is_not_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(StudentError, match="teachable fetch-student acme/none"):
         Student.load("acme/none")

@@ -29,9 +29,7 @@ GOOD = {
 }
 
 
-def completion(
-    answer: dict[str, Any] | str, *, finish: str = "stop", usage: bool = True, **extra: Any
-) -> str:
+def completion(answer: dict[str, Any] | str, *, finish: str = "stop", usage: bool = True, **extra: Any) -> str:
     """A response body of the chat completions API."""
     content = answer if isinstance(answer, str) else json.dumps(answer)
     body: dict[str, Any] = {
@@ -39,9 +37,7 @@ def completion(
         "object": "chat.completion",
         "created": 1,
         "model": "gpt-4o-mini-2024-07-18",
-        "choices": [
-            {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content}}
-        ],
+        "choices": [{"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content}}],
         **extra,
     }
     if usage:
@@ -114,9 +110,7 @@ class Server:
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
-        self.thread = threading.Thread(
-            target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.thread.start()
 
     def close(self) -> None:

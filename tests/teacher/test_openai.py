@@ -59,13 +59,9 @@ def test_an_accepted_answer_fills_its_row(server: Server, settings: Make) -> Non
 
 
 def test_the_question_is_strict_and_never_shows_the_expert(server: Server, settings: Make) -> None:
-    one = snapshot(
-        commands=["go north", "open oven door", "take red apple from table"], student_action="go north"
-    )
+    one = snapshot(commands=["go north", "open oven door", "take red apple from table"], student_action="go north")
     advise_snapshots(snapshots(one), {"s0": "take red apple from table"}, settings())
-    two = snapshot(
-        commands=["go north", "open oven door", "take red apple from table"], student_action="go north"
-    )
+    two = snapshot(commands=["go north", "open oven door", "take red apple from table"], student_action="go north")
     advise_snapshots(snapshots(two), {"s0": None}, settings())
     assert len(server.requests) == 1  # the expert's action is no part of the question
     request = server.requests[0]
@@ -147,9 +143,7 @@ def test_a_hanging_server_times_out_and_counts_as_paid(server: Server, settings:
         Reply('{"choices": []}'),
     ],
 )
-def test_a_response_that_is_no_completion_is_never_cached(
-    server: Server, settings: Make, reply: Reply
-) -> None:
+def test_a_response_that_is_no_completion_is_never_cached(server: Server, settings: Make, reply: Reply) -> None:
     server.script = [reply]
     assert ask([snapshot()], settings())["valid"].all()
     assert len(server.requests) == 2
@@ -185,9 +179,7 @@ def test_a_wrong_answer_is_asked_again_with_the_list(
     assert told in again[-1]["content"]
     for command in snapshot()["commands"]:
         assert f"- {command}" in again[-1]["content"]
-    assert [message["role"] for message in again] == ["system", "user"] + ["assistant"] * bool(text) + [
-        "user"
-    ]
+    assert [message["role"] for message in again] == ["system", "user"] + ["assistant"] * bool(text) + ["user"]
 
 
 def test_a_teacher_that_always_hallucinates_gives_an_invalid_row(server: Server, settings: Make) -> None:
@@ -204,9 +196,7 @@ def test_a_teacher_that_always_hallucinates_gives_an_invalid_row(server: Server,
     assert len(server.requests) == 3
 
 
-def test_where_the_teacher_agrees_with_the_student_the_runner_up_is_contrasted(
-    server: Server, settings: Make
-) -> None:
+def test_where_the_teacher_agrees_with_the_student_the_runner_up_is_contrasted(server: Server, settings: Make) -> None:
     one = snapshot(student_action=GOOD["suggested_action"])
     assert ask([one], settings())["valid"].all()
     assert "(second choice: go north)" in server.requests[0]["messages"][1]["content"]
@@ -227,9 +217,7 @@ def test_a_second_run_makes_no_request_and_the_same_table(
     monkeypatch.delenv("OPENAI_API_KEY")
     assert_frame_equal(ask(rows, settings(concurrency=1)), first)
     assert len(server.requests) == 6
-    assert (
-        Ledger(settings().cache, 1).spent() == pytest.approx(spent) == pytest.approx(first["cost_usd"].sum())
-    )
+    assert Ledger(settings().cache, 1).spent() == pytest.approx(spent) == pytest.approx(first["cost_usd"].sum())
 
 
 def test_the_cache_tells_models_endpoints_and_settings_apart(server: Server, settings: Make) -> None:
@@ -264,9 +252,7 @@ def test_concurrency_is_bounded(server: Server, settings: Make) -> None:
 def test_the_budget_stops_midway_and_keeps_what_is_finished(server: Server, settings: Make) -> None:
     rows = [snapshot(f"s{i}") for i in range(10)]
     price = {"gpt-4o-mini": Price(input=1000.0, output=1000.0)}  # 0.5 USD an answer
-    with pytest.raises(
-        BudgetExceeded, match=r"of 10 snapshots are finished.*budget of 9.0000 USD.*budget_usd"
-    ):
+    with pytest.raises(BudgetExceeded, match=r"of 10 snapshots are finished.*budget of 9.0000 USD.*budget_usd"):
         ask(rows, settings(prices=price, budget_usd=9.0, concurrency=2))
     asked = len(server.requests)
     assert 0 < asked < 10
@@ -276,9 +262,7 @@ def test_the_budget_stops_midway_and_keeps_what_is_finished(server: Server, sett
     assert Ledger(settings().cache, 1).spent() <= 9.0
 
 
-def test_answers_on_their_way_are_kept_when_another_request_ends_the_run(
-    server: Server, settings: Make
-) -> None:
+def test_answers_on_their_way_are_kept_when_another_request_ends_the_run(server: Server, settings: Make) -> None:
     slow = threading.Event()
 
     def answer(request: dict[str, Any]) -> Reply:

@@ -17,10 +17,7 @@ from teachable.teacher.settings import TeacherSettings
 
 from .conftest import snapshot, snapshots
 
-MEMO = (
-    "ingredients: red apple, pork chop; "
-    "directions: slice the red apple, roast the red apple, fry the pork chop"
-)
+MEMO = "ingredients: red apple, pork chop; directions: slice the red apple, roast the red apple, fry the pork chop"
 SCENE = "kitchen | counter: red apple (sliced, roasted), pork chop (raw); fridge (closed) | exits: north"
 COMMANDS = [
     "examine cookbook",
@@ -100,10 +97,7 @@ def test_the_error_type_follows_from_the_rule(good: str, bad: str, error_type: s
 def test_the_texts_say_what_is_so() -> None:
     texts = {read("cook pork chop with stove", "go north", key=str(i)).text.rationale for i in range(20)}
     assert texts == {"The recipe wants it fried.", "It must be fried."}
-    faults = {
-        read("cook pork chop with stove", "cook red apple with oven", key=str(i)).text.why_bad
-        for i in range(20)
-    }
+    faults = {read("cook pork chop with stove", "cook red apple with oven", key=str(i)).text.why_bad for i in range(20)}
     assert faults == {"It is already roasted.", "That would only burn it."}
     unread = {read("take red apple", "go north", memo="", key=str(i)).text.rationale for i in range(20)}
     assert not any("recipe" in text for text in unread)

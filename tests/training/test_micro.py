@@ -131,9 +131,7 @@ def run(
     )
 
     def probe(adapter: str, row: Any) -> float:
-        return adapter_probe(
-            student, adapter, [student.prompt(Context(**context_fields(row)))], [row["commands"]]
-        )
+        return adapter_probe(student, adapter, [student.prompt(Context(**context_fields(row)))], [row["commands"]])
 
     return micro.microtrain(trials, student, evaluator, probe, settings), trials, skipped
 
@@ -201,9 +199,7 @@ def test_similar_games_are_held_out_of_the_family_and_never_the_own(winnable: li
     for trial in trials:
         assert trial.row["task_id"] not in trial.similar
         assert len(trial.similar) == 3
-        assert {memo[task] for task in trial.similar} == {memo[trial.row["task_id"]]}, (
-            "the same recipe is nearest"
-        )
+        assert {memo[task] for task in trial.similar} == {memo[trial.row["task_id"]]}, "the same recipe is nearest"
         assert trial.format == trial.row["route"]
 
 

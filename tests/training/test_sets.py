@@ -60,9 +60,7 @@ def panels_frame(labeled: pl.DataFrame, held_out: tuple[str, ...] = ()) -> pl.Da
             "quadrant": quadrant,
             "order": i,
         }
-        for i, (snapshot, task, quadrant) in enumerate(
-            labeled.select("snapshot_id", "task_id", "quadrant").iter_rows()
-        )
+        for i, (snapshot, task, quadrant) in enumerate(labeled.select("snapshot_id", "task_id", "quadrant").iter_rows())
     ]
     return pl.DataFrame(rows, schema=dict(tables.PANELS))
 
@@ -140,8 +138,7 @@ def test_the_formats_of_a_quadrant_teach_from_the_same_snapshots() -> None:
     examples, _, _ = make(examples_per_run=3)
     for quadrant in matrix.QUADRANTS:
         used = [
-            set(examples.filter(pl.col("run") == matrix.cell_name(quadrant, f))["snapshot_id"])
-            for f in matrix.FORMATS
+            set(examples.filter(pl.col("run") == matrix.cell_name(quadrant, f))["snapshot_id"]) for f in matrix.FORMATS
         ]
         assert used[0] == used[1] == used[2]
         assert all(s.startswith(quadrant) for s in used[0]), "a cell learns from its own quadrant only"
@@ -227,9 +224,7 @@ def test_selection_from_the_held_out_side_or_twice_is_refused() -> None:
     panels = panels_frame(labeled, held_out=("Q1-t0",))
     advice = advice_frame(labeled)
     with pytest.raises(SetError, match="Q1-s0"):
-        sets.selection_sets(
-            labeled, advice, panels, selection_frame([("S_random", "Q1-s0", "demo")]), render, count
-        )
+        sets.selection_sets(labeled, advice, panels, selection_frame([("S_random", "Q1-s0", "demo")]), render, count)
     twice = selection_frame([("S_random", "Q2-s0", "demo"), ("S_random", "Q2-s0", "hint")])
     with pytest.raises(SetError, match="twice"):
         sets.selection_sets(labeled, advice, panels, twice, render, count)

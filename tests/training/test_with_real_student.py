@@ -33,9 +33,7 @@ LORA = LoraSettings(rank=4, alpha=8, learning_rate=1e-2, max_steps=3, schedule="
 def student(tmp_path_factory: pytest.TempPathFactory) -> Student:
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("student") / "tiny"
-    settings = StudentSettings(
-        hidden=32, layers=2, heads=4, key_value_heads=2, intermediate=64, vocabulary=300
-    )
+    settings = StudentSettings(hidden=32, layers=2, heads=4, key_value_heads=2, intermediate=64, vocabulary=300)
     tokenizer = train_tokenizer(["go a", "go b", "go c", "room 1 you go from by begin get out"], 300)
     save_student(out, new_model(settings, len(tokenizer), seed=3), tokenizer, name="tiny", about={})
     return Student.load(out, device="cpu")

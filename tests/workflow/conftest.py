@@ -21,9 +21,7 @@ class Workplace:
     directory: Path
     store: str
 
-    def snakemake(
-        self, *arguments: str, timeout: float = 1500, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def snakemake(self, *arguments: str, timeout: float = 1500, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [
                 "snakemake",

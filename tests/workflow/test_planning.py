@@ -50,9 +50,7 @@ def test_a_bad_configuration_stops_before_any_job(empty: Workplace, config: list
     assert not (empty.directory / "results").exists()
 
 
-def stage(
-    directory: Path, name: str, arguments: list[str], params: dict[str, object], **environment: str
-) -> str:
+def stage(directory: Path, name: str, arguments: list[str], params: dict[str, object], **environment: str) -> str:
     """The one line that a failing stage prints."""
     result = subprocess.run(
         [str(BIN / "teachable"), name, *arguments, "--params", json.dumps(params)],

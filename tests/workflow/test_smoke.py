@@ -42,9 +42,7 @@ def test_every_deliverable_is_there(smoke: Workplace) -> None:
     wanted = [file for item in (*FIGURES.values(), *TABLES.values()) for file in item.files]
     wanted += ["results/criteria.json", "results/report.html", "results/report.md", "results/config.json"]
     wanted += ["results/phase2/training_summary.json", "results/phase1b/cpt_correlation.json"]
-    missing = [
-        name for name in wanted if not smoke.path(name).is_file() or not smoke.path(name).stat().st_size
-    ]
+    missing = [name for name in wanted if not smoke.path(name).is_file() or not smoke.path(name).stat().st_size]
     assert not missing
 
 
@@ -95,9 +93,7 @@ def test_a_torn_table_stops_one_stage_and_costs_no_other(smoke: Workplace) -> No
         labeled.write_bytes(content)
 
 
-def test_two_runs_with_the_same_seed_are_the_same(
-    smoke: Workplace, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_two_runs_with_the_same_seed_are_the_same(smoke: Workplace, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Computed anew, without the store, in another order of jobs: bytes up to the labels, values after."""
     again = Workplace(tmp_path_factory.mktemp("again"), "off")
     again.smoke("results/phase3/metrics.parquet", "phase4", "results/phase5/metrics.parquet", "phase1")
@@ -108,9 +104,7 @@ def test_two_runs_with_the_same_seed_are_the_same(
         name = f"results/{table}.parquet"
         if not again.path(name).exists():
             continue
-        first, second = (
-            pl.read_parquet(place.path(name)).drop(NOT_COMPARED, strict=False) for place in (smoke, again)
-        )
+        first, second = (pl.read_parquet(place.path(name)).drop(NOT_COMPARED, strict=False) for place in (smoke, again))
         assert first.equals(second), table
 
 

@@ -27,9 +27,7 @@ def test_same_facts_commands_and_dead_ends_as_textworld(games, family):
                 if session.state.done:
                     break
                 offered = [
-                    c
-                    for c in theirs.admissible_commands
-                    if c.split()[0] not in ("examine", "look", "inventory")
+                    c for c in theirs.admissible_commands if c.split()[0] not in ("examine", "look", "inventory")
                 ]
                 assert [c for c in session.state.commands if c != "examine cookbook"] == offered
                 facts = session._game.ground.holds(session._mode.facts)

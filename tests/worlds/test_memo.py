@@ -66,9 +66,7 @@ def test_equal_states_by_different_routes_read_the_same_afterwards(games):
                 if plain.state.done:
                     break
                 safe = [
-                    c
-                    for c in plain.state.commands
-                    if c.split()[0] in ("go", "open", "take", "put", "drop", "insert")
+                    c for c in plain.state.commands if c.split()[0] in ("go", "open", "take", "put", "drop", "insert")
                 ]
                 command = rng.choice(safe or plain.state.commands)
                 assert plain.step(command) == memo.step(command)

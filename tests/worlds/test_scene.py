@@ -68,9 +68,7 @@ def test_scene_agrees_with_look_and_inventory(games, family):
                     longer = any(other.endswith(f" {name}") for other in portable)
                     assert words + name in names or longer, (words, name, session.state.scene)
             told = {word for word in DIRECTIONS if re.search(rf"\b{word}\b", look)}
-            assert told == {
-                word for word in DIRECTIONS if re.search(rf"\b{word}\b", re.sub(r"\(.*?\)", "", exits))
-            }
+            assert told == {word for word in DIRECTIONS if re.search(rf"\b{word}\b", re.sub(r"\(.*?\)", "", exits))}
             for state, door in re.findall(r"\((open|closed|locked) (.*?)\)", exits):
                 assert f"{state} {door}" in look
             expert = session.expert_command()

@@ -124,9 +124,7 @@ def test_commands_are_sorted_and_pruned(games):
         while not plain.state.done and len(plain.state.commands) and rng.random() > 0.05:
             commands = plain.state.commands
             assert list(commands) == sorted(set(commands))
-            pruned = [
-                c for c in full.state.commands if c.split()[0] not in ("put", "insert", "close", "drop")
-            ]
+            pruned = [c for c in full.state.commands if c.split()[0] not in ("put", "insert", "close", "drop")]
             assert list(commands) == pruned
             verbs |= {c.split()[0] for c in full.state.commands if c != "examine cookbook"}
             command = rng.choice(commands)
@@ -161,9 +159,7 @@ def test_what_was_drunk_is_gone(games):
     for task in games.tasks:
         session = games.world.start(task, games.root)
         for verb in ("open", "take", "take", "take", "take", "take", "take", "take"):
-            command = next(
-                (c for c in session.state.commands if c.startswith(verb) and "door" not in c), None
-            )
+            command = next((c for c in session.state.commands if c.startswith(verb) and "door" not in c), None)
             if command:
                 session.step(command)
         for command in [c for c in session.state.commands if c.startswith("drink")]:

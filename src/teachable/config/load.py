@@ -35,13 +35,11 @@ def preset_names(raw: Mapping[str, Any]) -> list[str]:
     return list(raw.get(PRESETS) or {})
 
 
-def load_config(
-    raw: Mapping[str, Any], *, source: str = "workflow_config.yaml", preset: str | None = None
-) -> Config:
+def load_config(raw: Mapping[str, Any], *, source: str = "workflow_config.yaml", preset: str | None = None) -> Config:
     """The resolved configuration.
 
-    Precedence, weakest first: the top-level sections of ``raw``, the chosen preset, then ``raw["override"]`` (what the command line
-    gave).
+    Precedence, weakest first: the top-level sections of ``raw``, the chosen preset, then ``raw["override"]`` (what
+    the command line gave).
 
     Raises:
         ConfigError: names the key, the file and, for an unknown key, the nearest valid name.
@@ -50,9 +48,7 @@ def load_config(
     name = preset or values.get("preset")
     presets = raw.get(PRESETS) or {}
     if name not in presets:
-        raise ConfigError(
-            f"{source}: preset: there is no preset {name!r}{_nearest(str(name), list(presets))}."
-        )
+        raise ConfigError(f"{source}: preset: there is no preset {name!r}{_nearest(str(name), list(presets))}.")
     merged = merge(values, presets[name] or {}, raw.get("override") or {})
     merged["preset"] = name
     _check_keys(merged, Config, source, ())
@@ -78,9 +74,7 @@ def merge(*layers: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, A
     return result
 
 
-def _check_keys(
-    values: Mapping[str, Any], model: type[BaseModel], source: str, path: tuple[str, ...]
-) -> None:
+def _check_keys(values: Mapping[str, Any], model: type[BaseModel], source: str, path: tuple[str, ...]) -> None:
     """Unknown and missing keys first: they explain most type errors that would follow."""
     for key in values:
         if key not in model.model_fields:
@@ -90,9 +84,7 @@ def _check_keys(
             raise ConfigError(f"{source}: {where}: unknown key{hint}.")
     for key in model.model_fields:
         if key not in values:
-            raise ConfigError(
-                f"{source}: {'.'.join((*path, key))}: missing; workflow_config.yaml shows its default."
-            )
+            raise ConfigError(f"{source}: {'.'.join((*path, key))}: missing; workflow_config.yaml shows its default.")
     for key, field in model.model_fields.items():
         inner = _section(field.annotation)
         if inner is not None:

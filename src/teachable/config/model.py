@@ -44,19 +44,13 @@ class Tasks(Section):
 class Student(Section):
     source: Literal["builtin", "hf"] = Field(description="built-in student, or a Hugging Face causal LM")
     path: str | None = Field(description="for hf: local directory or hub name, e.g. Qwen/Qwen3-8B")
-    revision: str | None = Field(
-        description="for hf: commit of the hub repository, so that weights cannot move"
-    )
+    revision: str | None = Field(description="for hf: commit of the hub repository, so that weights cannot move")
     temperature: Above0 = Field(description="policy(a) = softmax(score / temperature)")
     length_normalisation: Literal["none", "mean"] = Field(
         description="score of a command: sum of its tokens' log-likelihoods, or their mean"
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        description="where the model runs; auto takes a GPU if there is one"
-    )
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        description="auto: bfloat16 on a GPU, float32 on a CPU"
-    )
+    device: Literal["auto", "cpu", "cuda"] = Field(description="where the model runs; auto takes a GPU if there is one")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(description="auto: bfloat16 on a GPU, float32 on a CPU")
     batch_tokens: Positive = Field(description="tokens per forward pass")
 
     @model_validator(mode="after")
@@ -75,7 +69,8 @@ class Builtin(Section):
     vocabulary: Positive = Field(description="entries of the byte-level BPE")
     trajectories: Positive = Field(description="expert trajectories per warm-start game; the first is clean")
     noise: Fraction = Field(description="share of random, not losing, commands in the others")
-    learning_rate: Above0 = Field(description="AdamW peak learning rate")
+    learning_rate: Above0 = Field(description="peak learning rate of AdamW, for embeddings and norms")
+    matrix_rate: float = Field(ge=0, description="peak learning rate of Muon, for weight matrices; 0: AdamW for all")
     batch_size: Positive = Field(description="examples per step")
     max_steps: Positive = Field(description="optimiser steps at most")
     validate_every: Positive = Field(description="steps between validations")
@@ -106,25 +101,19 @@ class Teacher(Section):
     concurrency: Positive = Field(description="requests in flight")
     budget_usd: Annotated[float, Field(ge=0)] = Field(description="hard budget of this workflow, US dollars")
     prices: dict[str, Price] = Field(description="price per model, for the ledger and the budget")
-    cache: str = Field(
-        description="directory of the request cache; paid answers live here and are never deleted"
-    )
+    cache: str = Field(description="directory of the request cache; paid answers live here and are never deleted")
     response_format: Literal["json_schema", "json_object", "plain"] = Field(
         description="json_schema: strict structured output; the others for servers that lack it"
     )
     enum_actions: bool = Field(description="put the admissible commands into the schema (guided decoding)")
     max_tokens: Annotated[int, Field(ge=64)] = Field(description="tokens of one answer at most")
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
-        description="its name at the endpoint"
-    )
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(description="its name at the endpoint")
     longest_wait_s: Above0 = Field(description="a server that asks for a longer pause stops the run")
     extra_body: dict[str, Any] = Field(description="further fields of the request, for servers such as vLLM")
 
 
 class Rollouts(Section):
-    episodes_per_task: Positive = Field(
-        description="student episodes per train task, sampled at temperature 1"
-    )
+    episodes_per_task: Positive = Field(description="student episodes per train task, sampled at temperature 1")
     expert_episodes_per_task: Count = Field(description="noisy expert episodes per train task (setup B)")
     expert_noise: Fraction = Field(description="share of random commands in those")
 
@@ -192,12 +181,8 @@ class Microtraining(Section):
         description="format of the example: that of the snapshot's route, or one for all"
     )
     similar_tasks: Count = Field(description="tasks of the same family played before and after")
-    snapshot_weight: Fraction = Field(
-        description="weight of the snapshot in delta_micro; the rest is similar tasks"
-    )
-    tree_prompts: Positive = Field(
-        description="prompts expanded when the snapshot is valued with the tuned student"
-    )
+    snapshot_weight: Fraction = Field(description="weight of the snapshot in delta_micro; the rest is similar tasks")
+    tree_prompts: Positive = Field(description="prompts expanded when the snapshot is valued with the tuned student")
     tree_episodes: Positive = Field(description="frontier episodes of the same")
     shard_size: Positive = Field(description="snapshots per job")
 
@@ -206,32 +191,24 @@ class Training(Section):
     learning_rate: Above0 = Field(description="learning rate of the matrix")
     epochs: Positive = Field(description="passes over a run's examples")
     batch_size: Positive = Field(description="effective batch; reached by accumulation where memory is short")
-    micro_batch: Positive = Field(
-        description="examples per forward pass to begin with; halved on out-of-memory"
-    )
+    micro_batch: Positive = Field(description="examples per forward pass to begin with; halved on out-of-memory")
     max_examples: Positive = Field(description="examples of one run at most (B2_all excepted)")
     warmup: Fraction = Field(description="share of the steps with rising learning rate")
     recovery_minimum: Fraction = Field(description="L_upper above which expert continuations are trained on")
 
 
 class Evaluation(Section):
-    test_repeats: Positive = Field(
-        description="episodes per test task; the first is greedy, the others sampled"
-    )
+    test_repeats: Positive = Field(description="episodes per test task; the first is greedy, the others sampled")
     failure_repeats: Positive = Field(description="sampled episodes per failure snapshot")
     retention_repeats: Positive = Field(description="episodes per retention task; the first is greedy")
     drift_runs: list[str] = Field(description="runs whose checkpoints are tested again")
-    drift_episodes: Positive = Field(
-        description="drift: episodes per condition, or frontier episodes of the tree"
-    )
+    drift_episodes: Positive = Field(description="drift: episodes per condition, or frontier episodes of the tree")
 
 
 class Predictor(Section):
     folds: Annotated[int, Field(ge=2)] = Field(description="folds, grouped by game")
     k: list[Positive] = Field(description="k of NDCG@k and Precision@k")
-    sample_sizes: list[Fraction] = Field(
-        description="shares of the training folds for the sample-efficiency curve"
-    )
+    sample_sizes: list[Fraction] = Field(description="shares of the training folds for the sample-efficiency curve")
 
 
 class Selection(Section):

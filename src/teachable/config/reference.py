@@ -21,9 +21,7 @@ def reference() -> str:
     lines = [HEADER]
     scalars = {name: field for name, field in Config.model_fields.items() if not _is_model(field.annotation)}
     lines += ["| key | type | meaning |", "|---|---|---|"]
-    lines += [
-        f"| `{name}` | {_type(field.annotation)} | {field.description} |" for name, field in scalars.items()
-    ]
+    lines += [f"| `{name}` | {_type(field.annotation)} | {field.description} |" for name, field in scalars.items()]
     for name, field in Config.model_fields.items():
         model = field.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):

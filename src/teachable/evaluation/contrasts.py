@@ -115,24 +115,19 @@ def contrast_rows(
     asked = [
         (one, metric, outcomes.column(one.model), outcomes.column(one.reference))
         for one in plan
-        if {one.model, one.reference} <= set(outcomes.models)
-        and (not one.panels or outcomes.panel in one.panels)
+        if {one.model, one.reference} <= set(outcomes.models) and (not one.panels or outcomes.panel in one.panels)
         for metric in (one.metrics or METRICS)
     ]
     if not asked:
         return rows
     for group, mask in outcomes.groups().items():
-        drawn = Games.draw(
-            games[mask].tolist(), seeds.integer(seed, "contrasts", outcomes.panel, group), settings
-        )
+        drawn = Games.draw(games[mask].tolist(), seeds.integer(seed, "contrasts", outcomes.panel, group), settings)
         sides = [
             np.stack([values[metric][mask, column] for metric, column in picks], axis=1)
             for picks in ([(m, a) for _, m, a, _ in asked], [(m, b) for _, m, _, b in asked])
             for values in (outcomes.top, outcomes.bottom)
         ]
-        for (one, metric, _, _), (interval, p_value, mde) in zip(
-            asked, drawn.differences(*sides), strict=True
-        ):
+        for (one, metric, _, _), (interval, p_value, mde) in zip(asked, drawn.differences(*sides), strict=True):
             if interval.n:
                 rows.append(
                     contrast_row(

@@ -40,9 +40,7 @@ def decision_probes(student: Reader, rows: pl.DataFrame, *, model: str, adapter:
     Raises :class:`EvaluationError` when a trained model would be read without its adapter.
     """
     if (model == BASE) != (adapter is None):
-        raise EvaluationError(
-            f"Model {model!r} with adapter {adapter!r}: every model but the base has an adapter."
-        )
+        raise EvaluationError(f"Model {model!r} with adapter {adapter!r}: every model but the base has an adapter.")
     snapshots = list(rows.sort("snapshot_id").iter_rows(named=True))
     if not snapshots:
         return tables.empty(tables.PROBES)
@@ -54,9 +52,7 @@ def decision_probes(student: Reader, rows: pl.DataFrame, *, model: str, adapter:
     for row, logp, state in zip(snapshots, logps, hidden, strict=True):
         expert = row["expert_action"]
         if expert is not None and expert not in row["commands"]:
-            raise EvaluationError(
-                f"Snapshot {row['snapshot_id']!r}: the expert's {expert!r} is not admissible there."
-            )
+            raise EvaluationError(f"Snapshot {row['snapshot_id']!r}: the expert's {expert!r} is not admissible there.")
         found.append(
             {
                 "model": model,

@@ -47,16 +47,10 @@ class RolloutEvaluator:
         """P(success) and standard error by snapshot; each may be asked about once in a call."""
         names = [snapshot_id for snapshot_id, _ in asked]
         if len(set(names)) != len(names):
-            raise EvaluationError(
-                "A snapshot was asked about twice in one call: its values could not be told apart."
-            )
-        questions = [
-            Question(self._starts[name], adapter=adapter, model=adapter or "base") for name, adapter in asked
-        ]
+            raise EvaluationError("A snapshot was asked about twice in one call: its values could not be told apart.")
+        questions = [Question(self._starts[name], adapter=adapter, model=adapter or "base") for name, adapter in asked]
         found = self._estimate(self._policy, questions).estimates.filter(pl.col("quantity") == "p_policy")
-        return {
-            name: (value, se) for name, value, se in found.select("snapshot_id", "value", "se").iter_rows()
-        }
+        return {name: (value, se) for name, value, se in found.select("snapshot_id", "value", "se").iter_rows()}
 
     def on_tasks(self, asked: Sequence[tuple[str, str | None]]) -> list[float | None]:
         """Share of successes of each (task, adapter) pair; ``None`` where every episode had a fault."""

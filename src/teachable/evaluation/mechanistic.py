@@ -47,9 +47,7 @@ def mechanistic(
     """
     models = sorted(probes["model"].unique(), key=lambda name: (name != BASE, name))
     if BASE not in models:
-        raise EvaluationError(
-            "The base student's probes are missing: the shift of probabilities is against it."
-        )
+        raise EvaluationError("The base student's probes are missing: the shift of probabilities is against it.")
     groups = snapshot_groups(labeled)
     rows = _success(episodes, groups, settings, seed)
     parts = {model: probes.filter(pl.col("model") == model).sort("snapshot_id") for model in models}
@@ -64,9 +62,7 @@ def mechanistic(
                 columns.setdefault(name, []).append(column)
     names = [(m, name) for name in columns for m in (models if name != "expert_prob_shift" else models[1:])]
     matrix = np.stack([column for found in columns.values() for column in found], axis=1)
-    rows += _grouped(
-        names, matrix, base["snapshot_id"].to_list(), base["task_id"].to_list(), groups, settings, seed
-    )
+    rows += _grouped(names, matrix, base["snapshot_id"].to_list(), base["task_id"].to_list(), groups, settings, seed)
     frame = pl.DataFrame(rows, schema=dict(tables.MECHANISTIC))
     return frame.sort("model", "by", "metric", "group", maintain_order=True)
 
@@ -101,9 +97,7 @@ def _success(
     models.sort(key=lambda name: (name != BASE, name))
     matrix = wide.select(models).to_numpy().astype(np.float64)
     names = [(model, "success_from_state") for model in models]
-    return _grouped(
-        names, matrix, wide["snapshot_id"].to_list(), wide["task_id"].to_list(), groups, settings, seed
-    )
+    return _grouped(names, matrix, wide["snapshot_id"].to_list(), wide["task_id"].to_list(), groups, settings, seed)
 
 
 def _grouped(
@@ -188,8 +182,6 @@ def _predict(train: Floats, labels: NDArray[np.str_], test: Floats) -> NDArray[n
     if len(set(labels.tolist())) < 2:
         return np.full(len(test), labels[0])
     components = min(COMPONENTS, len(train) - 1, train.shape[1])
-    probe = make_pipeline(
-        StandardScaler(), PCA(components, svd_solver="full"), LogisticRegression(max_iter=1000)
-    )
+    probe = make_pipeline(StandardScaler(), PCA(components, svd_solver="full"), LogisticRegression(max_iter=1000))
     predicted: NDArray[np.str_] = probe.fit(train, labels).predict(test)
     return predicted

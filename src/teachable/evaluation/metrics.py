@@ -21,9 +21,7 @@ def metric_rows(outcomes: Outcomes, settings: Resampling, *, seed: int) -> list[
     rows: list[dict[str, Any]] = []
     games = np.asarray(outcomes.games, dtype=object)
     for group, mask in outcomes.groups().items():
-        drawn = Games.draw(
-            games[mask].tolist(), seeds.integer(seed, "metrics", outcomes.panel, group), settings
-        )
+        drawn = Games.draw(games[mask].tolist(), seeds.integer(seed, "metrics", outcomes.panel, group), settings)
         top = np.concatenate([outcomes.top[name][mask] for name in METRICS], axis=1)
         bottom = np.concatenate([outcomes.bottom[name][mask] for name in METRICS], axis=1)
         intervals = iter(drawn.ratios(top, bottom))

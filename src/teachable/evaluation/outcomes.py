@@ -75,8 +75,7 @@ class Outcomes:
             return self.models.index(model)
         except ValueError:
             raise EvaluationError(
-                f"Model {model!r} has no episodes on the {self.panel} panel; "
-                f"those that have: {', '.join(self.models)}."
+                f"Model {model!r} has no episodes on the {self.panel} panel; those that have: {', '.join(self.models)}."
             ) from None
 
     @property
@@ -124,9 +123,7 @@ def line_up(episodes: pl.DataFrame, panel: str, quadrants: Mapping[str, str]) ->
         .sort(*_SLOT)
         .with_row_index("_slot")
         .with_columns(
-            pl.col("snapshot_id")
-            .replace_strict(quadrants, default=None, return_dtype=pl.String)
-            .alias("quadrant")
+            pl.col("snapshot_id").replace_strict(quadrants, default=None, return_dtype=pl.String).alias("quadrant")
         )
     )
     joined = (
@@ -135,9 +132,7 @@ def line_up(episodes: pl.DataFrame, panel: str, quadrants: Mapping[str, str]) ->
         .join(reference_steps(played), on=("task_id", "snapshot_id"), how="left", nulls_equal=True)
     )
     rows = joined["_slot"].to_numpy()
-    columns = (
-        joined["model"].replace_strict({m: i for i, m in enumerate(models)}, return_dtype=pl.Int64).to_numpy()
-    )
+    columns = joined["model"].replace_strict({m: i for i, m in enumerate(models)}, return_dtype=pl.Int64).to_numpy()
     top: dict[str, Floats] = {}
     bottom: dict[str, Floats] = {}
     for name in METRICS:

@@ -78,9 +78,7 @@ def panel_jobs(
     """Jobs of one panel. Raises :class:`EvaluationError` when a trained model would be played without an
     adapter."""
     if (model == BASE) != (adapter is None):
-        raise EvaluationError(
-            f"Model {model!r} with adapter {adapter!r}: every model but the base has an adapter."
-        )
+        raise EvaluationError(f"Model {model!r} with adapter {adapter!r}: every model but the base has an adapter.")
     return [
         Job(
             episode_id=f"{model}/{_name(panel, start, repeat)}",

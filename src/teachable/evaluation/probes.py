@@ -29,18 +29,14 @@ class Scorer(Protocol):
         ...
 
 
-def adapter_probe(
-    student: Scorer, adapter: str, prompts: Sequence[str], commands: Sequence[Sequence[str]]
-) -> float:
+def adapter_probe(student: Scorer, adapter: str, prompts: Sequence[str], commands: Sequence[Sequence[str]]) -> float:
     """The largest change of any command's probability under ``adapter``, over all decisions; in [0, 1].
 
     Raises :class:`EvaluationError` when there is no decision with a choice, or when nothing changes at all.
     """
     chosen = [i for i, listed in enumerate(commands) if len(listed) > 1]
     if not chosen:
-        raise EvaluationError(
-            f"Adapter {adapter!r} cannot be probed: no decision with two commands was given."
-        )
+        raise EvaluationError(f"Adapter {adapter!r} cannot be probed: no decision with two commands was given.")
     asked = [prompts[i] for i in chosen]
     listed = [commands[i] for i in chosen]
     base = student.policy(asked, listed, adapters=[None] * len(asked))

@@ -114,9 +114,7 @@ class Games:
         parts = [self.sums(np.where(both, side, np.nan)) for side in (top_a, bottom_a, top_b, bottom_b)]
         a, a_size, b, b_size = parts
         ratio_a, ratio_b = divide(a.sum(0), a_size.sum(0)), divide(b.sum(0), b_size.sum(0))
-        draws = divide(self.weights @ a, self.weights @ a_size) - divide(
-            self.weights @ b, self.weights @ b_size
-        )
+        draws = divide(self.weights @ a, self.weights @ a_size) - divide(self.weights @ b, self.weights @ b_size)
         clusters = self._present(both)
         intervals = self.intervals(ratio_a - ratio_b, draws, clusters, both.sum(axis=0))
         pooled = divide(a.sum(0) + b.sum(0), a_size.sum(0) + b_size.sum(0))

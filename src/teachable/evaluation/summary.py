@@ -56,9 +56,7 @@ def summarise(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resamplin
     return Summary(metrics_frame(rows), contrasts_frame(compared), transferred)
 
 
-def metrics_of(
-    episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resampling, *, seed: int
-) -> pl.DataFrame:
+def metrics_of(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resampling, *, seed: int) -> pl.DataFrame:
     """``METRICS`` rows alone, e.g. of the checkpoints of a run (models named ``<run>@<checkpoint>``)."""
     rows: list[dict[str, Any]] = []
     for outcomes in _panels(episodes, labeled):

@@ -40,9 +40,7 @@ class _Cells:
     n: NDArray[np.int64]  # [4, 3, 4]
 
 
-def transfer(
-    outcomes: Outcomes, settings: Resampling, *, seed: int
-) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+def transfer(outcomes: Outcomes, settings: Resampling, *, seed: int) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
     """``TRANSFER`` rows (each format and their mean, ``format == "mean"``) and ``CONTRASTS`` rows of H4.
 
     The contrast is the mean of the diagonal minus the mean of the twelve entries off it: over the mean of
@@ -121,9 +119,7 @@ def best_format(outcomes: Outcomes, settings: Resampling, *, seed: int) -> list[
     draws = divide(games.weights @ sums, games.weights @ sizes)
     clusters, n = (sizes > 0).sum(0), sizes.sum(0).astype(np.int64)
     point, draws = np.append(point, point.mean()), np.column_stack([draws, draws.mean(1)])
-    intervals = games.intervals(
-        point, draws, np.append(clusters, (sizes.sum(1) > 0).sum()), np.append(n, n.sum())
-    )
+    intervals = games.intervals(point, draws, np.append(clusters, (sizes.sum(1) > 0).sum()), np.append(n, n.sum()))
     parts = divide(sums, sizes.sum(0))
     parts = np.column_stack([parts, parts.mean(1)])
     linear = divide(sums - point[:4] * sizes, sizes.sum(0))
@@ -163,8 +159,7 @@ def _require(outcomes: Outcomes) -> None:
     empty = [quadrant for quadrant in QUADRANTS if quadrant not in masks]
     if empty:
         raise EvaluationError(
-            f"The failure panel has no snapshot in {', '.join(empty)}: "
-            "label more snapshots or hold out more games."
+            f"The failure panel has no snapshot in {', '.join(empty)}: label more snapshots or hold out more games."
         )
 
 

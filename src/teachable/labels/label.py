@@ -48,9 +48,7 @@ def label(
     """
     settings = settings or LabelSettings()
     if settings.uncertainty not in tables.MEASURES:
-        raise TableError(
-            f"U cannot be {settings.uncertainty!r}; the measures are {', '.join(tables.MEASURES)}."
-        )
+        raise TableError(f"U cannot be {settings.uncertainty!r}; the measures are {', '.join(tables.MEASURES)}.")
     _check_unique(snapshots, ["snapshot_id"], "snapshots")
     _check_unique(advice, ["snapshot_id"], "advice")
     values = _wide(estimates)
@@ -85,9 +83,7 @@ def label(
     labelled = frame.filter(member)
     u_cut = cut(labelled["U"].to_numpy(), settings.thresholds, settings.given_U)
     l_cut = cut(labelled["L_local"].to_numpy(), settings.thresholds, settings.given_L)
-    frame = frame.with_columns(
-        quadrant=pl.when(member).then(quadrant(pl.col("U"), pl.col("L_local"), u_cut, l_cut))
-    )
+    frame = frame.with_columns(quadrant=pl.when(member).then(quadrant(pl.col("U"), pl.col("L_local"), u_cut, l_cut)))
     counts = dict(frame.filter(pl.col("quadrant").is_not_null()).group_by("quadrant").len().iter_rows())
     thresholds = {
         "method": settings.thresholds,

@@ -138,9 +138,7 @@ def _drift_strata(frame: pl.DataFrame) -> pl.DataFrame:
     """``stratum`` = quadrant x tercile of ELP_net x tercile of step."""
     if frame.is_empty():
         return frame.with_columns(stratum=pl.lit(""))
-    return frame.with_columns(
-        stratum=pl.concat_str("quadrant", _tercile("ELP_net"), _tercile("step"), separator="/")
-    )
+    return frame.with_columns(stratum=pl.concat_str("quadrant", _tercile("ELP_net"), _tercile("step"), separator="/"))
 
 
 def _tercile(column: str) -> pl.Expr:
@@ -154,9 +152,6 @@ def _in_turn(frame: pl.DataFrame, number: int, run_seed: int, *names: str) -> li
     for snapshot_id, stratum in frame.select("snapshot_id", "stratum").sort("snapshot_id").iter_rows():
         groups.setdefault(stratum or "", []).append(snapshot_id)
     keys = sorted(groups)
-    shuffled = [
-        [groups[keys[i]][j] for j in rng.permutation(len(groups[keys[i]]))]
-        for i in rng.permutation(len(keys))
-    ]
+    shuffled = [[groups[keys[i]][j] for j in rng.permutation(len(groups[keys[i]]))] for i in rng.permutation(len(keys))]
     rounds = zip_longest(*shuffled)
     return [snapshot_id for turn in rounds for snapshot_id in turn if snapshot_id is not None][:number]

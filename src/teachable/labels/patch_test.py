@@ -48,17 +48,13 @@ def with_patch_test(frame: pl.DataFrame, *, tie_margin: float = 0.01) -> pl.Data
     best = net.max(axis=1, initial=-np.inf)
     route = np.argmax(net >= best[:, None] - _EXACT, axis=1) if len(net) else np.zeros(0, dtype=np.intp)
     second = np.sort(net, axis=1)[:, -2] if len(net) else np.zeros(0)
-    raw_best = np.stack([_column(frame, f"raw_{m}") for m in FORMATS], axis=1)[complete].max(
-        axis=1, initial=-np.inf
-    )
+    raw_best = np.stack([_column(frame, f"raw_{m}") for m in FORMATS], axis=1)[complete].max(axis=1, initial=-np.inf)
     return frame.with_columns(
         _series("ELP_net", best, complete),
         _series("ELP_raw", raw_best, complete),
         _series("ELP_net_debiased", best - expected_excess(net, noise), complete),
         pl.Series("route", _spread([FORMATS[i] for i in route], complete), dtype=pl.String),
-        pl.Series(
-            "route_tied", _spread((best - second <= tie_margin + _EXACT).tolist(), complete), dtype=pl.Boolean
-        ),
+        pl.Series("route_tied", _spread((best - second <= tie_margin + _EXACT).tolist(), complete), dtype=pl.Boolean),
     )
 
 

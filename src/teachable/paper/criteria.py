@@ -120,8 +120,7 @@ def _health(judge: _Judge, builtin: bool) -> None:
         "health",
         "Snapshots restored exactly",
         "= 1.00",
-        "Open restore_check.json for the tasks that differ; a snapshot that does not restore must not be "
-        "labelled.",
+        "Open restore_check.json for the tasks that differ; a snapshot that does not restore must not be labelled.",
         restored,
     )
     for quadrant in QUADRANTS:
@@ -135,8 +134,7 @@ def _health(judge: _Judge, builtin: bool) -> None:
             "health",
             f"Snapshots in {quadrant}",
             f"{GE} {SNAPSHOTS}",
-            "Raise tasks.train or snapshots.max_snapshots; with few snapshots every interval of this "
-            "quadrant is wide.",
+            "Raise tasks.train or snapshots.max_snapshots; with few snapshots every interval of this quadrant is wide.",
             counted,
         )
     if builtin:
@@ -245,8 +243,7 @@ def _labels_and_patch_test(judge: _Judge) -> None:
         "H2",
         "Spearman of L_local and training effect",
         "below that of ELP_net",
-        "Leverage alone predicts training as well as the patch test does: the cheaper label may be enough "
-        "here.",
+        "Leverage alone predicts training as well as the patch test does: the cheaper label may be enough here.",
         leverage,
     )
 
@@ -279,9 +276,7 @@ def _labels_and_patch_test(judge: _Judge) -> None:
         )
 
     def median() -> Verdict:
-        value = Interval.of(
-            record(data, "cpt_correlation", "median_net_gain"), "cpt_correlation.median_net_gain"
-        )
+        value = Interval.of(record(data, "cpt_correlation", "median_net_gain"), "cpt_correlation.median_net_gain")
         return value, value.point > 0
 
     judge.add(
@@ -289,15 +284,12 @@ def _labels_and_patch_test(judge: _Judge) -> None:
         "H2",
         "Median ELP_net",
         "> 0",
-        "Most patches do not beat the placebo: read figure A2 and check the advice for wrong or vague "
-        "actions.",
+        "Most patches do not beat the placebo: read figure A2 and check the advice for wrong or vague actions.",
         median,
     )
 
     def validation_placebo() -> Verdict:
-        value = Interval.of(
-            record(data, "cpt_correlation", "mean_placebo_gain"), "cpt_correlation.mean_placebo_gain"
-        )
+        value = Interval.of(record(data, "cpt_correlation", "mean_placebo_gain"), "cpt_correlation.mean_placebo_gain")
         return value, abs(value.point) <= PLACEBO
 
     judge.add(
@@ -410,9 +402,7 @@ def _predictor(judge: _Judge) -> None:
         )
         rows = rows.drop_nulls(["point", "k"]).sort("k")
         if rows.is_empty():
-            raise PaperError(
-                f"The input {where('predictor_metrics')} has no ndcg_difference of 'predictor - entropy'."
-            )
+            raise PaperError(f"The input {where('predictor_metrics')} has no ndcg_difference of 'predictor - entropy'.")
         value = Interval.of(rows.row(len(rows) // 2, named=True))
         return value, value.low > 0
 
@@ -427,9 +417,9 @@ def _predictor(judge: _Judge) -> None:
 
     def quality(target: str, metric: str, goal: float) -> Callable[[], Verdict]:
         def measure() -> Verdict:
-            rows = select(
-                data, "predictor_metrics", method="predictor", target=target, metric=metric
-            ).drop_nulls("point")
+            rows = select(data, "predictor_metrics", method="predictor", target=target, metric=metric).drop_nulls(
+                "point"
+            )
             if rows.is_empty():
                 raise PaperError(
                     f"The input {where('predictor_metrics')} has no {metric} of {target}: the point is null."

@@ -51,9 +51,7 @@ def drift_metrics(
         if start.is_empty():
             continue
         add("base", group, "ELP_net", mean(start, "base_ELP", "base", group))
-        for (run, checkpoint), part in sorted(
-            kept.group_by("model", "checkpoint"), key=lambda item: str(item[0])
-        ):
+        for (run, checkpoint), part in sorted(kept.group_by("model", "checkpoint"), key=lambda item: str(item[0])):
             part = part.sort("snapshot_id")
             model = f"{run}@{checkpoint}"
             add(model, group, "ELP_net", mean(part, "ELP_net", model, group, "ELP_net"))

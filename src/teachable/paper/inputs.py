@@ -101,9 +101,7 @@ INPUTS: dict[str, Input] = {
         "best_format-vs-demo (group all, Q), transfer_diagonal_minus_off and "
         "transfer_diagonal_minus_off_<format>",
     ),
-    "transfer": Input(
-        "phase3/transfer.parquet", "TRANSFER", "16 cells for each of demo, contrast, hint, mean"
-    ),
+    "transfer": Input("phase3/transfer.parquet", "TRANSFER", "16 cells for each of demo, contrast, hint, mean"),
     "mechanistic": Input(
         "phase3/mechanistic.parquet",
         "MECHANISTIC",
@@ -114,8 +112,7 @@ INPUTS: dict[str, Input] = {
     "checkpoints": Input(
         "phase3/checkpoints.parquet",
         "METRICS",
-        "metric success, panel retention, group all; model base and <run>@<checkpoint> (first | middle | "
-        "last)",
+        "metric success, panel retention, group all; model base and <run>@<checkpoint> (first | middle | last)",
     ),
     "drift": Input("phase3/drift.parquet", "DRIFT", "one row a run, checkpoint and snapshot"),
     "drift_metrics": Input(
@@ -136,9 +133,7 @@ INPUTS: dict[str, Input] = {
         "ndcg_difference; smaller train_size for sample efficiency",
     ),
     "calibration": Input("phase4/calibration.parquet", "CALIBRATION", "one row a method, target and bin"),
-    "importance": Input(
-        "phase4/importance.parquet", "IMPORTANCE", "one row a target, metric and group of features"
-    ),
+    "importance": Input("phase4/importance.parquet", "IMPORTANCE", "one row a target, metric and group of features"),
     "confusion": Input("phase4/confusion.parquet", "CONFUSION", "one row a cell"),
     "cost": Input("phase4/cost.parquet", "COST", "one row a method"),
     "selection": Input("phase5/sets.parquet", "SELECTION", "one row a run and chosen snapshot"),
@@ -150,8 +145,7 @@ INPUTS: dict[str, Input] = {
     "selection_contrasts": Input(
         "phase5/contrasts.parquet",
         "CONTRASTS",
-        "metric success; S_*-vs-base, S_predictor-vs-S_entropy, S_entropy-vs-S_random on test, failure, "
-        "retention",
+        "metric success; S_*-vs-base, S_predictor-vs-S_entropy, S_entropy-vs-S_random on test, failure, retention",
     ),
     "criteria": Input("criteria.json", None, "the list that teachable.paper.criteria makes"),
 }
@@ -179,9 +173,7 @@ class Interval:
             value = row.get(key)
             return math.nan if value is None else float(value)
 
-        return cls(
-            end("point"), end("low"), end("high"), int(row.get("n") or 0), int(row.get("clusters") or 0)
-        )
+        return cls(end("point"), end("low"), end("high"), int(row.get("n") or 0), int(row.get("clusters") or 0))
 
     @classmethod
     def maybe(cls, row: Mapping[str, Any] | None) -> Interval | None:
@@ -223,13 +215,9 @@ def frame(data: Data, name: str, *columns: str) -> pl.DataFrame:
         raise PaperError(f"The input {where(name)} should be a table, but is a {type(value).__name__}.")
     missing = [column for column in columns if column not in value.columns]
     if missing:
-        raise PaperError(
-            f"The input {where(name)} lacks the columns {missing}: it was made by another version."
-        )
+        raise PaperError(f"The input {where(name)} lacks the columns {missing}: it was made by another version.")
     if value.is_empty():
-        raise PaperError(
-            f"The input {where(name)} has no row: the stage that makes it found nothing to measure."
-        )
+        raise PaperError(f"The input {where(name)} has no row: the stage that makes it found nothing to measure.")
     return value
 
 
@@ -240,9 +228,7 @@ def select(data: Data, name: str, **conditions: Any) -> pl.DataFrame:
     """
     rows = frame(data, name, *conditions)
     for column, wanted in conditions.items():
-        test = (
-            pl.col(column).is_in(list(wanted)) if _many(wanted) else pl.col(column).eq_missing(pl.lit(wanted))
-        )
+        test = pl.col(column).is_in(list(wanted)) if _many(wanted) else pl.col(column).eq_missing(pl.lit(wanted))
         rows = rows.filter(test)
     if rows.is_empty():
         asked = _said(conditions)
@@ -266,9 +252,7 @@ def intervals(data: Data, name: str, key: str | Sequence[str], **conditions: Any
             continue
         place = row[keys[0]] if isinstance(key, str) else tuple(row[k] for k in keys)
         if place in found:
-            raise PaperError(
-                f"The input {where(name)} has two rows for {place} with {conditions}: it should have one."
-            )
+            raise PaperError(f"The input {where(name)} has two rows for {place} with {conditions}: it should have one.")
         found[place] = Interval.of(row)
     if not found:
         raise Undefined(
@@ -293,9 +277,7 @@ def labelled(data: Data, *columns: str) -> pl.DataFrame:
     """The snapshots of ``labeled`` that have a quadrant and, in every asked column, a value."""
     rows = frame(data, "labeled", "quadrant", "task_id", *columns).drop_nulls(["quadrant", *columns])
     if rows.is_empty():
-        raise PaperError(
-            f"The input {where('labeled')} has no snapshot with a quadrant and values of {list(columns)}."
-        )
+        raise PaperError(f"The input {where('labeled')} has no snapshot with a quadrant and values of {list(columns)}.")
     return rows
 
 

@@ -70,9 +70,7 @@ def grouped(
         for offset, item in zip(offsets, series, strict=True):
             found = value(group, item)
             if found is not None:
-                whisker(
-                    axes, at + float(offset), found, colour=colour[item], marker=(marker or {}).get(item, "o")
-                )
+                whisker(axes, at + float(offset), found, colour=colour[item], marker=(marker or {}).get(item, "o"))
     axes.set_xticks(range(len(groups)), list(groups))
     axes.set_xlim(-0.6, len(groups) - 0.4)
 
@@ -211,9 +209,7 @@ def matrix(
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     """Indices of the points that no other beats on both axes (more is better), by increasing x."""
     kept = [
-        i
-        for i, (x, y) in enumerate(points)
-        if not any((a >= x and b >= y and (a > x or b > y)) for a, b in points)
+        i for i, (x, y) in enumerate(points) if not any((a >= x and b >= y and (a > x or b > y)) for a, b in points)
     ]
     return sorted(kept, key=lambda i: points[i])
 

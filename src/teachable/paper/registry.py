@@ -305,8 +305,7 @@ FIGURES: dict[str, Figure] = {
             "thresholds",
             "appendix",
             "Where the quadrants are cut",
-            "Distributions of U and L_local with their thresholds, the snapshots in the plane, and quantiles "
-            "of both.",
+            "Distributions of U and L_local with their thresholds, the snapshots in the plane, and quantiles of both.",
             ("labeled", "thresholds"),
         ),
         Figure(
@@ -398,8 +397,7 @@ TABLES: dict[str, Table] = {
             "h4_2",
             "H4",
             "Diagonal minus off-diagonal",
-            "Paired difference between matched and mismatched training, over the mean of formats and for "
-            "each format.",
+            "Paired difference between matched and mismatched training, over the mean of formats and for each format.",
             ("contrasts",),
         ),
         Table(
@@ -415,8 +413,7 @@ TABLES: dict[str, Table] = {
             "h6_1",
             "H6",
             "Predictor",
-            "Held-out quality of the teachability predictor and its rivals, split by game, with 95 % "
-            "intervals.",
+            "Held-out quality of the teachability predictor and its rivals, split by game, with 95 % intervals.",
             ("predictor_metrics",),
         ),
         Table(

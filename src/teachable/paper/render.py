@@ -48,9 +48,7 @@ def headings(item: str) -> dict[str, str]:
     return dict(items.module("tables", item).HEADINGS)
 
 
-def figure_bytes(
-    figure: Figure, *, dpi: int = DPI, formats: tuple[str, ...] = ("pdf", "png")
-) -> dict[str, bytes]:
+def figure_bytes(figure: Figure, *, dpi: int = DPI, formats: tuple[str, ...] = ("pdf", "png")) -> dict[str, bytes]:
     """The figure in each format. The same figure gives the same bytes."""
     metadata: dict[str, dict[str, str | None]] = {
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -167,9 +165,7 @@ def _undefined(reason: str) -> Figure:
     """In place of a picture: that every stored estimate is undefined, and which."""
     drawn, axes = style.single(style.COLUMN, 1.4)
     axes.set_axis_off()
-    axes.text(
-        0, 0.9, "Not defined on these data", fontweight="bold", fontsize=8, va="top", transform=axes.transAxes
-    )
+    axes.text(0, 0.9, "Not defined on these data", fontweight="bold", fontsize=8, va="top", transform=axes.transAxes)
     axes.text(
         0,
         0.68,

@@ -85,9 +85,7 @@ DIVERGING = LinearSegmentedColormap.from_list(
     "teachable_diverging", ["#2B5C8A", "#7FA8C9", "#F4F4F2", "#E9A27C", "#A63A1E"]
 )
 """Blue (harm) over near-white (nothing) to red-orange (gain)."""
-SEQUENTIAL = LinearSegmentedColormap.from_list(
-    "teachable_sequential", ["#F7F8FA", "#9CC3DC", "#1F5F8B", "#0B2B45"]
-)
+SEQUENTIAL = LinearSegmentedColormap.from_list("teachable_sequential", ["#F7F8FA", "#9CC3DC", "#1F5F8B", "#0B2B45"])
 
 
 def name(thing: str) -> str:

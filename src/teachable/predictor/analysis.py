@@ -47,9 +47,7 @@ def permutation_importance(
         truth = cross.labels[target].fill_null(0.0).to_numpy().astype(np.float64)[known]
         kept_codes = np.unique(codes[known], return_inverse=True)[1]
         intact = _predict(folds, target, None, 0)[known]
-        metrics: dict[str, Callable[[Floats], Statistic]] = {
-            "r2": partial(scores.r2, truth=truth, codes=kept_codes)
-        }
+        metrics: dict[str, Callable[[Floats], Statistic]] = {"r2": partial(scores.r2, truth=truth, codes=kept_codes)}
         if target == RANKED and k <= len(truth):
             metrics["ndcg"] = partial(ndcg, truth=truth, codes=kept_codes, k=k)
         for group in sorted({name for model in cross.models for name in model.groups}):

@@ -90,8 +90,7 @@ def tier1_features(snapshots: pl.DataFrame) -> pl.DataFrame:
     missing = [name for name in READS if name not in snapshots.columns]
     if missing:
         raise PredictorError(
-            f"features need the columns {missing}: give the labelled snapshots, "
-            "or add the uncertainty measures first."
+            f"features need the columns {missing}: give the labelled snapshots, or add the uncertainty measures first."
         )
     rows = [_row(row) for row in snapshots.select(READS).iter_rows(named=True)]
     keys = snapshots.select("snapshot_id", "task_id")
@@ -100,9 +99,7 @@ def tier1_features(snapshots: pl.DataFrame) -> pl.DataFrame:
     frame = pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.Float64))
     bad = [name for name in frame.columns if not frame[name].is_finite().all()]
     if bad:
-        raise PredictorError(
-            f"the features {bad} are not finite: the distributions of these snapshots are damaged."
-        )
+        raise PredictorError(f"the features {bad} are not finite: the distributions of these snapshots are damaged.")
     return pl.concat([keys, frame], how="horizontal")
 
 
@@ -125,9 +122,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, float]:
 def _choice(row: Mapping[str, Any]) -> dict[str, float]:
     """Where the student's own action stands in its distribution."""
     p = np.exp(np.asarray(row["logp"], dtype=np.float64))
-    chosen = (
-        row["commands"].index(row["student_action"]) if row["student_action"] in row["commands"] else None
-    )
+    chosen = row["commands"].index(row["student_action"]) if row["student_action"] in row["commands"] else None
     p_chosen = float(p[chosen]) if chosen is not None else 0.0
     ranked = np.sort(p)[::-1]
     return {
@@ -168,10 +163,7 @@ def _commands(row: Mapping[str, Any]) -> dict[str, float]:
 def _lengths(row: Mapping[str, Any]) -> dict[str, float]:
     history = row["history"]
     return {
-        **{
-            f"length.{part}": float(len(row[part].split()))
-            for part in ("goal", "memo", "scene", "observation")
-        },
+        **{f"length.{part}": float(len(row[part].split())) for part in ("goal", "memo", "scene", "observation")},
         "length.memo_lines": float(len([line for line in row["memo"].splitlines() if line.strip()])),
         "length.history": float(sum(len(turn["observation"].split()) for turn in history)),
         "length.exits": float(sum(command.startswith("go ") for command in row["commands"])),
@@ -253,8 +245,7 @@ def embedding_texts(snapshots: pl.DataFrame, *, turns: int = RECENT) -> dict[str
         "state": state_texts(snapshots),
         "goal": [row["goal"] for row in rows],
         "history": [
-            "\n".join(f"> {turn['command']}\n{turn['observation']}" for turn in row["history"][-turns:])
-            or ">"
+            "\n".join(f"> {turn['command']}\n{turn['observation']}" for turn in row["history"][-turns:]) or ">"
             for row in rows
         ],
     }

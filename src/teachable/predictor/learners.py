@@ -106,8 +106,7 @@ def task_folds(task_id: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.i
     tasks, codes, counts = np.unique(task_id, return_inverse=True, return_counts=True)
     if len(tasks) < folds:
         raise PredictorError(
-            f"{len(tasks)} games cannot make {folds} folds: label snapshots of more games, "
-            "or lower predictor.folds."
+            f"{len(tasks)} games cannot make {folds} folds: label snapshots of more games, or lower predictor.folds."
         )
     order = stream(seed, "folds").permutation(len(tasks))
     order = order[np.argsort(-counts[order], kind="stable")]  # large games first, equal ones in seeded order
@@ -125,9 +124,7 @@ class Fitted:
 
     name: str
     model: Any
-    held_out: (
-        Floats | None
-    )  # regression: [N] inner out-of-fold predictions; None where the games were too few
+    held_out: Floats | None  # regression: [N] inner out-of-fold predictions; None where the games were too few
 
     def values(self, x: Floats) -> Floats:
         """Predicted numbers ``[N]``."""
@@ -157,9 +154,7 @@ def fit_number(x: Floats, y: Floats, tasks: NDArray[np.str_], settings: Settings
     return Fitted(best, makers[best](_seed(seed, best, "all")).fit(x, y), held_out)
 
 
-def fit_class(
-    x: Floats, y: NDArray[np.str_], tasks: NDArray[np.str_], settings: Settings, seed: int
-) -> Fitted:
+def fit_class(x: Floats, y: NDArray[np.str_], tasks: NDArray[np.str_], settings: Settings, seed: int) -> Fitted:
     """The classifier with the best macro-F1 on held-out training games, fitted to all rows."""
     if len(np.unique(y)) == 1:
         return Fitted("constant", DummyClassifier(strategy="most_frequent").fit(x, y), None)
@@ -177,9 +172,7 @@ def fit_class(
     return Fitted(best, makers[best](_seed(seed, best, "all")).fit(x, y), None)
 
 
-def _splits(
-    tasks: NDArray[np.str_], folds: int, seed: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _splits(tasks: NDArray[np.str_], folds: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     folds = min(folds, len(np.unique(tasks)))
     if folds < 2:
         return

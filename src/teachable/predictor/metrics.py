@@ -268,15 +268,11 @@ def calibration(predictions: pl.DataFrame, *, bootstrap: Bootstrap, bins: int = 
         if part.is_empty():
             continue
         score = part["score"].to_numpy().astype(np.float64)
-        outcome = (
-            (part["label"] == part["truth_label"]).to_numpy() if classes else part["truth"].to_numpy()
-        ).astype(np.float64)
-        tasks = np.asarray(part["task_id"].to_list(), dtype=object)
-        edges = (
-            np.linspace(0, 1, bins + 1)
-            if classes
-            else np.unique(np.quantile(score, np.linspace(0, 1, bins + 1)))
+        outcome = ((part["label"] == part["truth_label"]).to_numpy() if classes else part["truth"].to_numpy()).astype(
+            np.float64
         )
+        tasks = np.asarray(part["task_id"].to_list(), dtype=object)
+        edges = np.linspace(0, 1, bins + 1) if classes else np.unique(np.quantile(score, np.linspace(0, 1, bins + 1)))
         edges = edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1.0])
         which = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, len(edges) - 2)
         for b in np.unique(which).tolist():

@@ -126,9 +126,7 @@ def fit(
     """
     tiers = tuple(tiers)
     if "tier2" in tiers and not features.embeddings:
-        raise PredictorError(
-            "tier 2 needs the hidden states of the snapshots: embed them, or ask for tier1 only."
-        )
+        raise PredictorError("tier 2 needs the hidden states of the snapshots: embed them, or ask for tier1 only.")
     order = np.argsort(features.snapshot_id, kind="stable")
     features = features.take(order)
     aligned = align(features, labels)
@@ -201,9 +199,7 @@ def align(features: FeatureSet, labels: pl.DataFrame) -> pl.DataFrame:
     if len(unknown):
         raise PredictorError(f"{len(unknown)} snapshots have no label, e.g. {unknown['snapshot_id'][0]}.")
     if (found["task_id"] != found["_task"]).any():
-        raise PredictorError(
-            "features and labels name different tasks for a snapshot: make the features again."
-        )
+        raise PredictorError("features and labels name different tasks for a snapshot: make the features again.")
     return found.drop("_task")
 
 
@@ -254,10 +250,7 @@ def cross_fit(
         tiers = ("tier1",)
     if method == "oracle_features":
         features = features.with_columns(
-            {
-                f"oracle.{name}": aligned[name].cast(pl.Float64).fill_null(0.0).to_numpy()
-                for name in ORACLE_COLUMNS
-            }
+            {f"oracle.{name}": aligned[name].cast(pl.Float64).fill_null(0.0).to_numpy() for name in ORACLE_COLUMNS}
         )
         wanted = [target for target in wanted if target in ORACLE_TARGETS]
     fold = outer_folds(features.task_id, settings.folds, held_out, seed)
@@ -282,9 +275,7 @@ def cross_fit(
     return CrossFit(method, features, aligned, fold, tuple(models), predictions, round(float(np.mean(sizes))))
 
 
-def outer_folds(
-    task_id: NDArray[np.str_], folds: int, held_out: Collection[str], seed: int
-) -> NDArray[np.int64]:
+def outer_folds(task_id: NDArray[np.str_], folds: int, held_out: Collection[str], seed: int) -> NDArray[np.int64]:
     """The outer fold ``[N]`` of each row: 0 to ``folds - 1``, and ``folds`` for the tasks in ``held_out``."""
     outside = np.isin(task_id, sorted(held_out))
     fold = np.full(len(task_id), folds, dtype=np.int64)

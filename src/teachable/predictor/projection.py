@@ -39,9 +39,7 @@ class Projection:
         references = train.references
         if references is not None:
             inside = np.isin(references.task_id, train.task_id)
-            references = References(
-                references.vectors[inside], references.task_id[inside], references.success[inside]
-            )
+            references = References(references.vectors[inside], references.task_id[inside], references.success[inside])
             if "state" not in means or not inside.any():
                 references = None
         return cls(means, fitted, references)
@@ -49,9 +47,7 @@ class Projection:
     @property
     def names(self) -> tuple[str, ...]:
         """Feature names in the order of :meth:`transform`'s columns."""
-        names = [
-            f"{part}.pc{i + 1:02d}" for part in PARTS if part in self.components for i in self._range(part)
-        ]
+        names = [f"{part}.pc{i + 1:02d}" for part in PARTS if part in self.components for i in self._range(part)]
         names += [f"similarity.{a}_{b}" for a, b in PAIRS if self._comparable(a, b)]
         if self.references is not None:
             names += ["prototype.success", "prototype.failure", "prototype.difference"]

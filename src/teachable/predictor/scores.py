@@ -75,9 +75,7 @@ def macro_f1(label: NDArray[np.str_], truth: NDArray[np.str_], codes: NDArray[np
 def binned_error(score: Floats, truth: Floats, edges: Floats, codes: NDArray[np.int64]) -> Statistic:
     """The calibration error over fixed bins of the score (see ``stats.expected_calibration_error``)."""
     which = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, len(edges) - 2)
-    sums = _sums(
-        [(which == b) * (truth - score) for b in range(len(edges) - 1)] + [np.ones_like(score)], codes
-    )
+    sums = _sums([(which == b) * (truth - score) for b in range(len(edges) - 1)] + [np.ones_like(score)], codes)
 
     def statistic(weights: Floats) -> Floats:
         totals = weights @ sums

@@ -57,11 +57,7 @@ def candidates(labeled: pl.DataFrame, *, source: str | None = None) -> pl.DataFr
         pool = pool.filter(pl.col("source") == source)
     # A list is no key for uniqueness everywhere, its text is.
     key = pl.col("prefix").list.join("\n").alias("_prefix")
-    return (
-        pool.with_columns(key)
-        .unique(["task_id", "_prefix"], keep="first", maintain_order=True)
-        .drop("_prefix")
-    )
+    return pool.with_columns(key).unique(["task_id", "_prefix"], keep="first", maintain_order=True).drop("_prefix")
 
 
 def select(
@@ -166,9 +162,7 @@ def rank_expert_failures(pool: pl.DataFrame, labeled: pl.DataFrame) -> Ranking:
     segment = np.nan_to_num((after - policy) / length, nan=-np.inf)
     succeeded = (np.nan_to_num(force) > 0) | (np.nan_to_num(after) > 0)
     score = np.maximum(step, segment)
-    return Ranking(
-        score, (score > 0) & succeeded, "no other expert action was followed by a success of the student"
-    )
+    return Ranking(score, (score > 0) & succeeded, "no other expert action was followed by a success of the student")
 
 
 def predicted_utility(pool: pl.DataFrame, predictions: pl.DataFrame | None) -> Floats:
@@ -210,9 +204,7 @@ def _surrogate(
     error = 1.0 - _floats(target["p_policy"])
     known = np.isfinite(error)
     if not known.any():
-        raise PredictorError(
-            "expected error reduction needs p_policy of the validation snapshots; none is known."
-        )
+        raise PredictorError("expected error reduction needs p_policy of the validation snapshots; none is known.")
     return Surrogate.build(
         _rows_of(features, pool), utility, _rows_of(features, target.filter(pl.Series(known))), error[known]
     )
@@ -222,9 +214,7 @@ def _rows_of(features: FeatureSet, frame: pl.DataFrame) -> FeatureSet:
     place = {name: i for i, name in enumerate(features.snapshot_id.tolist())}
     absent = [name for name in frame["snapshot_id"].to_list() if name not in place]
     if absent:
-        raise PredictorError(
-            f"{len(absent)} snapshots have no features, e.g. {absent[0]}: make the features again."
-        )
+        raise PredictorError(f"{len(absent)} snapshots have no features, e.g. {absent[0]}: make the features again.")
     return features.take([place[name] for name in frame["snapshot_id"].to_list()])
 
 
@@ -232,9 +222,7 @@ def _floats(column: pl.Series) -> Floats:
     return column.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
 
 
-def _finish(
-    method: str, pool: pl.DataFrame, rows: list[int], score: Floats, k: int, reason: str
-) -> Selection:
+def _finish(method: str, pool: pl.DataFrame, rows: list[int], score: Floats, k: int, reason: str) -> Selection:
     chosen = pool[rows]
     frame = pl.DataFrame(
         {

@@ -94,9 +94,7 @@ def feature_set(
     )
 
 
-def reference_states(
-    steps: pl.DataFrame, episodes: pl.DataFrame, *, per_outcome: int = 500, seed: int
-) -> pl.DataFrame:
+def reference_states(steps: pl.DataFrame, episodes: pl.DataFrame, *, per_outcome: int = 500, seed: int) -> pl.DataFrame:
     """States of won and lost episodes to embed as references (task_id, scene, observation, success).
 
     From STEPS and EPISODES, at most ``per_outcome`` of each outcome, equally many where there are enough, in
@@ -135,15 +133,12 @@ def to_table(features: FeatureSet) -> pl.DataFrame:
     """A feature set as rows of FEATURES."""
     parts = [_rows(features.snapshot_id, features.task_id, "tier1", features.table, names=features.names)]
     parts.extend(
-        _rows(features.snapshot_id, features.task_id, part, vectors)
-        for part, vectors in features.embeddings.items()
+        _rows(features.snapshot_id, features.task_id, part, vectors) for part, vectors in features.embeddings.items()
     )
     if features.references is not None:
         reference = features.references
         names = [f"reference-{i:06d}" for i in range(len(reference.vectors))]
-        parts.append(
-            _rows(names, reference.task_id, "reference", reference.vectors, success=reference.success)
-        )
+        parts.append(_rows(names, reference.task_id, "reference", reference.vectors, success=reference.success))
     return conform(pl.concat(parts), FEATURES, "features")
 
 
@@ -186,9 +181,7 @@ def from_table(frame: pl.DataFrame) -> FeatureSet:
         if rows.is_empty():
             continue
         if rows["item_id"].to_list() != ids.tolist():
-            raise PredictorError(
-                f"the feature table lacks the part {part!r} for some snapshots: make it again."
-            )
+            raise PredictorError(f"the feature table lacks the part {part!r} for some snapshots: make it again.")
         embeddings[part] = np.asarray(rows["vector"].to_list(), dtype=np.float64)
     rows = frame.filter(pl.col("part") == "reference").sort("item_id")
     references = None
@@ -215,14 +208,8 @@ def _check(vectors: Mapping[str, Floats], count: int, references: References | N
         raise PredictorError(f"unknown parts of the embeddings {unknown}: use {list(PARTS)}.")
     for part, values in vectors.items():
         if values.ndim != 2 or len(values) != count:
-            raise PredictorError(
-                f"the embeddings of {part} have shape {values.shape}, expected {count} rows."
-            )
+            raise PredictorError(f"the embeddings of {part} have shape {values.shape}, expected {count} rows.")
         if not np.isfinite(values).all():
             raise PredictorError(f"the embeddings of {part} are not all finite: embed the snapshots again.")
-    if (
-        references is not None
-        and "state" in vectors
-        and references.vectors.shape[1] != vectors["state"].shape[1]
-    ):
+    if references is not None and "state" in vectors and references.vectors.shape[1] != vectors["state"].shape[1]:
         raise PredictorError("reference states and snapshots were embedded by different students.")

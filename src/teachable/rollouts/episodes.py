@@ -33,9 +33,7 @@ class Job:
     noise: float = 0.0  # expert only: probability of a uniformly random command instead
     greedy: bool = False
     force: str | None = None  # the first command, whoever plays
-    patch: str = (
-        ""  # text from the teacher, in the context of the first decision (or of all: ``patch_scope``)
-    )
+    patch: str = ""  # text from the teacher, in the context of the first decision (or of all: ``patch_scope``)
     patch_scope: Scope = "decision"
     panel: str = "rollout"
     condition: str = "none"
@@ -48,9 +46,7 @@ class PlaySettings:
     """How episodes are played, whatever they are for."""
 
     max_steps: int = 15
-    horizon: Literal["fresh", "remaining"] = (
-        "fresh"  # from a snapshot: max_steps anew, or what its prefix leaves
-    )
+    horizon: Literal["fresh", "remaining"] = "fresh"  # from a snapshot: max_steps anew, or what its prefix leaves
     temperature: float = 1.0  # on top of the student's own
     stop_unwinnable: bool = False  # end an episode once the world says that it cannot be won
     tasks_at_once: int = 64  # engines open at the same time
@@ -175,9 +171,7 @@ class Tally:
 class _Episode:
     """One episode in play."""
 
-    def __init__(
-        self, index: int, job: Job, table: Table, settings: PlaySettings, run_seed: int, record: bool
-    ) -> None:
+    def __init__(self, index: int, job: Job, table: Table, settings: PlaySettings, run_seed: int, record: bool) -> None:
         self.index, self.job, self.table = index, job, table
         self.seed = seeds.integer(run_seed, "episode", job.seed_name or job.episode_id)
         self.over = False

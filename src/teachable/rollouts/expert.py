@@ -59,9 +59,6 @@ def checkpoint(asker: Asker, adapter: str | None, *, name: str = "checkpoint") -
 
     def answer(contexts: Sequence[Context]) -> list[str | None]:
         requests = [Request(asker.prompt(context), context.commands, adapter) for context in contexts]
-        return [
-            request.commands[greedy(logp)]
-            for request, logp in zip(requests, asker.ask(requests), strict=True)
-        ]
+        return [request.commands[greedy(logp)] for request, logp in zip(requests, asker.ask(requests), strict=True)]
 
     return ContextExpert(answer, name=name, deterministic=True)

@@ -75,9 +75,7 @@ def monte_carlo(
             ).episodes
         episodes.append(played)
         outcomes: dict[tuple[str | None, str], list[bool | None]] = {}
-        for snapshot_id, condition, success in played.select(
-            "snapshot_id", "condition", "success"
-        ).iter_rows():
+        for snapshot_id, condition, success in played.select("snapshot_id", "condition", "success").iter_rows():
             outcomes.setdefault((snapshot_id, condition), []).append(success)
         for question, force in zip(asked, forced, strict=True):
             mine = {c: outcomes.get((question.start.snapshot_id, c), []) for c in _budget(question, settings)}

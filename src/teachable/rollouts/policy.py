@@ -116,8 +116,6 @@ def _checked(answer: Reals, request: Request) -> Reals:
         raise PolicyError(f"the policy gave shape {logp.shape} for {len(request.commands)} commands")
     total = float(np.exp(logp).sum())
     if not abs(total - 1.0) < 1e-6:  # also catches NaN
-        raise PolicyError(
-            f"the policy's probabilities sum to {total} instead of 1 for {request.commands[:3]}..."
-        )
+        raise PolicyError(f"the policy's probabilities sum to {total} instead of 1 for {request.commands[:3]}...")
     logp.flags.writeable = False
     return logp

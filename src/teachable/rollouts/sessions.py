@@ -159,9 +159,7 @@ class Table:
             for command in place.path:
                 current = self._step(current, command)
             if current.state.digest != place.state.digest:
-                raise RestoreMismatch(
-                    f"task {self.task.task_id}: replay after an engine fault led to another state"
-                )
+                raise RestoreMismatch(f"task {self.task.task_id}: replay after an engine fault led to another state")
             place.saved, place.generation = current.saved, current.generation
         if self._here is not place:
             session.restore(place.saved)

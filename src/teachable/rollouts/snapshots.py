@@ -126,9 +126,7 @@ def _draw(
         if candidates:
             order = stream(run_seed, "snapshots", failure.episode_id).permutation(len(candidates))
             shuffled = [candidates[i] for i in order]
-            families.setdefault(failure.family, {}).setdefault(failure.task_id, []).append(
-                (failure, shuffled)
-            )
+            families.setdefault(failure.family, {}).setdefault(failure.task_id, []).append((failure, shuffled))
     queues = {
         family: _queue(tasks, settings.per_episode, stream(run_seed, "snapshots", "order", family))
         for family, tasks in sorted(families.items())
@@ -184,9 +182,7 @@ def _next(
 
 def _history(failure: _Failure, t: int) -> tuple[tuple[str, str], ...]:
     following = failure.steps[1 : t + 1]
-    return tuple(
-        (row["action"], after["observation"]) for row, after in zip(failure.steps[:t], following, strict=True)
-    )
+    return tuple((row["action"], after["observation"]) for row, after in zip(failure.steps[:t], following, strict=True))
 
 
 def context_of(row: Mapping[str, Any], history: Sequence[tuple[str, str]], patch: str = "") -> Context:
@@ -233,9 +229,7 @@ def _row(failure: _Failure, t: int, kind: str) -> Row:
     }
 
 
-def restore_check(
-    snapshots: pl.DataFrame, tasks: Mapping[str, Task], world: World, games: Path
-) -> dict[str, Any]:
+def restore_check(snapshots: pl.DataFrame, tasks: Mapping[str, Task], world: World, games: Path) -> dict[str, Any]:
     """Replay every snapshot in a fresh engine and compare all that the student saw there.
 
     Snapshots on one line of play are checked in one replay of the longest. Returns the counts for
@@ -305,9 +299,7 @@ def retention_panel(
     least one did. Its rank is the mean entropy (nats) of the student's decisions in the won episodes, highest
     first; ties by task_id. Fewer than ``size`` tasks are returned when fewer are won.
     """
-    own = episodes.filter(
-        (pl.col("model") == model) & (pl.col("behaviour") == "student") & pl.col("fault").is_null()
-    )
+    own = episodes.filter((pl.col("model") == model) & (pl.col("behaviour") == "student") & pl.col("fault").is_null())
     shares = own.group_by("task_id").agg(share=pl.col("success").cast(pl.Float64).mean())
     won = own.filter("success").join(shares.filter(pl.col("share") >= win_share), on="task_id", how="semi")
     decisions = steps.join(won.select("episode_id"), on="episode_id", how="semi").select("task_id", "logp")

@@ -43,9 +43,7 @@ class TreeSettings:
 
     prompts: int = 40  # nodes expanded at most
     episodes: int = 40  # episodes sampled from the frontier at most
-    tolerance: float = (
-        0.004  # no more episodes than an error of this size needs; growth ends at a gap this small
-    )
+    tolerance: float = 0.004  # no more episodes than an error of this size needs; growth ends at a gap this small
     floor: float = 0.02  # share of the effort spread evenly over all first commands
     expert_episodes: int = 2  # of an expert that is not deterministic
     retries: int = 2  # after an engine fault the tree is grown again, so many times
@@ -197,9 +195,7 @@ def _answer(
     merged: TreeValues | None = None
     for condition, patch in patches.items():
         rng = seeds.stream(run_seed, "tree", question.name, condition)
-        part = yield from grower.values(
-            {condition: patch}, force if condition == "base" else None, patch, rng
-        )
+        part = yield from grower.values({condition: patch}, force if condition == "base" else None, patch, rng)
         if merged is None:
             merged = part
         else:
@@ -322,9 +318,7 @@ class _Grower:
         """
         masses = frontier.reach @ tree.mixture if frontier.items else np.zeros(0)
         if not len(masses) or masses.sum() <= 1e-12:
-            return [0] * len(masses), frontier_values(
-                np.ones(len(masses)), [0] * len(masses), [0] * len(masses)
-            )
+            return [0] * len(masses), frontier_values(np.ones(len(masses)), [0] * len(masses), [0] * len(masses))
         width = max(float((frontier.reach @ pi).sum()) for pi in first)
         needed = math.ceil((width / (2 * self._settings.tolerance)) ** 2)  # sd of an outcome <= 1/2
         number = max(1, min(self._settings.episodes, needed))

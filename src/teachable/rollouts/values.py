@@ -33,9 +33,7 @@ class Question:
             raise ValueError("a question needs a start with a snapshot_id")
         unknown = set(self.patches) - set(CONDITIONS[1:])
         if unknown or not all(self.patches.values()):
-            raise ValueError(
-                f"patches must be non-empty texts for {CONDITIONS[1:]}, not {sorted(self.patches)}"
-            )
+            raise ValueError(f"patches must be non-empty texts for {CONDITIONS[1:]}, not {sorted(self.patches)}")
 
     @property
     def name(self) -> str:
@@ -53,9 +51,7 @@ class Values:
     faults: dict[str, str]  # snapshot_id -> reason
 
 
-def expert_actions(
-    tables: Tables, questions: Sequence[Question], expert: Expert
-) -> list[str | EngineFault | None]:
+def expert_actions(tables: Tables, questions: Sequence[Question], expert: Expert) -> list[str | EngineFault | None]:
     """The expert's command at each question's snapshot; None at a dead end or after the end of the game."""
     asked: list[tuple[Table, Place]] = []
     answers: dict[int, str | EngineFault | None] = {}

@@ -46,9 +46,7 @@ class Stage:
 LOAD_STUDENT = {"rollout", "action-values", "microtrain", "train", "evaluate", "drift", "features"}
 
 
-def _stage(
-    name: str, doc: str, inputs: str, outputs: str, params: type[BaseModel], module: str | None = None
-) -> Stage:
+def _stage(name: str, doc: str, inputs: str, outputs: str, params: type[BaseModel], module: str | None = None) -> Stage:
     module = f"teachable.stages.{module or name.replace('-', '_')}"
     return Stage(name, module, doc, tuple(inputs.split()), tuple(outputs.split()), params)
 
@@ -58,9 +56,7 @@ STAGES: dict[str, Stage] = {
     for stage in (
         _stage("resolve-config", "write the resolved configuration", "", "config", p.ResolveConfig),
         # world and student
-        _stage(
-            "make-tasks", "generate games and play the expert once on each", "", "games tasks", p.MakeTasks
-        ),
+        _stage("make-tasks", "generate games and play the expert once on each", "", "games tasks", p.MakeTasks),
         _stage(
             "check-splits",
             "verify that no game is in two splits",
@@ -114,9 +110,7 @@ STAGES: dict[str, Stage] = {
             "panel",
             p.RetentionPanel,
         ),
-        _stage(
-            "advise", "ask the teacher about every snapshot", "snapshots tasks games*", "advice", p.Advise
-        ),
+        _stage("advise", "ask the teacher about every snapshot", "snapshots tasks games*", "advice", p.Advise),
         # phase 1
         _stage(
             "action-values",

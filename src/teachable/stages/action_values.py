@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def run(inputs: Inputs, outputs: Outputs, params: ActionValues) -> None:
     snapshots = shard_of(tables.read(inputs["snapshots"][0], tables.SNAPSHOTS), params.shard, params.shards)
     advice: dict[str, Mapping[str, Any]] = {
-        row["snapshot_id"]: row
-        for row in tables.read(inputs["advice"][0], tables.ADVICE).iter_rows(named=True)
+        row["snapshot_id"]: row for row in tables.read(inputs["advice"][0], tables.ADVICE).iter_rows(named=True)
     }
     tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
     student = load_student(inputs["student"][0])

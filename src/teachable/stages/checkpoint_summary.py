@@ -21,9 +21,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Summarise) -> None:
     base = tables.read(inputs["base"][0], tables.EPISODES).filter(pl.col("panel") == "retention")
     episodes = pl.concat([base, *(tables.read(path, tables.EPISODES) for path in inputs["episodes"])])
     settings = Resampling(**params.statistics.model_dump())
-    tables.write(
-        metrics_of(episodes, labeled, settings, seed=params.seed), outputs["metrics"], tables.METRICS
-    )
+    tables.write(metrics_of(episodes, labeled, settings, seed=params.seed), outputs["metrics"], tables.METRICS)
     drifted = drift_metrics(
         tables.read(inputs["drift"][0], tables.DRIFT),
         labeled,

@@ -84,9 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="where an output goes",
     )
-    parser.add_argument(
-        "--params", metavar="JSON", default="{}", help="the stage's parameters as one JSON object"
-    )
+    parser.add_argument("--params", metavar="JSON", default="{}", help="the stage's parameters as one JSON object")
     parser.add_argument("--log", type=Path, metavar="PATH", help="also write the log there")
     parser.add_argument("--threads", type=int, metavar="N", help="threads the stage may use")
 
@@ -109,9 +107,7 @@ def invocation(stage: str, arguments: argparse.Namespace) -> Invocation:
     try:
         params = json.loads(arguments.params)
     except ValueError as error:
-        raise CommandLineError(
-            f"{stage}: --params is not JSON ({error}): {arguments.params[:200]}"
-        ) from error
+        raise CommandLineError(f"{stage}: --params is not JSON ({error}): {arguments.params[:200]}") from error
     if not isinstance(params, dict):
         raise CommandLineError(f"{stage}: --params must be a JSON object, not {type(params).__name__}")
     return Invocation(stage, inputs, outputs, params, arguments.log, arguments.threads)
@@ -138,11 +134,7 @@ def parse_shell(command: str, stages: Mapping[str, StageLike]) -> Invocation | N
         return None
     while words and re.fullmatch(r"[A-Za-z_]\w*=.*", words[0], re.DOTALL):
         words.pop(0)
-    if (
-        len(words) > 2
-        and re.fullmatch(r"python[\d.]*", Path(words[0]).name)
-        and words[1:3] == ["-m", PROGRAM]
-    ):
+    if len(words) > 2 and re.fullmatch(r"python[\d.]*", Path(words[0]).name) and words[1:3] == ["-m", PROGRAM]:
         words = words[2:]
     if len(words) < 2 or Path(words[0]).name != PROGRAM or words[1] not in stages:
         return None
@@ -154,9 +146,7 @@ def check(call: Invocation, stage: StageLike) -> None:
     declared = {name.rstrip("*?"): name for name in stage.inputs if name != "*"}
     for name, paths in call.inputs.items():
         if name not in declared and "*" not in stage.inputs:
-            raise CommandLineError(
-                f"{call.stage}: unknown input {name!r}; it takes {sorted(declared) or 'none'}"
-            )
+            raise CommandLineError(f"{call.stage}: unknown input {name!r}; it takes {sorted(declared) or 'none'}")
         if len(paths) > 1 and not declared.get(name, "*").endswith("*"):
             raise CommandLineError(f"{call.stage}: input {name!r} takes one path, not {len(paths)}")
     missing = [name for name, mark in declared.items() if mark[-1] not in "*?" and name not in call.inputs]
@@ -165,9 +155,7 @@ def check(call: Invocation, stage: StageLike) -> None:
         raise CommandLineError(f"{call.stage}: no path given for {', '.join(missing)}")
     unknown = sorted(set(call.outputs) - set(stage.outputs))
     if unknown:
-        raise CommandLineError(
-            f"{call.stage}: unknown output {unknown[0]!r}; it makes {', '.join(stage.outputs)}"
-        )
+        raise CommandLineError(f"{call.stage}: unknown output {unknown[0]!r}; it makes {', '.join(stage.outputs)}")
 
 
 def validated(call: Invocation, stage: StageLike) -> BaseModel:

@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
     labeled = tables.read(inputs["labeled"][0], tables.LABELED)
     panels = tables.read(inputs["panels"][0], tables.PANELS)
-    advice = {
-        row["snapshot_id"]: row
-        for row in tables.read(inputs["advice"][0], tables.ADVICE).iter_rows(named=True)
-    }
+    advice = {row["snapshot_id"]: row for row in tables.read(inputs["advice"][0], tables.ADVICE).iter_rows(named=True)}
     tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
     world, games = open_world(params.world), games_root(inputs["games"])
     run_directory = inputs["adapter"][0]
@@ -85,9 +82,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
     jobs = [
         job
         for name in adapters.values()
-        for job in panel_jobs(
-            "retention", starts, params.evaluation.retention_repeats, model=name, adapter=name
-        )
+        for job in panel_jobs("retention", starts, params.evaluation.retention_repeats, model=name, adapter=name)
     ]
     settings = PlaySettings(max_steps=params.world.max_steps)
     played = play(student, world, games, jobs, settings, run_seed=params.seed).episodes

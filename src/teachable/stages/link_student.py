@@ -24,9 +24,7 @@ def run(inputs: Inputs, outputs: Outputs, params: LinkStudent) -> None:
     directory.mkdir(parents=True)
     settings = params.student.model_dump()
     if "weights" in inputs:
-        shutil.copytree(
-            inputs["weights"][0], directory / WEIGHTS, ignore=shutil.ignore_patterns(".snakemake*")
-        )
+        shutil.copytree(inputs["weights"][0], directory / WEIGHTS, ignore=shutil.ignore_patterns(".snakemake*"))
         settings["fingerprint"] = fingerprint(directory / WEIGHTS)
     else:
         settings["fingerprint"] = fingerprint(locate(params.student.path or "", params.student.revision))

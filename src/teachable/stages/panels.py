@@ -16,7 +16,5 @@ def run(inputs: Inputs, outputs: Outputs, params: MakePanels) -> None:
     labeled = tables.read(inputs["labeled"][0], tables.LABELED)
     retention = tables.read(inputs["retention"][0], tables.PANELS)
     settings = PanelSettings(**params.panels.model_dump(exclude={"retention"}))
-    panels = make_panels(
-        labeled, settings, run_seed=params.seed, held_out_tasks=set(retention["task_id"].to_list())
-    )
+    panels = make_panels(labeled, settings, run_seed=params.seed, held_out_tasks=set(retention["task_id"].to_list()))
     tables.write(panels, outputs["panels"], tables.PANELS)

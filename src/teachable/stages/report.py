@@ -85,7 +85,7 @@ def _counts(data: dict[str, Any]) -> dict[str, int | str]:
         "of which won": f"{wins.cast(pl.Float64).mean():.1%}" if len(wins) else "none",
         "engine faults": int(episodes["fault"].is_not_null().sum()),
         "failure snapshots": len(labeled),
-        **{quadrant: count for quadrant, count in data["thresholds"]["counts"].items()},
+        **data["thresholds"]["counts"],
     }
 
 

@@ -35,9 +35,7 @@ def run(stage: Stage, invocation: Invocation) -> None:
     for name, paths in invocation.inputs.items():
         for path in paths:
             if not path.exists():
-                raise MissingInput(
-                    f"{stage.name}: input {name}={path} does not exist: `snakemake {path}` makes it."
-                )
+                raise MissingInput(f"{stage.name}: input {name}={path} does not exist: `snakemake {path}` makes it.")
     params = stage.params.model_validate(invocation.params)
     store = Store.from_environment()
     recipe = invocation.recipe(stage) if store is not None else None

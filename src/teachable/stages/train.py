@@ -26,9 +26,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Train) -> None:
     table = tables.read(inputs["examples"][0], tables.EXAMPLES).filter(pl.col("run") == params.run)
     if table.is_empty():
         raise MissingInput(f"{inputs['examples'][0]}: run {params.run!r} has no example.")
-    examples = [
-        Example(prompt, completion) for prompt, completion in table.select("prompt", "completion").iter_rows()
-    ]
+    examples = [Example(prompt, completion) for prompt, completion in table.select("prompt", "completion").iter_rows()]
     training = params.training
     settings = LoraSettings(
         rank=params.lora.rank,
@@ -57,17 +55,11 @@ def run(inputs: Inputs, outputs: Outputs, params: Train) -> None:
     )
     student.add_adapter(params.run, outputs["adapter"])
     probed = examples[:PROBES]
-    choices = sorted(
-        {"look", *(example.completion for example in examples)}
-    )  # two at least, admissible or not
-    shift = adapter_probe(
-        student, params.run, [example.prompt for example in probed], [choices] * len(probed)
-    )
+    choices = sorted({"look", *(example.completion for example in examples)})  # two at least, admissible or not
+    shift = adapter_probe(student, params.run, [example.prompt for example in probed], [choices] * len(probed))
     about = describe(params.run)
     kept = {
-        key: value
-        for key, value in asdict(record).items()
-        if key not in ("path", "checkpoints", "losses", "seconds")
+        key: value for key, value in asdict(record).items() if key not in ("path", "checkpoints", "losses", "seconds")
     }
     tables.write_json(
         {

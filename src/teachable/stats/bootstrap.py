@@ -142,9 +142,7 @@ def group_contrast(
     data = as_floats(values, "values")
     labels = np.asarray(groups, dtype=object)
     if labels.shape != data.shape:
-        raise StatsError(
-            f"groups has shape {labels.shape} where one for each of {len(data)} observations is expected."
-        )
+        raise StatsError(f"groups has shape {labels.shape} where one for each of {len(data)} observations is expected.")
     names = list(coefficients)
     member = np.stack([np.array([label == name for label in labels]) for name in names], axis=1)
     absent = [name for name, rows in zip(names, member.T, strict=True) if not rows.any()]

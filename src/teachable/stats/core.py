@@ -97,14 +97,11 @@ def cluster_codes(clusters: ArrayLike, n: int) -> tuple[Ints, int]:
     """
     ids = np.asarray(clusters, dtype=object)
     if ids.ndim != 1 or ids.shape[0] != n:
-        raise StatsError(
-            f"clusters has shape {ids.shape} where one id for each of {n} observations is expected."
-        )
+        raise StatsError(f"clusters has shape {ids.shape} where one id for each of {n} observations is expected.")
     missing = [i for i, value in enumerate(ids) if value is None or value == "" or value != value]
     if missing:
         raise StatsError(
-            f"{len(missing)} of {n} observations have no cluster id (first at row {missing[0]}): "
-            "give the game of each."
+            f"{len(missing)} of {n} observations have no cluster id (first at row {missing[0]}): give the game of each."
         )
     names, codes = np.unique(np.asarray([str(value) for value in ids]), return_inverse=True)
     return codes.astype(np.int64), len(names)
@@ -181,9 +178,7 @@ def bootstrap_weighted(
         return Interval(point, math.nan, math.nan, name, len(draws), seed, groups, n)
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     if method == "expanded":
-        tails = distributions.norm.cdf(
-            math.sqrt(groups / (groups - 1)) * distributions.t.ppf(tails, groups - 1)
-        )
+        tails = distributions.norm.cdf(math.sqrt(groups / (groups - 1)) * distributions.t.ppf(tails, groups - 1))
     elif method == "bca":
         tails = _bca_tails(tails, point, draws, _jackknife(statistic, groups, width))
     low, high = np.quantile(draws, tails) - (draws.mean() - point if method == "centred" else 0.0)

@@ -47,9 +47,7 @@ def cohens_d(a: ArrayLike, b: ArrayLike) -> float:
     left, right = as_floats(a, "a"), as_floats(b, "b")
     if len(left) < 2 or len(right) < 2:
         return math.nan
-    pooled = ((len(left) - 1) * left.var(ddof=1) + (len(right) - 1) * right.var(ddof=1)) / (
-        len(left) + len(right) - 2
-    )
+    pooled = ((len(left) - 1) * left.var(ddof=1) + (len(right) - 1) * right.var(ddof=1)) / (len(left) + len(right) - 2)
     return float((left.mean() - right.mean()) / math.sqrt(pooled)) if pooled > 0 else math.nan
 
 

@@ -64,9 +64,7 @@ def paired_difference(
     left = as_floats(a, "a")
     right = as_floats(b, "b", length=len(left))
     difference = left - right
-    interval = cluster_bootstrap(
-        difference, clusters, seed=seed, level=level, repetitions=repetitions, method=method
-    )
+    interval = cluster_bootstrap(difference, clusters, seed=seed, level=level, repetitions=repetitions, method=method)
     error = cluster_standard_error(difference, clusters)
     return Contrast(
         interval=interval,
@@ -78,9 +76,7 @@ def paired_difference(
     )
 
 
-def sign_flip_test(
-    difference: ArrayLike, clusters: ArrayLike, *, seed: int, repetitions: int = 10_000
-) -> float:
+def sign_flip_test(difference: ArrayLike, clusters: ArrayLike, *, seed: int, repetitions: int = 10_000) -> float:
     """Two-sided p-value that paired differences ``[N]`` are symmetric about 0, flipping whole clusters.
 
     Under the null hypothesis each game's differences are as likely as their negatives, all of one game
@@ -109,9 +105,7 @@ def sign_flip_test(
     return (1 + extreme) / (1 + repetitions)
 
 
-def minimum_detectable_effect(
-    error: float, clusters: int, *, alpha: float = 0.05, power: float = 0.8
-) -> float:
+def minimum_detectable_effect(error: float, clusters: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
     """The smallest true effect a two-sided test would find with the given power, at standard error ``error``.
 
     ``(t_{1 - alpha/2} + t_{power}) * error`` with ``clusters - 1`` degrees of freedom (Bloom 1995); NaN below

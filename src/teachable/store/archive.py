@@ -92,9 +92,7 @@ def import_archive(store: Store, source: Path) -> Transfer:
         with zipfile.ZipFile(source) as archive:
             manifest = json.loads(archive.read(MANIFEST))
             if manifest.get("format") != FORMAT:
-                raise StoreError(
-                    f"{source}: archive format {manifest.get('format')!r}, this program reads {FORMAT}"
-                )
+                raise StoreError(f"{source}: archive format {manifest.get('format')!r}, this program reads {FORMAT}")
             for value in manifest["objects"]:
                 _take_object(store, archive, str(value), done)
             for name in manifest["records"]:

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 def add_store_parser(commands: Subparsers) -> None:
     """Register ``store`` and its commands; the chosen one is ``arguments.run(arguments) -> int``."""
-    parser = commands.add_parser(
-        "store", help="the artifact store: status, explain, verify, gc, export, import"
-    )
+    parser = commands.add_parser("store", help="the artifact store: status, explain, verify, gc, export, import")
     parser.add_argument(
         "--store",
         type=Path,
@@ -53,9 +51,7 @@ def add_store_parser(commands: Subparsers) -> None:
     check.set_defaults(run=_verify)
 
     collect = verbs.add_parser("gc", help="remove what nothing keeps")
-    collect.add_argument(
-        "--keep-days", type=float, metavar="N", help="keep what was made or served in the last N days"
-    )
+    collect.add_argument("--keep-days", type=float, metavar="N", help="keep what was made or served in the last N days")
     collect.add_argument(
         "--keep",
         type=Path,
@@ -83,9 +79,7 @@ def _store(arguments: argparse.Namespace, *, create: bool = False) -> Store:
     else:
         store = Store.from_environment(DEFAULT)
     if store is None:
-        raise StoreError(
-            f"the store is off: {ENVIRONMENT}={os.environ.get(ENVIRONMENT)!r}; name one with --store DIR"
-        )
+        raise StoreError(f"the store is off: {ENVIRONMENT}={os.environ.get(ENVIRONMENT)!r}; name one with --store DIR")
     if not create and not store.root.is_dir():
         raise StoreError(f"there is no store at {store.root}; set {ENVIRONMENT} or give --store DIR")
     return store
@@ -107,9 +101,7 @@ def _status(arguments: argparse.Namespace) -> int:
         f"{found.saved:.0f} s of computing saved), {found.events['published']} published"
     )
     if found.events["corrupt"] or found.quarantined:
-        print(
-            f"  {found.events['corrupt']} times damage was noticed; {found.quarantined} files in quarantine"
-        )
+        print(f"  {found.events['corrupt']} times damage was noticed; {found.quarantined} files in quarantine")
     return 0
 
 

@@ -25,9 +25,7 @@ class Difference:
     after: str
 
     def __str__(self) -> str:
-        label = {"code": "code", "params": "parameter", "inputs": "input", "versions": "version of"}[
-            self.kind
-        ]
+        label = {"code": "code", "params": "parameter", "inputs": "input", "versions": "version of"}[self.kind]
         if not self.before:
             return f"{label} {self.name}: new ({_short(self.after)})"
         if not self.after:
@@ -51,9 +49,7 @@ class Explanation:
     path: Path
     digest: str
     matches: tuple[Match, ...]  # newest first
-    now: (
-        tuple[Difference, ...] | None
-    )  # a recomputation now against the match, or else the nearest; None: unknown
+    now: tuple[Difference, ...] | None  # a recomputation now against the match, or else the nearest; None: unknown
     nearest: Record | None  # compared with when nothing made these very bytes
 
     @property
@@ -72,9 +68,7 @@ class Explanation:
             if len(self.matches) > 1:
                 lines.append(f"  and by {len(self.matches) - 1} other recipes that gave the same bytes")
         else:
-            lines.append(
-                "  no record of the store made these bytes: made without the store, or changed afterwards"
-            )
+            lines.append("  no record of the store made these bytes: made without the store, or changed afterwards")
             if record is not None:
                 lines.append(f"  nearest record: {record.recipe.stage} {record.key[:16]} of {record.created}")
         if record is not None:
@@ -121,10 +115,7 @@ def matches(store: Store, value: str) -> list[Match]:
     """
     records = sorted(store.every_record(), key=lambda record: record.created, reverse=True)
     direct = [
-        Match(record, role)
-        for record in records
-        for role, output in record.outputs.items()
-        if output.digest == value
+        Match(record, role) for record in records for role, output in record.outputs.items() if output.digest == value
     ]
     if direct or value.startswith(TREE):
         return direct
@@ -151,9 +142,7 @@ def nearest(store: Store, path: Path, current: Recipe | None) -> Record | None:
     """
     if current is not None:
         candidates = [
-            record
-            for record in store.every_record(current.stage)
-            if set(current.outputs) <= set(record.outputs)
+            record for record in store.every_record(current.stage) if set(current.outputs) <= set(record.outputs)
         ]
         return min(candidates, key=lambda record: len(differences(record.recipe, current)), default=None)
     wanted = path.resolve()
@@ -249,9 +238,7 @@ def _facts(record: Record) -> list[str]:
         + (f", {meta['seconds']:g} s" if isinstance(meta.get("seconds"), int | float) else ""),
         f"  code {recipe.code[:16]}" + (f" ({len(meta['code'])} files)" if meta.get("code") else ""),
     ]
-    lines += [
-        f"  parameter {name} = {_short(value, 100)}" for name, value in sorted(_flat(recipe.params).items())
-    ]
+    lines += [f"  parameter {name} = {_short(value, 100)}" for name, value in sorted(_flat(recipe.params).items())]
     for role, values in sorted(recipe.inputs.items()):
         places = meta.get("inputs", {}).get(role, [])
         for index, value in enumerate(values):

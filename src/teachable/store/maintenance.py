@@ -132,14 +132,10 @@ def _reachable(
     pending: list[Record] = []
     if days is not None:
         served = {
-            event.get("key"): event.get("time", 0.0)
-            for event in store.events()
-            if event.get("event") == "restored"
+            event.get("key"): event.get("time", 0.0) for event in store.events() if event.get("event") == "restored"
         }
         oldest = time.time() - days * DAY
-        pending += [
-            record for _, record in records if max(_made(record), served.get(record.key, 0.0)) >= oldest
-        ]
+        pending += [record for _, record in records if max(_made(record), served.get(record.key, 0.0)) >= oldest]
     if results:
         present = {digest_file(path)[0] for top in results for path, _ in walk(top) if path.is_file()}
         pending += [record for _, record in records if _present(store, record, present)]

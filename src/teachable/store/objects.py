@@ -237,9 +237,7 @@ class Objects:
         path = self.path(value)
         try:
             if path.stat().st_size == size and digest_file(path)[0] == value:
-                with contextlib.suppress(
-                    OSError
-                ):  # young again, so that no collection takes it before it is named
+                with contextlib.suppress(OSError):  # young again, so that no collection takes it before it is named
                     os.utime(path)
                 return True
         except FileNotFoundError:

@@ -61,10 +61,7 @@ class Recipe:
             raise RecipeError(f"recipe format {document.get('format')!r}, this program reads {FORMAT}")
         try:
             return cls(
-                **{
-                    name: document[name]
-                    for name in ("stage", "code", "params", "inputs", "versions", "outputs")
-                }
+                **{name: document[name] for name in ("stage", "code", "params", "inputs", "versions", "outputs")}
             )
         except (KeyError, TypeError) as error:
             raise RecipeError(f"not a recipe: {error!r}") from error

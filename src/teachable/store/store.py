@@ -74,12 +74,8 @@ class Record:
         try:
             if document["format"] != RECORD_FORMAT:
                 raise ValueError(f"record format {document['format']!r}, this program reads {RECORD_FORMAT}")
-            outputs = {
-                name: Output(str(value), int(size)) for name, (value, size) in document["outputs"].items()
-            }
-            record = cls(
-                Recipe.from_document(document["recipe"]), outputs, document["meta"], document["created"]
-            )
+            outputs = {name: Output(str(value), int(size)) for name, (value, size) in document["outputs"].items()}
+            record = cls(Recipe.from_document(document["recipe"]), outputs, document["meta"], document["created"])
         except (KeyError, TypeError, AttributeError, RecipeError) as error:
             raise ValueError(f"not a record: {error!r}") from error
         if record.key != document.get("key"):
@@ -142,14 +138,10 @@ class Store:
         started = time.monotonic()
         record, problems = self._load(recipe)
         if record is None:
-            return self._note(
-                Restored("corrupt" if problems else "absent", recipe.key, 0, 0.0, problems), recipe.stage
-            )
+            return self._note(Restored("corrupt" if problems else "absent", recipe.key, 0, 0.0, problems), recipe.stage)
         missing = sorted(set(outputs) - set(record.outputs))
         if missing:
-            return self._note(
-                Restored("absent", recipe.key, 0, 0.0, (f"no output {missing[0]!r}",)), recipe.stage
-            )
+            return self._note(Restored("absent", recipe.key, 0, 0.0, (f"no output {missing[0]!r}",)), recipe.stage)
         size = 0
         with contextlib.ExitStack() as stack:
             ready: list[tuple[Path, Path]] = []

@@ -82,9 +82,7 @@ class AdapterBank:
     def _parameters(self, name: str) -> list[tuple[str, torch.nn.Parameter]]:
         """The adapter's parameters, sorted by name."""
         mark = f".{self._slots[name]}."
-        found = [
-            (key, value) for key, value in self.model.named_parameters() if mark in key and "lora_" in key
-        ]
+        found = [(key, value) for key, value in self.model.named_parameters() if mark in key and "lora_" in key]
         return sorted(found)
 
     def create(self, name: str, config: LoraConfig) -> None:
@@ -131,16 +129,13 @@ class AdapterBank:
         for key, value in own.items():
             if value.shape != state[key].shape:
                 raise AdapterError(
-                    f"{where}: {key} has shape {tuple(state[key].shape)}, "
-                    f"the model needs {tuple(value.shape)}"
+                    f"{where}: {key} has shape {tuple(state[key].shape)}, the model needs {tuple(value.shape)}"
                 )
         set_peft_model_state_dict(self._wrapped, state, adapter_name=self._slots[name])
 
     def state(self, name: str) -> dict[str, torch.Tensor]:
         """A copy of the weights on the CPU, under PEFT's names."""
-        found = get_peft_model_state_dict(
-            self._wrapped, adapter_name=self._slots[name], save_embedding_layers=False
-        )
+        found = get_peft_model_state_dict(self._wrapped, adapter_name=self._slots[name], save_embedding_layers=False)
         return {key: value.detach().to("cpu", copy=True).contiguous() for key, value in found.items()}
 
     def trainable(self, name: str) -> list[torch.nn.Parameter]:
@@ -201,9 +196,7 @@ def state_digest(state: dict[str, torch.Tensor]) -> str:
     return hashlib.sha256(save(state, metadata={"format": "pt"})).hexdigest()
 
 
-def write_adapter(
-    out: Path, config: LoraConfig, state: dict[str, torch.Tensor], record: dict[str, Any]
-) -> str:
+def write_adapter(out: Path, config: LoraConfig, state: dict[str, torch.Tensor], record: dict[str, Any]) -> str:
     """Write an adapter directory in PEFT's format, whole or not at all; returns the digest of its weights.
 
     `record` (layout, base, how it was trained) goes to teachable_adapter.json with the digest.
@@ -235,8 +228,6 @@ def read_adapter(path: Path) -> tuple[LoraConfig, dict[str, torch.Tensor], dict[
     record = read_json(path / ADAPTER_FILE)
     content = (path / WEIGHTS_FILE).read_bytes()
     if hashlib.sha256(content).hexdigest() != record.get("sha256"):
-        raise AdapterError(
-            f"{path / WEIGHTS_FILE} is not the file that {ADAPTER_FILE} describes; train it again"
-        )
+        raise AdapterError(f"{path / WEIGHTS_FILE} is not the file that {ADAPTER_FILE} describes; train it again")
     config = LoraConfig.from_pretrained(str(path))
     return config, load_file(path / WEIGHTS_FILE), record

@@ -12,7 +12,9 @@ import copy
 import json
 import logging
 import math
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,12 +22,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from teachable.student.errors import StudentError
 from teachable.student.files import STUDENT_FILE, fingerprint, new_directory, write_json
 from teachable.student.model import Student, hush
+from teachable.student.muon import Muon
 from teachable.student.prompt import CompactLayout, Context
 
 log = logging.getLogger(__name__)
@@ -53,6 +56,7 @@ class StudentSettings:
     intermediate: int = 384
     vocabulary: int = 700  # entries of the byte-level BPE
     learning_rate: float = 3e-3
+    matrix_rate: float = 0.0  # Muon's, for the weight matrices; 0: AdamW for these too
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.05
     warmup_steps: int = 50
@@ -73,9 +77,7 @@ class StudentSettings:
         if self.hidden % self.heads or self.heads % self.key_value_heads:
             raise StudentError("hidden must be a multiple of heads, and heads of key_value_heads")
         if not 0 <= self.band_low <= self.band_high <= 1:
-            raise StudentError(
-                f"need 0 <= band_low <= band_high <= 1, not {self.band_low} and {self.band_high}"
-            )
+            raise StudentError(f"need 0 <= band_low <= band_high <= 1, not {self.band_low} and {self.band_high}")
         if self.vocabulary < 300:
             raise StudentError(f"a byte-level vocabulary needs at least 300 entries, not {self.vocabulary}")
 
@@ -99,10 +101,35 @@ class BuildRecord:
     fingerprint: str
 
 
-def train_tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of at most `vocabulary` entries. Any text can be written with it."""
+def frequent_phrases(scenes: Sequence[str], share: float = 0.005) -> list[str]:
+    """Names of several words, such as "yellow bell pepper": what often stands alone between punctuation.
+
+    Two to four words that occur in at least `share` of the scenes; sorted.
+    """
+    counts = Counter(
+        segment
+        for scene in scenes
+        for segment in {part.strip() for part in re.split(r"[^A-Za-z ]+", scene)}
+        if 2 <= len(segment.split()) <= 4
+    )
+    return sorted(segment for segment, count in counts.items() if count >= max(2, share * len(scenes)))
+
+
+def train_tokenizer(texts: Sequence[str], vocabulary: int, phrases: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """A byte-level BPE of at most `vocabulary` entries. Any text can be written with it.
+
+    Merges stay within words, but for `phrases`, which can become one token each: a small model learns to
+    copy and compare names far sooner when a name is one token, and prompts are shorter.
+    """
+    longest = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
+    known = "".join(rf" ?{re.escape(phrase)}(?![A-Za-z])|" for phrase in longest)
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(known + r" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
@@ -162,9 +189,7 @@ def save_student(
         return fingerprint(draft)
 
 
-def _batches(
-    lengths: np.ndarray, batch_size: int, steps: int, generator: np.random.Generator
-) -> list[np.ndarray]:
+def _batches(lengths: np.ndarray, batch_size: int, steps: int, generator: np.random.Generator) -> list[np.ndarray]:
     """`steps` batches of indices; examples of similar length share a batch, batches come in random order."""
     found: list[np.ndarray] = []
     while len(found) < steps:
@@ -183,9 +208,7 @@ def _batches(
 class _Trainer:
     """Model, optimiser and data of one build, with a state that can be put back."""
 
-    def __init__(
-        self, student: Student, demonstrations: Sequence[Demonstration], settings: StudentSettings, seed: int
-    ):
+    def __init__(self, student: Student, demonstrations: Sequence[Demonstration], settings: StudentSettings, seed: int):
         self.student, self.settings = student, settings
         self.model = student.model
         self.model.requires_grad_(True)
@@ -196,28 +219,35 @@ class _Trainer:
         lengths = np.asarray([len(row) for row in self.rows])
         self.lengths = lengths
         self.order = _batches(lengths, settings.batch_size, settings.max_steps, np.random.default_rng(seed))
-        matrices = [value for value in self.model.parameters() if value.ndim > 1]
-        vectors = [value for value in self.model.parameters() if value.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": settings.weight_decay},
-                {"params": vectors, "weight_decay": 0.0},
-            ],
-            lr=settings.learning_rate,
-            betas=settings.betas,
-            fused=True,
-        )
+        hidden: list[torch.nn.Parameter] = []
+        rest: list[torch.nn.Parameter] = []
+        for key, value in self.model.named_parameters():
+            (hidden if value.ndim == 2 and ".layers." in key else rest).append(value)
+        embedding = [value for value in rest if value.ndim == 2]
+        vectors = [value for value in rest if value.ndim != 2]
+        adam: list[dict[str, Any]] = [
+            {"params": embedding, "weight_decay": settings.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        self.optimisers: list[tuple[torch.optim.Optimizer, float]] = []  # with their peak learning rates
+        if settings.matrix_rate > 0:
+            muon = Muon(hidden, momentum=0.95, weight_decay=settings.weight_decay)
+            self.optimisers.append((muon, settings.matrix_rate))
+        else:
+            adam.append({"params": hidden, "weight_decay": settings.weight_decay})
+        rate = settings.learning_rate
+        self.optimisers.append((torch.optim.AdamW(adam, lr=rate, betas=settings.betas, fused=True), rate))
         self.losses: list[float] = []
         self.step = 0
 
     def rate(self) -> float:
-        """Learning rate of the coming step: linear warm-up, then a cosine."""
+        """Share of the peak learning rate at the coming step: linear warm-up, then a cosine."""
         settings = self.settings
         if self.step < settings.warmup_steps:
-            return settings.learning_rate * (self.step + 1) / settings.warmup_steps
+            return (self.step + 1) / settings.warmup_steps
         done = (self.step - settings.warmup_steps) / max(1, settings.max_steps - settings.warmup_steps)
         low = settings.final_rate
-        return settings.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+        return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
     def advance(self) -> None:
         """One optimiser step: loss on the action plus a little on the prompt, each a mean over its tokens."""
@@ -235,23 +265,31 @@ class _Trainer:
         logits = self.model(input_ids=tokens[:, :-1], use_cache=False).logits
         losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
         action, prompt = losses[marks > 0].mean(), losses[marks < 0].mean()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate()
-        self.optimiser.zero_grad(set_to_none=True)
+        share = self.rate()
+        for optimiser, peak in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+            for group in optimiser.param_groups:
+                group["lr"] = peak * share
         torch.autograd.backward(action + self.settings.prompt_weight * prompt)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
-        self.optimiser.step()
+        for optimiser, _ in self.optimisers:
+            optimiser.step()
         self.losses.append(float(action.detach()))
         self.step += 1
 
     def save(self) -> dict[str, Any]:
         return copy.deepcopy(
-            {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step}
+            {
+                "model": self.model.state_dict(),
+                "optimisers": [optimiser.state_dict() for optimiser, _ in self.optimisers],
+                "step": self.step,
+            }
         )
 
     def restore(self, saved: dict[str, Any]) -> None:
         self.model.load_state_dict(saved["model"])
-        self.optimiser.load_state_dict(copy.deepcopy(saved["optimiser"]))
+        for (optimiser, _), state in zip(self.optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(copy.deepcopy(state))
         self.step = saved["step"]
         del self.losses[self.step :]
 
@@ -282,7 +320,8 @@ def build_student(
     try:
         layout = CompactLayout()
         texts = [f"{layout.render(d.context)} {d.action}\n" for d in demonstrations]
-        tokenizer = train_tokenizer(texts, settings.vocabulary)
+        phrases = frequent_phrases([d.context.scene for d in demonstrations])
+        tokenizer = train_tokenizer(texts, settings.vocabulary, phrases)
         student = Student(
             new_model(settings, len(tokenizer), seed), tokenizer, layout, name=name, fingerprint="",
             temperature=settings.temperature, length_normalisation=settings.length_normalisation,

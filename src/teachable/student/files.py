@@ -45,9 +45,7 @@ def locate(source: Path | str, revision: str | None = None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(
-            snapshot_download(name, revision=revision, local_files_only=True, allow_patterns=_HUB_FILES)
-        )
+        return Path(snapshot_download(name, revision=revision, local_files_only=True, allow_patterns=_HUB_FILES))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as problem:
         at = f" at revision {revision}" if revision else ""
         raise StudentError(

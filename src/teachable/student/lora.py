@@ -97,16 +97,13 @@ class _Encoded:
 
 def encode(student: Student, examples: Sequence[Example], max_tokens: int | None) -> list[_Encoded]:
     """Token ids of the examples, by the very functions that scoring uses."""
-    limit = min(
-        max_tokens or 1 << 30, int(getattr(student.model.config, "max_position_embeddings", 0)) or 1 << 30
-    )
+    limit = min(max_tokens or 1 << 30, int(getattr(student.model.config, "max_position_embeddings", 0)) or 1 << 30)
     found = []
     for prompt, example in zip(student.encode_prompts([e.prompt for e in examples]), examples, strict=True):
         ids = prompt + student.encode_command(example.completion)
         if len(ids) > limit:
             raise StudentError(
-                f"an example of {len(ids)} tokens exceeds the limit of {limit}; raise max_tokens or shorten "
-                "the prompt"
+                f"an example of {len(ids)} tokens exceeds the limit of {limit}; raise max_tokens or shorten the prompt"
             )
         found.append(_Encoded(ids, len(prompt)))
     return found
@@ -123,9 +120,7 @@ def schedule(settings: LoraSettings, step: int, steps: int) -> float:
     return settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def epoch_batches(
-    count: int, batch_size: int, steps: int, generator: np.random.Generator
-) -> Iterator[list[int]]:
+def epoch_batches(count: int, batch_size: int, steps: int, generator: np.random.Generator) -> Iterator[list[int]]:
     """`steps` batches of indices, every epoch in a new order; the last batch of an epoch may be smaller."""
     made = 0
     while True:
@@ -324,15 +319,10 @@ def _gradients(
         except torch.cuda.OutOfMemoryError as problem:
             if micro_batch == 1:
                 raise StudentError(
-                    "out of GPU memory with a single example; use gradient_checkpointing, a lower rank, "
-                    "or a larger GPU"
+                    "out of GPU memory with a single example; use gradient_checkpointing, a lower rank, or a larger GPU"
                 ) from problem
             micro_batch = max(1, micro_batch // 2)
-            log.warning(
-                "out of GPU memory: going on with a micro-batch of %d, same effective batch", micro_batch
-            )
-        optimiser.zero_grad(
-            set_to_none=True
-        )  # outside the handler, so that its traceback frees the activations
+            log.warning("out of GPU memory: going on with a micro-batch of %d, same effective batch", micro_batch)
+        optimiser.zero_grad(set_to_none=True)  # outside the handler, so that its traceback frees the activations
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -54,13 +54,9 @@ class Student:
     ) -> None:
         """`method`: a scorer, or auto: tree where exact, else prefix_cache. `memory` counts answers."""
         if not temperature > 0:
-            raise StudentError(
-                f"temperature must be above 0, not {temperature}; greedy play takes the argmax instead"
-            )
+            raise StudentError(f"temperature must be above 0, not {temperature}; greedy play takes the argmax instead")
         if length_normalisation not in NORMALISATIONS:
-            raise StudentError(
-                f"length_normalisation is one of {NORMALISATIONS}, not {length_normalisation!r}"
-            )
+            raise StudentError(f"length_normalisation is one of {NORMALISATIONS}, not {length_normalisation!r}")
         if method != "auto" and method not in SCORERS:
             raise StudentError(f"unknown scoring method {method!r}; known are auto, {', '.join(SCORERS)}")
         self.model = model.eval().requires_grad_(False)
@@ -72,9 +68,7 @@ class Student:
         self.length_normalisation = length_normalisation
         gpu = model.device.type == "cuda"
         self.batch_tokens = batch_tokens or (GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS)
-        self.method = (
-            method if method != "auto" else ("tree" if tree_is_exact(model.config) else "prefix_cache")
-        )
+        self.method = method if method != "auto" else ("tree" if tree_is_exact(model.config) else "prefix_cache")
         if method == "tree" and not tree_is_exact(model.config):
             raise StudentError(
                 f"scoring method tree is not exact for {model.config.model_type} (attention other than full "
@@ -175,9 +169,7 @@ class Student:
             "method": self.method,
             "device": str(self.device),
             "dtype": str(self.model.dtype).removeprefix("torch."),
-            "parameters": sum(
-                value.numel() for key, value in self.model.named_parameters() if ".lora_" not in key
-            ),
+            "parameters": sum(value.numel() for key, value in self.model.named_parameters() if ".lora_" not in key),
         }
 
     # -- text to tokens --------------------------------------------------------------------------------
@@ -267,8 +259,7 @@ class Student:
             tree, command_ids = self._tree(listed)
             if len(ids) + int(tree.lengths.max()) > self._context_length:
                 raise StudentError(
-                    f"a prompt of {len(ids)} tokens exceeds the {self._context_length} that {self.name} "
-                    "can read"
+                    f"a prompt of {len(ids)} tokens exceeds the {self._context_length} that {self.name} can read"
                 )
             requests.append(Request(ids, tree, command_ids))
         scorer, mean = SCORERS[self.method], self.length_normalisation == "mean"
@@ -277,9 +268,7 @@ class Student:
         with self.answering(adapter):
             for batch in batches(requests, self.batch_tokens, vocabulary):
                 chosen = [requests[index] for index in batch]
-                for index, request, values in zip(
-                    batch, chosen, scorer(self.model, chosen, self.pad), strict=True
-                ):
+                for index, request, values in zip(batch, chosen, scorer(self.model, chosen, self.pad), strict=True):
                     found[index] = log_softmax(request.tree.scores(values, mean=mean) / self.temperature)
         return [value for value in found if value is not None]
 
@@ -293,17 +282,13 @@ class Student:
     def embed(self, prompts: Sequence[str], *, adapter: str | None = None) -> np.ndarray:
         """[N, H] float32: the last hidden layer (after the final norm), averaged over a prompt's tokens."""
         encoded = self.encode_prompts(prompts)
-        found = np.zeros(
-            (len(prompts), int(self.model.config.get_text_config().hidden_size)), dtype=np.float32
-        )
+        found = np.zeros((len(prompts), int(self.model.config.get_text_config().hidden_size)), dtype=np.float32)
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         with self.answering(adapter):
             start = 0
             while start < len(order):
                 stop = start + 1
-                while (
-                    stop < len(order) and (stop + 1 - start) * len(encoded[order[stop]]) <= self.batch_tokens
-                ):
+                while stop < len(order) and (stop + 1 - start) * len(encoded[order[stop]]) <= self.batch_tokens:
                     stop += 1
                 rows = order[start:stop]
                 width = max(len(encoded[index]) for index in rows)
@@ -313,18 +298,14 @@ class Student:
                     ids[row, : len(encoded[index])] = torch.tensor(encoded[index])
                     real[row, : len(encoded[index])] = 1 / len(encoded[index])
                 # right padding under causal attention: what is real never sees what is not
-                hidden = self.model.base_model(
-                    input_ids=ids.to(self.device), use_cache=False
-                ).last_hidden_state
+                hidden = self.model.base_model(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
                 found[rows] = torch.einsum("bt,bth->bh", real.to(self.device), hidden.float()).cpu().numpy()
                 start = stop
         return found
 
     # -- memory ----------------------------------------------------------------------------------------
 
-    def _remember(
-        self, adapter: str | None, answers: Mapping[tuple[str, tuple[str, ...]], np.ndarray]
-    ) -> None:
+    def _remember(self, adapter: str | None, answers: Mapping[tuple[str, tuple[str, ...]], np.ndarray]) -> None:
         if self._memory_size <= 0:
             return
         self._memory.setdefault(adapter, {}).update(answers)

@@ -54,9 +54,7 @@ class Muon(torch.optim.Optimizer):
             for shape, parameters in shapes.items():
                 self._update(shape, parameters, group)
 
-    def _update(
-        self, shape: tuple[int, ...], parameters: Sequence[torch.nn.Parameter], group: dict[str, Any]
-    ) -> None:
+    def _update(self, shape: tuple[int, ...], parameters: Sequence[torch.nn.Parameter], group: dict[str, Any]) -> None:
         updates = []
         for parameter in parameters:
             state = self.state[parameter]

@@ -118,9 +118,7 @@ def _tree_inputs(
     allowed = real[:, None, :] & seen
     allowed[:, prompt:, prompt:] = torch.from_numpy(attends).to(device)
     allowed |= torch.eye(prompt + nodes, dtype=torch.bool, device=device)  # padding sees itself: no empty row
-    mask = torch.zeros(allowed.shape, dtype=dtype, device=device).masked_fill_(
-        ~allowed, torch.finfo(dtype).min
-    )
+    mask = torch.zeros(allowed.shape, dtype=dtype, device=device).masked_fill_(~allowed, torch.finfo(dtype).min)
     return torch.from_numpy(ids).to(device), mask[:, None], torch.from_numpy(positions).to(device), prompt
 
 
@@ -144,9 +142,7 @@ def score_tree(model: Any, requests: Sequence[Request], pad: int) -> list[np.nda
     return np.split(found, np.cumsum(counts)[:-1])
 
 
-def _sequence_scores(
-    model: Any, sequences: Sequence[tuple[list[int], list[int]]], pad: int
-) -> list[torch.Tensor]:
+def _sequence_scores(model: Any, sequences: Sequence[tuple[list[int], list[int]]], pad: int) -> list[torch.Tensor]:
     """Log-probabilities of each completion behind its prompt, right-padded in one forward pass."""
     width = max(len(prompt) + len(completion) - 1 for prompt, completion in sequences)
     first = min(len(prompt) for prompt, _ in sequences) - 1
@@ -175,10 +171,7 @@ def score_naive(model: Any, requests: Sequence[Request], pad: int) -> list[np.nd
 def score_batched(model: Any, requests: Sequence[Request], pad: int) -> list[np.ndarray]:
     """One forward pass per request over its K full sequences, right-padded."""
     return [
-        torch.cat(_sequence_scores(model, [(r.prompt, ids) for ids in r.commands], pad))
-        .double()
-        .cpu()
-        .numpy()
+        torch.cat(_sequence_scores(model, [(r.prompt, ids) for ids in r.commands], pad)).double().cpu().numpy()
         for r in requests
     ]
 
@@ -188,9 +181,7 @@ def score_prefix_cache(model: Any, requests: Sequence[Request], pad: int) -> lis
     found = []
     for request in requests:
         device, commands = model.device, request.commands
-        output = model(
-            input_ids=torch.tensor([request.prompt], device=device), use_cache=True, logits_to_keep=1
-        )
+        output = model(input_ids=torch.tensor([request.prompt], device=device), use_cache=True, logits_to_keep=1)
         first = output.logits[:, -1]  # [1, V]
         width = max(len(ids) for ids in commands) - 1
         logits = first[:, None].expand(len(commands), -1, -1)

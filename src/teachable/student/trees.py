@@ -50,9 +50,7 @@ def build_tree(sequences: Sequence[Sequence[int]]) -> TokenTree:
     Raises StudentError when two sequences are equal, since a policy over them would be ambiguous.
     """
     if len({tuple(sequence) for sequence in sequences}) != len(sequences):
-        raise StudentError(
-            "two admissible commands have the same tokens; a command list must not repeat itself"
-        )
+        raise StudentError("two admissible commands have the same tokens; a command list must not repeat itself")
     children: dict[tuple[int, int], int] = {}
     parents: list[int] = []
     tokens: list[int] = []

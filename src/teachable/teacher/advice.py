@@ -67,9 +67,7 @@ class AdviceText:
     def __post_init__(self) -> None:
         for name in ("suggested_action", "bad_action", *_TEXT_FIELDS):
             if not getattr(self, name).strip():
-                raise AdviceError(
-                    f"advice: `{name}` is empty; ask the teacher again or leave the snapshot out."
-                )
+                raise AdviceError(f"advice: `{name}` is empty; ask the teacher again or leave the snapshot out.")
         if self.suggested_action == self.bad_action:
             raise AdviceError(f"advice: the bad action equals the suggested one, {self.suggested_action!r}.")
         if names_action(self.diagnosis, self.suggested_action):
@@ -88,9 +86,7 @@ class AdviceText:
         """
         name = snapshot.get("snapshot_id")
         if advice is None:
-            raise AdviceError(
-                f"snapshot {name}: there is no advice; run the advice stage, or leave the snapshot out."
-            )
+            raise AdviceError(f"snapshot {name}: there is no advice; run the advice stage, or leave the snapshot out.")
         if advice.get("snapshot_id", name) != name:
             raise AdviceError(f"snapshot {name}: the advice belongs to {advice['snapshot_id']}.")
         if not advice.get("valid"):
@@ -102,9 +98,7 @@ class AdviceText:
             raise AdviceError(f"snapshot {name}: the advice lacks {', '.join(blank)}.")
         suggested = advice["suggested_action"]
         if suggested not in snapshot["commands"]:
-            raise AdviceError(
-                f"snapshot {name}: the advised {suggested!r} is not an admissible command there."
-            )
+            raise AdviceError(f"snapshot {name}: the advised {suggested!r} is not an admissible command there.")
         return cls(
             suggested_action=suggested,
             bad_action=bad_action(
@@ -133,9 +127,7 @@ def bad_action(
         return student_action
     others = [index for index, command in enumerate(commands) if command != suggested]
     if not others:
-        raise AdviceError(
-            f"{name}: {suggested!r} is the only admissible command, so there is nothing to contrast."
-        )
+        raise AdviceError(f"{name}: {suggested!r} is the only admissible command, so there is nothing to contrast.")
     if logp is None or len(logp) != len(commands):
         raise AdviceError(
             f"{name}: the student did {suggested!r}, as advised, and its distribution over the "

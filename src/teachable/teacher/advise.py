@@ -51,9 +51,7 @@ def advise_snapshots(
             raise TeacherError(f"snapshot {name}: its expert action was not computed.")
         expert = expert_actions[name]
         if expert is not None and expert not in row["commands"]:
-            raise TeacherError(
-                f"snapshot {name}: the expert's {expert!r} is not an admissible command there."
-            )
+            raise TeacherError(f"snapshot {name}: the expert's {expert!r} is not an admissible command there.")
     if settings.source == "oracle":
         made = []
         for row in rows:
@@ -88,9 +86,7 @@ def _from_oracle(snapshot: Row, expert: str | None) -> dict[str, Any]:
         return _row(snapshot, None, "oracle", "oracle", reason=DEAD_END)
     name = snapshot["snapshot_id"]
     try:
-        bad = bad_action(
-            snapshot["student_action"], expert, snapshot["commands"], snapshot["logp"], name=name
-        )
+        bad = bad_action(snapshot["student_action"], expert, snapshot["commands"], snapshot["logp"], name=name)
     except AdviceError as error:
         return _row(snapshot, expert, "oracle", "oracle", reason=str(error))
     reading = oracle.explain(
@@ -148,16 +144,12 @@ def _from_endpoint(
             raise
     if failure is not None:
         if isinstance(failure, BudgetExceeded):
-            raise BudgetExceeded(
-                f"teacher: {done} of {len(rows)} snapshots are finished; {failure}"
-            ) from None
+            raise BudgetExceeded(f"teacher: {done} of {len(rows)} snapshots are finished; {failure}") from None
         raise failure
     return [row for row in made if row is not None]
 
 
-def _consult(
-    endpoint: Endpoint, snapshot: Row, expert: str | None, register: prompt.Register
-) -> dict[str, Any]:
+def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, register: prompt.Register) -> dict[str, Any]:
     """Ask about one snapshot until an answer is accepted or the attempts are used up."""
     settings = endpoint.settings
     name, commands = snapshot["snapshot_id"], snapshot["commands"]

@@ -144,9 +144,7 @@ class Endpoint:
             problem = "interrupted"
             paid = most  # unless the endpoint says otherwise: a lost answer may have been billed
             try:
-                reply = client.chat.completions.with_raw_response.create(
-                    **body, extra_body=settings.extra_body
-                )
+                reply = client.chat.completions.with_raw_response.create(**body, extra_body=settings.extra_body)
                 text = self._scrub(reply.text)
                 if _is_completion(text):
                     text = self._cache.put(key, request, text)
@@ -172,9 +170,7 @@ class Endpoint:
                         "completion_tokens": done.completion_tokens,
                     }
                 self._ledger.settle(reservation, paid, **who, status=problem, **numbers)
-            log.info(
-                "teacher: %s for %s, attempt %d of %d", problem, label, tried + 1, settings.max_retries + 1
-            )
+            log.info("teacher: %s for %s, attempt %d of %d", problem, label, tried + 1, settings.max_retries + 1)
             if tried < settings.max_retries:
                 self._pause(tried, wait, problem)
         raise TeacherUnavailable(
@@ -205,9 +201,7 @@ class Endpoint:
         code = str(error.code or "")
         where = f"teacher: {settings.endpoint} answered HTTP {status}"
         if code == "insufficient_quota":
-            return TeacherError(
-                f"{where}: the account's quota is used up. Finished answers are cached; add credit."
-            )
+            return TeacherError(f"{where}: the account's quota is used up. Finished answers are cached; add credit.")
         if status in _RETRIED or status >= 500:
             return None
         message = error.body.get("message") if isinstance(error.body, dict) else None

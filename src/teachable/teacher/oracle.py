@@ -180,22 +180,16 @@ def _fault(good: Command, poor: Command, memo: str, known: str, scene: str) -> _
     thing = poor.object
     asked = _mentions(known, thing) and not _DOCUMENTS.search(thing)
     if good.kind == "read":
-        return _Fault(
-            _EXPLORATION, "high", ("The recipe is not read yet.", "It acts before the recipe is known.")
-        )
+        return _Fault(_EXPLORATION, "high", ("The recipe is not read yet.", "It acts before the recipe is known."))
     match poor.kind:
         case "cut" | "cook":
             return _fault_of_preparing(good, poor, memo, scene)
         case "go" if good.kind == "go":
             return _Fault(_EXPLORATION, "medium", ("That way leads away.", "That is the wrong way to go."))
         case "go":
-            return _Fault(
-                _EXPLORATION, "medium", ("Something is still to do here.", "It leaves work undone here.")
-            )
+            return _Fault(_EXPLORATION, "medium", ("Something is still to do here.", "It leaves work undone here."))
         case "eat" if asked:
-            return _Fault(
-                _AFFORDANCE, "high", ("The recipe still needs it.", "Then the dish cannot be made.")
-            )
+            return _Fault(_AFFORDANCE, "high", ("The recipe still needs it.", "Then the dish cannot be made."))
         case "take" if asked:
             return _Fault(_PLANNING, "medium", ("Something else comes first.", "It can wait."))
         case "take" if good.kind == "take":
@@ -209,17 +203,13 @@ def _fault(good: Command, poor: Command, memo: str, known: str, scene: str) -> _
         case "leave" if asked:
             return _Fault(_PLANNING, "high", ("It is still needed.", "That puts away what is needed."))
         case _:
-            return _Fault(
-                _AFFORDANCE, "medium", ("That gets nothing done.", "It changes nothing that matters.")
-            )
+            return _Fault(_AFFORDANCE, "medium", ("That gets nothing done.", "It changes nothing that matters."))
 
 
 def _fault_of_preparing(good: Command, poor: Command, memo: str, scene: str) -> _Fault:
     thing, manner = poor.object, poor.manner
     wanted = _wanted(memo, thing)
-    done = next(
-        (word for word in _DONE if re.search(rf"\b{re.escape(thing.lower())} \([^)]*\b{word}\b", scene)), ""
-    )
+    done = next((word for word in _DONE if re.search(rf"\b{re.escape(thing.lower())} \([^)]*\b{word}\b", scene)), "")
     if poor.kind == "cook" and thing == "meal":
         return _Fault(_AFFORDANCE, "high", ("The meal is ready as it is.", "The meal needs nothing more."))
     if poor.kind == "cook" and done:

@@ -102,9 +102,7 @@ def parse(text: str, kind: str) -> Answer | str:
     try:
         return Answer.model_validate(value)
     except ValidationError as error:
-        problems = {
-            ".".join(str(part) for part in item["loc"]) or "answer": item["msg"] for item in error.errors()
-        }
+        problems = {".".join(str(part) for part in item["loc"]) or "answer": item["msg"] for item in error.errors()}
         return "; ".join(f"{field}: {problem}" for field, problem in problems.items())
 
 

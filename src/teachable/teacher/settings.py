@@ -36,30 +36,20 @@ class TeacherSettings(BaseModel):
     base_url: str | None = None  # null: api.openai.com
     api_key_env: str = "OPENAI_API_KEY"
     temperature: Annotated[float, Field(ge=0)] | None = 0.0  # null: not sent, for models that refuse it
-    max_retries: Annotated[int, Field(ge=0)] = (
-        4  # further attempts after a transport error, or an invalid answer
-    )
+    max_retries: Annotated[int, Field(ge=0)] = 4  # further attempts after a transport error, or an invalid answer
     timeout_s: Annotated[float, Field(gt=0)] = 60.0
     concurrency: Annotated[int, Field(ge=1)] = 8
-    budget_usd: Annotated[float, Field(ge=0)] = (
-        20.0  # over everything the ledger beside the cache has recorded
-    )
+    budget_usd: Annotated[float, Field(ge=0)] = 20.0  # over everything the ledger beside the cache has recorded
     prices: dict[str, Price] = {"gpt-4o-mini": Price(input=0.15, output=0.60)}
     cache: str = ".cache/teacher"
     # How the answer is made to fit the schema: `json_schema` (strict structured output), `json_object`, or
     # `plain` (instructions only, the first JSON object in the text is read) for servers that lack the former.
     response_format: Literal["json_schema", "json_object", "plain"] = "json_schema"
-    enum_actions: bool = (
-        False  # put the admissible commands into the schema, for servers with guided decoding
-    )
+    enum_actions: bool = False  # put the admissible commands into the schema, for servers with guided decoding
     max_tokens: Annotated[int, Field(ge=64)] = 600  # of one answer
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    longest_wait_s: Annotated[float, Field(gt=0)] = (
-        300.0  # a server that asks for a longer pause stops the run
-    )
-    extra_body: dict[
-        str, Any
-    ] = {}  # further fields of the request, e.g. {"chat_template_kwargs": {...}} for vLLM
+    longest_wait_s: Annotated[float, Field(gt=0)] = 300.0  # a server that asks for a longer pause stops the run
+    extra_body: dict[str, Any] = {}  # further fields of the request, e.g. {"chat_template_kwargs": {...}} for vLLM
 
     @field_validator("base_url")
     @classmethod

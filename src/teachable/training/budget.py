@@ -33,9 +33,7 @@ def budget(examples: pl.DataFrame, targets: Mapping[str, int], count_tokens: Cou
             pl.len().cast(pl.Int64).alias("examples"),
             pl.col("_tokens").sum().alias("tokens"),
             pl.col("_completion").sum().alias("completion_tokens"),
-            (pl.len() - pl.struct("snapshot_id", "format", "prompt").n_unique())
-            .cast(pl.Int64)
-            .alias("repeated"),
+            (pl.len() - pl.struct("snapshot_id", "format", "prompt").n_unique()).cast(pl.Int64).alias("repeated"),
         )
     )
     empty = [run for run in targets if run not in set(counted["run"])]

@@ -29,9 +29,7 @@ class CorrelationSettings:
     note: Json | None = None
 
 
-def cpt_correlation(
-    micro: pl.DataFrame, labeled: pl.DataFrame, settings: CorrelationSettings, *, seed: int
-) -> Json:
+def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: CorrelationSettings, *, seed: int) -> Json:
     """The report of phase 1b as a JSON object; every number is an interval (point, low, high, method, ...).
 
     ``overall``
@@ -51,15 +49,11 @@ def cpt_correlation(
     n. Raises :class:`SetError` when ``micro`` is empty.
     """
     if micro.is_empty():
-        raise SetError(
-            "There is no micro-trained snapshot: nothing to correlate. Enlarge the validation panel."
-        )
+        raise SetError("There is no micro-trained snapshot: nothing to correlate. Enlarge the validation panel.")
     micro = micro.sort("snapshot_id")
     known = labeled.sort("snapshot_id")
 
-    def relate(
-        frame: pl.DataFrame, x: str, y: str, kind: Any, *, given: str | None = None, name: str = ""
-    ) -> Json:
+    def relate(frame: pl.DataFrame, x: str, y: str, kind: Any, *, given: str | None = None, name: str = "") -> Json:
         columns = [x, y, *([given] if given else [])]
         part = frame.drop_nulls(columns).drop_nans(columns)
         if part.height < _LEAST or part["task_id"].n_unique() < 2:
@@ -98,12 +92,8 @@ def cpt_correlation(
             "pearson": relate(micro, "ELP_net", "delta_micro", "pearson"),
             "spearman_L_local": relate(micro, "L_local", "delta_micro", "spearman"),
             "pearson_L_local": relate(micro, "L_local", "delta_micro", "pearson"),
-            "partial_spearman_ELP_given_L": relate(
-                micro, "ELP_net", "delta_micro", "spearman", given="L_local"
-            ),
-            "partial_spearman_L_given_ELP": relate(
-                micro, "L_local", "delta_micro", "spearman", given="ELP_net"
-            ),
+            "partial_spearman_ELP_given_L": relate(micro, "ELP_net", "delta_micro", "spearman", given="L_local"),
+            "partial_spearman_L_given_ELP": relate(micro, "L_local", "delta_micro", "spearman", given="ELP_net"),
             "spearman_ELP_L_local": relate(micro, "ELP_net", "L_local", "spearman"),
             "spearman_snapshot": relate(micro, "ELP_net", "delta_snapshot", "spearman"),
             "spearman_similar": relate(micro, "ELP_net", "delta_similar", "spearman"),

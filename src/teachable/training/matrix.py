@@ -54,6 +54,4 @@ def describe(name: str) -> Run:
             return run
     if name.startswith(SELECTION_PREFIX):
         return Run(name, ALL, ROUTED)
-    raise ValueError(
-        f"{name!r} is not a run: expected one of the matrix, {RECOVERY!r} or {SELECTION_PREFIX}<method>."
-    )
+    raise ValueError(f"{name!r} is not a run: expected one of the matrix, {RECOVERY!r} or {SELECTION_PREFIX}<method>.")

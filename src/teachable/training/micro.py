@@ -25,9 +25,7 @@ from teachable.training.sets import Render, check_sides
 from teachable.training.similar import Neighbours
 
 Row = Mapping[str, Any]
-Probe = Callable[
-    [str, Row], float
-]  # adapter, snapshot row -> largest change of a command's probability there
+Probe = Callable[[str, Row], float]  # adapter, snapshot row -> largest change of a command's probability there
 Progress = Callable[[int, int], None]  # (done, total)
 
 

@@ -198,9 +198,7 @@ def selection_assignments(
         raise SetError("A selection run chose the same snapshot twice: a budget counts distinct snapshots.")
     odd = selection.filter(~pl.col("format").is_in(FORMATS))
     if odd.height:
-        raise SetError(
-            f"Run {odd['run'][0]!r} asks for the format {odd['format'][0]!r}: expected one of {FORMATS}."
-        )
+        raise SetError(f"Run {odd['run'][0]!r} asks for the format {odd['format'][0]!r}: expected one of {FORMATS}.")
     rows = (
         selection.sort("run", "rank", "snapshot_id")
         .join(
@@ -228,9 +226,7 @@ def render_examples(
     snapshots = _by_id(pool.filter(pl.col("snapshot_id").is_in(wanted)))
     advices = _by_id(advice.filter(pl.col("snapshot_id").is_in(wanted)))
     texts: dict[tuple[str, str], tuple[str, str]] = {}
-    for snapshot_id, format_ in (
-        assignments.select("snapshot_id", "format").unique(maintain_order=True).iter_rows()
-    ):
+    for snapshot_id, format_ in assignments.select("snapshot_id", "format").unique(maintain_order=True).iter_rows():
         if snapshot_id not in snapshots or snapshot_id not in advices:
             raise SetError(f"Snapshot {snapshot_id!r} is assigned to a run but has no label or no advice.")
         texts[snapshot_id, format_] = render(snapshots[snapshot_id], advices[snapshot_id], format_)
@@ -266,8 +262,7 @@ def recovery_snapshots(pool: pl.DataFrame, settings: SetSettings) -> list[str]:
     high = pool.filter(pl.col("L_upper").fill_nan(None) > settings.recovery_minimum)["snapshot_id"].sort()
     if not len(high):
         raise SetError(
-            f"No training snapshot has L_upper above {settings.recovery_minimum}: "
-            "lower training.recovery_minimum."
+            f"No training snapshot has L_upper above {settings.recovery_minimum}: lower training.recovery_minimum."
         )
     order = seeds.stream(settings.seed, "training sets", RECOVERY).permutation(len(high))
     return [high[int(i)] for i in order]
@@ -315,9 +310,7 @@ def recovery_examples(
                 }
             )
     if not rows:
-        raise SetError(
-            "No successful expert continuation of a snapshot with high L_upper: nothing to recover with."
-        )
+        raise SetError("No successful expert continuation of a snapshot with high L_upper: nothing to recover with.")
     return pl.DataFrame(rows, schema=dict(tables.EXAMPLES))
 
 

@@ -55,11 +55,7 @@ class Neighbours:
         """
         index = {task: i for i, task in enumerate(self.task_ids)}
         here = index[task_id]
-        rows = [
-            index[c]
-            for c in sorted(set(candidates) - {task_id})
-            if self.families[index[c]] == self.families[here]
-        ]
+        rows = [index[c] for c in sorted(set(candidates) - {task_id}) if self.families[index[c]] == self.families[here]]
         both = (self.present[rows] * self.present[here]) @ self.weights
         either = np.maximum(self.present[rows], self.present[here]) @ self.weights
         likeness = np.divide(both, either, out=np.zeros(len(rows)), where=either > 0)

@@ -121,9 +121,7 @@ def mix(
             if made is not None:
                 found.append(made)
     if not found:
-        raise SetError(
-            f"none of the {len(decisions)} expert decisions became an example for the built-in student"
-        )
+        raise SetError(f"none of the {len(decisions)} expert decisions became an example for the built-in student")
     return found
 
 

@@ -111,9 +111,7 @@ class World(Protocol):
 
     name: str
 
-    def generate(
-        self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path
-    ) -> list[Task]:
+    def generate(self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path) -> list[Task]:
         """One task per seed, in the order of ``seeds``; game files are written below ``games``.
 
         ``family`` is one for all or one for each seed.
@@ -145,9 +143,7 @@ def get_world(name: str, **options: Any) -> World:
     return world
 
 
-def replay(
-    world: World, task: Task, games: Path, commands: Sequence[str], digest: str | None = None
-) -> Session:
+def replay(world: World, task: Task, games: Path, commands: Sequence[str], digest: str | None = None) -> Session:
     """A session brought to the state that ``commands`` lead to from the start of ``task``.
 
     With ``digest`` the state reached is verified. Raises :class:`RestoreMismatch`, naming the task, when a

@@ -29,9 +29,7 @@ def draw(data: Data) -> Figure:
         marker=MARKERS,
         width=0.54,
     )
-    axes.set_xticks(
-        range(len(groups)), [{"winnable": "expert\ncan win"}.get(group, group) for group in groups]
-    )
+    axes.set_xticks(range(len(groups)), [{"winnable": "expert\ncan win"}.get(group, group) for group in groups])
     axes.tick_params(axis="x", length=0)
     axes.axvline(1.5 if "winnable" in groups else 0.5, color=style.FAINT, linewidth=0.6)
     axes.set_ylabel("change in success over no patch")

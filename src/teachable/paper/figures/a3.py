@@ -15,9 +15,7 @@ DEPTHS = ("0", "1", "2", "3+")
 
 def draw(data: Data) -> Figure:
     rows = labelled(data, "profile", "d_expert_bin") if _has_depth(data) else labelled(data, "profile")
-    shares = intervals(
-        data, "label_metrics", ("group", "metric"), metric=[f"share_profile_{p}" for p in PROFILES]
-    )
+    shares = intervals(data, "label_metrics", ("group", "metric"), metric=[f"share_profile_{p}" for p in PROFILES])
     depths = [d for d in DEPTHS if (f"d_expert={d}", "share_profile_mixed") in shares]
     figure = style.figure(style.PAGE if depths else style.COLUMN, 2.4)
     panels = figure.subplots(1, 1 + bool(depths), sharey=True, squeeze=False)[0]
@@ -55,7 +53,6 @@ def _has_depth(data: Data) -> bool:
 
 def _handles() -> tuple[list[Line2D], list[str]]:
     handles: list[Line2D] = [
-        Line2D([], [], linestyle="", marker=MARKERS[p], color=style.PROFILE_COLOUR[p], markersize=4)
-        for p in PROFILES
+        Line2D([], [], linestyle="", marker=MARKERS[p], color=style.PROFILE_COLOUR[p], markersize=4) for p in PROFILES
     ]
     return handles, [style.PROFILE_NAME[p] for p in PROFILES]

@@ -20,12 +20,10 @@ BAR = 0.09  # half width of a column
 
 
 def draw(data: Data) -> Figure:
-    rows = frame(
-        data, "drift", "model", "checkpoint", "snapshot_id", "task_id", "ELP_net", "route"
-    ).drop_nulls(["ELP_net", "route"])
-    rows = rows.with_columns(
-        place=pl.when(pl.col("ELP_net") > 0).then(pl.col("route")).otherwise(pl.lit(NONE))
+    rows = frame(data, "drift", "model", "checkpoint", "snapshot_id", "task_id", "ELP_net", "route").drop_nulls(
+        ["ELP_net", "route"]
     )
+    rows = rows.with_columns(place=pl.when(pl.col("ELP_net") > 0).then(pl.col("route")).otherwise(pl.lit(NONE)))
     wide = rows.pivot(
         "checkpoint", index=["model", "snapshot_id", "task_id"], values="place", aggregate_function="first"
     )
@@ -42,9 +40,7 @@ def draw(data: Data) -> Figure:
             f"{style.name(run)}   n = {len(part)} snapshots in {part['task_id'].n_unique()} games",
             fontsize=6.8,
         )
-    style.footnote(
-        figure, "height: number of snapshots; grey: no format beats the placebo (ELP_net not above 0)"
-    )
+    style.footnote(figure, "height: number of snapshots; grey: no format beats the placebo (ELP_net not above 0)")
     return figure
 
 

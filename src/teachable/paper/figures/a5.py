@@ -30,9 +30,7 @@ def draw(data: Data) -> Figure:
     measures = [metric for metric in MEASURES if any(m == metric for _, m in whole)]
     runs = [m for m in ordered({model for model, _ in whole}, (*RUNS, "recovery", "base")) if m != "base"]
     figure = style.figure(style.PAGE, 2.6 + 0.13 * max(4, len(runs)))
-    grid = figure.subplots(
-        2, len(measures), height_ratios=(0.13 * max(4, len(runs)) + 0.4, 1.5), squeeze=False
-    )
+    grid = figure.subplots(2, len(measures), height_ratios=(0.13 * max(4, len(runs)) + 0.4, 1.5), squeeze=False)
     for at, metric in enumerate(measures):
         upper, lower = grid[0][at], grid[1][at]
         base = whole.get(("base", metric))

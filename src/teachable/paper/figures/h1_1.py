@@ -33,10 +33,7 @@ def draw(data: Data) -> Figure:
 def panel(axes: Axes, data: Data, *, brief: bool = False) -> Any:
     """Draw into ``axes`` (``brief``: shorter names); returns the points, for a colour bar."""
     rows = labelled(data, "U", "L_local", "L_local_se", "ELP_net").sort("ELP_net")
-    cuts = {
-        key: [float(record(data, "thresholds", key, end)) for end in ("low", "high")]
-        for key in ("U", "L_local")
-    }
+    cuts = {key: [float(record(data, "thresholds", key, end)) for end in ("low", "high")] for key in ("U", "L_local")}
     u, leverage = rows["U"].to_numpy(), rows["L_local"].to_numpy()
     limit = max(0.1, float(np.quantile(np.abs(rows["ELP_net"].to_numpy()), 0.98)))
     x0, x1 = _limits(u, cuts["U"])
@@ -46,15 +43,11 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> Any:
         low, high = (cuts["L_local"][1], y1) if high_l else (y0, cuts["L_local"][0])
         colour = style.QUADRANT_COLOUR[quadrant]
         axes.add_patch(
-            Rectangle(
-                (left, low), right - left, high - low, facecolor=colour, alpha=0.07, linewidth=0, zorder=0
-            )
+            Rectangle((left, low), right - left, high - low, facecolor=colour, alpha=0.07, linewidth=0, zorder=0)
         )
         count = int((rows["quadrant"] == quadrant).sum())
         axes.annotate(
-            f"{quadrant}  n = {count:,}"
-            if brief
-            else f"{quadrant}  {style.QUADRANT_NAME[quadrant]}\nn = {count:,}",
+            f"{quadrant}  n = {count:,}" if brief else f"{quadrant}  {style.QUADRANT_NAME[quadrant]}\nn = {count:,}",
             (high_u, high_l),
             xycoords="axes fraction",
             xytext=(-3 if high_u else 3, -3 if high_l else 3),

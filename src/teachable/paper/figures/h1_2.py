@@ -32,9 +32,7 @@ def draw(data: Data) -> Figure:
         )
         for offset, metric in ((0.24, "ELP_net"), (0.36, "ELP_net_debiased")):
             if (metric, quadrant) in means:
-                marks.whisker(
-                    axes, at + offset, means[metric, quadrant], colour=style.INK, hollow=metric != "ELP_net"
-                )
+                marks.whisker(axes, at + offset, means[metric, quadrant], colour=style.INK, hollow=metric != "ELP_net")
         if ("ELP_net", quadrant) in means:
             value = means["ELP_net", quadrant]
             axes.annotate(
@@ -56,7 +54,5 @@ def draw(data: Data) -> Figure:
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("ELP$_{net}$")
     style.at_least(axes, 0.1)
-    style.footnote(
-        figure, f"{count_note(rows)}; filled: mean; hollow: mean, corrected for the maximum over formats"
-    )
+    style.footnote(figure, f"{count_note(rows)}; filled: mean; hollow: mean, corrected for the maximum over formats")
     return figure

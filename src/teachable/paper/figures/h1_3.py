@@ -24,9 +24,7 @@ def draw(data: Data) -> Figure:
         colour=style.FORMAT_COLOUR,
         marker=style.FORMAT_MARKER,
     )
-    counts = {
-        group: len(rows) if group == "all" else int((rows["quadrant"] == group).sum()) for group in groups
-    }
+    counts = {group: len(rows) if group == "all" else int((rows["quadrant"] == group).sum()) for group in groups}
     axes.set_xticks(range(len(groups)), [f"{group}\nn = {counts[group]:,}" for group in groups])
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.axvline(3.5, color=style.FAINT, linewidth=0.6)
@@ -41,7 +39,6 @@ def draw(data: Data) -> Figure:
     tied = float(rows["route_tied"].cast(float).mean() or 0.0)  # type: ignore[arg-type]
     style.footnote(
         figure,
-        f"{rows['task_id'].n_unique():,} games; {tied:.0%} of routes are ties, given to the first format of "
-        "the order",
+        f"{rows['task_id'].n_unique():,} games; {tied:.0%} of routes are ties, given to the first format of the order",
     )
     return figure

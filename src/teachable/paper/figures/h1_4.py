@@ -14,9 +14,7 @@ MARKERS = {"A_bottleneck": "o", "B_trajectory": "s", "C_deadend": "D", "mixed": 
 
 def draw(data: Data) -> Figure:
     rows = labelled(data, "L_local", "L_upper", "profile")
-    shares = intervals(
-        data, "label_metrics", "metric", group="all", metric=[f"share_profile_{p}" for p in MARKERS]
-    )
+    shares = intervals(data, "label_metrics", "metric", group="all", metric=[f"share_profile_{p}" for p in MARKERS])
     figure, axes = style.single(style.COLUMN, 3.3)
     x, y = rows["L_local"].to_numpy(), rows["L_upper"].to_numpy()
     left, right = min(-0.1, float(x.min()) - 0.05), max(0.6, float(x.max()) + 0.05)
@@ -28,9 +26,7 @@ def draw(data: Data) -> Figure:
         "C_deadend": [(left, low), (left, 0.3), (right, 0.3), (right, low)],
     }
     for profile, corners in regions.items():
-        axes.add_patch(
-            Polygon(corners, facecolor=style.PROFILE_COLOUR[profile], alpha=0.09, linewidth=0, zorder=0)
-        )
+        axes.add_patch(Polygon(corners, facecolor=style.PROFILE_COLOUR[profile], alpha=0.09, linewidth=0, zorder=0))
     ends = (min(left, low), max(right, high))
     axes.plot(ends, ends, color=style.MUTED, linewidth=0.7, zorder=1)
     axes.annotate(
@@ -60,11 +56,7 @@ def draw(data: Data) -> Figure:
             zorder=2,
         )
         share = shares.get(f"share_profile_{profile}")
-        text = (
-            f"{style.PROFILE_NAME[profile]}  {share.text()}"
-            if share
-            else f"{style.PROFILE_NAME[profile]}  none"
-        )
+        text = f"{style.PROFILE_NAME[profile]}  {share.text()}" if share else f"{style.PROFILE_NAME[profile]}  none"
         entries.append((text, style.PROFILE_COLOUR[profile], marker))
     axes.set(
         xlim=(left, right),

@@ -26,9 +26,7 @@ def draw(data: Data) -> Figure:
     cases = [
         (
             q,
-            joined.filter(quadrant=q)
-            .sort(["ELP_net", "snapshot_id"], descending=[True, False])
-            .row(0, named=True),
+            joined.filter(quadrant=q).sort(["ELP_net", "snapshot_id"], descending=[True, False]).row(0, named=True),
         )
         for q in QUADRANTS
         if len(joined.filter(quadrant=q))
@@ -84,9 +82,7 @@ def _tell(axes: Axes, quadrant: str, case: dict[str, Any]) -> None:
         body = marks.wrap(str(text), 96, room)
         strong = head in ("does", "better")
         axes.text(0.135, y, head, fontsize=5.8, color=style.MUTED, va="top", ha="right")
-        axes.text(
-            0.15, y, body, fontsize=6.2, va="top", linespacing=1.25, fontweight="bold" if strong else "normal"
-        )
+        axes.text(0.15, y, body, fontsize=6.2, va="top", linespacing=1.25, fontweight="bold" if strong else "normal")
         y -= 0.115 * (body.count("\n") + 1) + 0.02
 
 
@@ -95,9 +91,7 @@ def _plot(axes: Axes, case: dict[str, Any], *, last: bool) -> None:
         value, error = case[f"p_{condition}"], case[f"p_{condition}_se"]
         colour = COLOURS[condition]
         axes.plot([max(0, value - error), min(1, value + error)], [at, at], color=colour, linewidth=1.1)
-        axes.plot(
-            [value], [at], "o", color=colour, markeredgecolor="white", markeredgewidth=0.5, markersize=4.5
-        )
+        axes.plot([value], [at], "o", color=colour, markeredgecolor="white", markeredgewidth=0.5, markersize=4.5)
     axes.axvline(case["p_placebo"], color=style.FAINT, linewidth=0.7, zorder=0)
     axes.set_yticks(range(len(CONDITIONS)), CONDITIONS)
     axes.set(ylim=(len(CONDITIONS) - 0.4, -0.6), xlim=(-0.02, 1.02))

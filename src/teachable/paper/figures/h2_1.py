@@ -19,24 +19,17 @@ LINES = (
 def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 3.0)
     panel(axes, data)
-    rows = frame(data, "microtraining", "ELP_net", "delta_micro", "task_id").drop_nulls(
-        ["ELP_net", "delta_micro"]
-    )
+    rows = frame(data, "microtraining", "ELP_net", "delta_micro", "task_id").drop_nulls(["ELP_net", "delta_micro"])
     marks.keys(
         axes,
-        [
-            (f"{q}  {style.QUADRANT_NAME[q]}", style.QUADRANT_COLOUR[q], style.QUADRANT_MARKER[q])
-            for q in QUADRANTS
-        ],
+        [(f"{q}  {style.QUADRANT_NAME[q]}", style.QUADRANT_COLOUR[q], style.QUADRANT_MARKER[q]) for q in QUADRANTS],
         loc="upper center",
         bbox_to_anchor=(0.46, 1.15),
         ncols=2,
         columnspacing=1.0,
         handletextpad=0.2,
     )
-    style.footnote(
-        figure, f"{count_note(rows, 'micro-trainings')}; brackets: 95 % intervals, clustered by game"
-    )
+    style.footnote(figure, f"{count_note(rows, 'micro-trainings')}; brackets: 95 % intervals, clustered by game")
     return figure
 
 
@@ -97,6 +90,4 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> None:
         zorder=6,
         bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 1.5},
     )
-    axes.set(
-        xlabel="teachability by patch test, ELP$_{net}$", ylabel="change after training, $\\Delta_{micro}$"
-    )
+    axes.set(xlabel="teachability by patch test, ELP$_{net}$", ylabel="change after training, $\\Delta_{micro}$")

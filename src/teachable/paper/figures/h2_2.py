@@ -60,7 +60,6 @@ def draw(data: Data) -> Figure:
     style.threshold(left, 0.2)
     style.footnote(
         figure,
-        f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant; dashed: "
-        "criterion 0.2",
+        f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant; dashed: criterion 0.2",
     )
     return figure

@@ -23,9 +23,7 @@ from teachable.paper.inputs import (
 def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 2.7)
     panel(axes, data)
-    style.footnote(
-        figure, f"change in success against base; {interval_note(own(data).values(), 'episodes')} a cell"
-    )
+    style.footnote(figure, f"change in success against base; {interval_note(own(data).values(), 'episodes')} a cell")
     return figure
 
 

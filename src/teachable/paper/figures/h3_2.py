@@ -12,9 +12,7 @@ OTHERS = ("contrast", "hint")
 
 def draw(data: Data) -> Figure:
     found: dict[tuple[str, str], Interval] = {}
-    for row in frame(data, "contrasts", "contrast", "panel", "group", "metric", "point").iter_rows(
-        named=True
-    ):
+    for row in frame(data, "contrasts", "contrast", "panel", "group", "metric", "point").iter_rows(named=True):
         if row["panel"] != "failure" or row["metric"] != "success" or row["point"] is None:
             continue
         for kind in OTHERS:
@@ -66,7 +64,6 @@ def draw(data: Data) -> Figure:
     )
     style.footnote(
         figure,
-        f"paired on the same snapshots; {interval_note(found.values(), 'episodes')}; hollow: 0 inside the "
-        "interval",
+        f"paired on the same snapshots; {interval_note(found.values(), 'episodes')}; hollow: 0 inside the interval",
     )
     return figure

@@ -17,8 +17,7 @@ def draw(data: Data) -> Figure:
     cells = intervals(data, "transfer", ("trained_on", "evaluated_on"), format="mean")
     style.footnote(
         figure,
-        f"change in success against base, mean over formats; {interval_note(cells.values(), 'episodes')} a "
-        "cell",
+        f"change in success against base, mean over formats; {interval_note(cells.values(), 'episodes')} a cell",
     )
     return figure
 
@@ -26,9 +25,7 @@ def draw(data: Data) -> Figure:
 def panel(axes: Axes, data: Data, *, small: bool = False) -> Any:
     """Draw into ``axes``; returns the image."""
     cells = intervals(data, "transfer", ("trained_on", "evaluated_on"), format="mean")
-    image = marks.matrix(
-        axes, cells, QUADRANTS, QUADRANTS, outline=lambda row, column: row == column, small=small
-    )
+    image = marks.matrix(axes, cells, QUADRANTS, QUADRANTS, outline=lambda row, column: row == column, small=small)
     axes.set(xlabel="evaluated on failures of", ylabel="trained on")
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")

@@ -9,9 +9,7 @@ from teachable.paper.inputs import Data, interval_note, intervals
 
 
 def draw(data: Data) -> Figure:
-    gains = intervals(
-        data, "contrasts", "model", reference="base", panel="failure", group="all", metric="success"
-    )
+    gains = intervals(data, "contrasts", "model", reference="base", panel="failure", group="all", metric="success")
     rows = sorted(gains.items(), key=lambda item: (-item[1].point, item[0]))
     figure, axes = style.single(style.COLUMN, 0.7 + 0.165 * len(rows))
     marks.forest(axes, rows, colour=style.model_colour, marker=style.model_marker)

@@ -30,9 +30,7 @@ def draw(data: Data) -> Figure:
     for at, run in enumerate(runs):
         colour = style.model_colour(run)
         shift = 0.09 * (at - (len(runs) - 1) / 2)
-        points = [
-            (k, found.get("base" if stage == "base" else f"{run}@{stage}")) for k, stage in enumerate(STAGES)
-        ]
+        points = [(k, found.get("base" if stage == "base" else f"{run}@{stage}")) for k, stage in enumerate(STAGES)]
         known = [(k, value) for k, value in points if value is not None]
         axes.plot(
             [k + shift * (k > 0) for k, _ in known],

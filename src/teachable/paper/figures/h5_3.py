@@ -44,9 +44,7 @@ def panel(axes: Axes, data: Data) -> list[Interval]:
     }
     models = [m for m in gain["failure"] if m in gain["retention"]]
     if not models:
-        raise PaperError(
-            f"The input {where('contrasts')} has no run with both a failure and a retention contrast."
-        )
+        raise PaperError(f"The input {where('contrasts')} has no run with both a failure and a retention contrast.")
     points = [(gain["retention"][m].point, gain["failure"][m].point) for m in models]
     for model, point in zip(models, points, strict=True):
         colour = style.model_colour(model)

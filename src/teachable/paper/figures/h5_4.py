@@ -39,9 +39,7 @@ def draw(data: Data) -> Figure:
                     horizontal=True,
                 )
         axes.set_title(MEASURES[metric], fontsize=7)
-        axes.set_xlabel(
-            "more is better" if metric == "efficiency" else "less is better", color=style.MUTED, fontsize=6
-        )
+        axes.set_xlabel("more is better" if metric == "efficiency" else "less is better", color=style.MUTED, fontsize=6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         style.at_least(axes, 0.05, "x")
@@ -50,7 +48,6 @@ def draw(data: Data) -> Figure:
     panels[0].set_ylim(len(runs) - 0.4, -0.6)
     style.footnote(
         figure,
-        f"test tasks, {interval_note(found.values(), 'episodes')}; line and band: base student and its 95 % "
-        "interval",
+        f"test tasks, {interval_note(found.values(), 'episodes')}; line and band: base student and its 95 % interval",
     )
     return figure

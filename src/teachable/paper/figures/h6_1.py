@@ -22,9 +22,9 @@ def draw(data: Data) -> Figure:
 
 def curves(data: Data, metric: str) -> dict[str, dict[int, Interval]]:
     """Method -> k -> interval, at the full training size."""
-    rows = select(
-        data, "predictor_metrics", target="ELP_net", metric=metric, method=list(style.METHODS)
-    ).drop_nulls(["k", "point"])
+    rows = select(data, "predictor_metrics", target="ELP_net", metric=metric, method=list(style.METHODS)).drop_nulls(
+        ["k", "point"]
+    )
     if rows.is_empty():
         raise Undefined(f"The input {where('predictor_metrics')} has no {metric} of ELP_net with a k.")
     found: dict[str, dict[int, Interval]] = {}

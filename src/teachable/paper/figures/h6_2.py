@@ -31,9 +31,7 @@ def draw(data: Data) -> Figure:
     for axes, target in zip(figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True):
         part = rows.filter(target=target)
         values = [Interval.of(row) for row in part.iter_rows(named=True)]
-        ends = [e for v in values for e in (v.low, v.high, v.point) if not math.isnan(e)] + part[
-            "predicted"
-        ].to_list()
+        ends = [e for v in values for e in (v.low, v.high, v.point) if not math.isnan(e)] + part["predicted"].to_list()
         low, high = min(ends), max(ends)
         margin = 0.06 * ((high - low) or 1.0)
         axes.plot(

@@ -19,9 +19,7 @@ def draw(data: Data) -> Figure:
         .drop_nulls("point")
         .sort("train_size")
     )
-    quality = {
-        (r["target"], r["method"]): Interval.of(r) for r in rows.iter_rows(named=True)
-    }  # the largest size stays
+    quality = {(r["target"], r["method"]): Interval.of(r) for r in rows.iter_rows(named=True)}  # the largest size stays
     drops = select(data, "importance", target="ELP_net").drop_nulls("point")
     metric = next((m for m in ("ndcg", "r2") if m in drops["metric"].to_list()), None)
     if metric is None or not quality:
@@ -69,9 +67,7 @@ def draw(data: Data) -> Figure:
         marker=lambda group: MARKER.get(tiers[group], "o"),
     )
     style.zero(right, "x")
-    right.set_xlabel(
-        {"ndcg": "loss of NDCG@k", "r2": "loss of R$^2$"}[metric] + " of ELP$_{net}$ when shuffled"
-    )
+    right.set_xlabel({"ndcg": "loss of NDCG@k", "r2": "loss of R$^2$"}[metric] + " of ELP$_{net}$ when shuffled")
     style.footnote(
         figure,
         f"{interval_note([*quality.values(), *(v for _, v in forest)], 'held-out snapshots')}; hollow: 0 "

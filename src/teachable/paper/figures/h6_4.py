@@ -18,9 +18,7 @@ def draw(data: Data) -> Figure:
         .sort("k", "train_size")
     )
     if rows.is_empty():
-        raise Undefined(
-            f"The input {where('predictor_metrics')} has no ndcg of the predictor with k and train_size."
-        )
+        raise Undefined(f"The input {where('predictor_metrics')} has no ndcg of the predictor with k and train_size.")
     ks = sorted(rows["k"].unique())
     figure, axes = style.single(style.COLUMN, 2.5)
     style.grid(axes)
@@ -47,9 +45,7 @@ def draw(data: Data) -> Figure:
         shown += values
     for method, text in (("entropy", "entropy"), ("random", "random")):
         known = (
-            select(data, "predictor_metrics", target="ELP_net", metric="ndcg")
-            .filter(method=method)
-            .drop_nulls("point")
+            select(data, "predictor_metrics", target="ELP_net", metric="ndcg").filter(method=method).drop_nulls("point")
         )
         known = known.filter(k=ks[-1])
         if len(known):
@@ -67,7 +63,5 @@ def draw(data: Data) -> Figure:
     axes.set(xlabel="labelled snapshots for training", ylabel="NDCG@k, held out")
     if all(not math.isnan(v.low) for v in shown):
         axes.margins(y=0.06)
-    style.footnote(
-        figure, f"{interval_note(shown, 'held-out snapshots')}; bands: 95 % intervals, clustered by game"
-    )
+    style.footnote(figure, f"{interval_note(shown, 'held-out snapshots')}; bands: 95 % intervals, clustered by game")
     return figure

@@ -16,9 +16,7 @@ MEASURES = {
 
 
 def draw(data: Data) -> Figure:
-    found = intervals(
-        data, "drift_metrics", ("model", "metric"), panel="drift", group="all", metric=list(MEASURES)
-    )
+    found = intervals(data, "drift_metrics", ("model", "metric"), panel="drift", group="all", metric=list(MEASURES))
     runs = sorted({model.split("@")[0] for model, _ in found if "@" in model})
     if not runs:
         raise PaperError(f"The input {where('drift_metrics')} has no <run>@<checkpoint>.")
@@ -34,9 +32,7 @@ def draw(data: Data) -> Figure:
                 for k, stage in enumerate(STAGES)
             ]
             known = [(k + shift * (k > 0), value) for k, value in points if value is not None]
-            axes.plot(
-                [k for k, _ in known], [v.point for _, v in known], color=colour, linewidth=1.2, zorder=2
-            )
+            axes.plot([k for k, _ in known], [v.point for _, v in known], color=colour, linewidth=1.2, zorder=2)
             for k, value in known:
                 marks.whisker(
                     axes,
@@ -54,7 +50,5 @@ def draw(data: Data) -> Figure:
         [(style.name(run), style.model_colour(run), style.model_marker(run)) for run in runs],
         loc="best",
     )
-    style.footnote(
-        figure, f"the same drift panel at every checkpoint, {interval_note(found.values(), 'snapshots')}"
-    )
+    style.footnote(figure, f"the same drift panel at every checkpoint, {interval_note(found.values(), 'snapshots')}")
     return figure

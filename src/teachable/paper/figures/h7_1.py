@@ -22,19 +22,14 @@ def draw(data: Data) -> Figure:
         axes.set_xlabel("success")
         if at:
             axes.tick_params(axis="y", labelleft=False)
-    style.footnote(
-        figure, f"{interval_note(shown, 'episodes')}; line and band: base student and its 95 % interval"
-    )
+    style.footnote(figure, f"{interval_note(shown, 'episodes')}; line and band: base student and its 95 % interval")
     return figure
 
 
 def panel(axes: Axes, data: Data, panel_name: str = "failure") -> list[Interval]:
     """Draw one panel into ``axes``; returns the intervals shown."""
     found = intervals(data, "selection_metrics", "model", panel=panel_name, group="all", metric="success")
-    runs = [
-        f"S_{m}"
-        for m in ordered([k.removeprefix("S_") for k in found if k.startswith("S_")], style.SELECTIONS)
-    ]
+    runs = [f"S_{m}" for m in ordered([k.removeprefix("S_") for k in found if k.startswith("S_")], style.SELECTIONS)]
     base = found.get("base")
     if base is not None:
         axes.axvspan(base.low, base.high, color=style.GRID, linewidth=0, zorder=0)

@@ -41,9 +41,7 @@ def draw(data: Data) -> Figure:
     axes.set(xlabel="success on retention tasks", ylabel="success from failure states")
     style.at_least(axes, 0.1)
     style.at_least(axes, 0.1, "x")
-    marks.label_points(
-        axes, points, [style.name(m) for m in models], colours=[style.model_colour(m) for m in models]
-    )
+    marks.label_points(axes, points, [style.name(m) for m in models], colours=[style.model_colour(m) for m in models])
     shown = [level[p][m] for p in level for m in models]
     style.footnote(figure, f"{interval_note(shown, 'episodes')}; whiskers: 95 % intervals, clustered by game")
     return figure

@@ -41,7 +41,6 @@ def draw(data: Data) -> Figure:
         axes.yaxis.label.set_fontsize(6.2)
     style.footnote(
         figure,
-        f"a: {count_note(labelled(data, 'U', 'L_local', 'ELP_net'))}; n of the other panels in their own "
-        "figures",
+        f"a: {count_note(labelled(data, 'U', 'L_local', 'ELP_net'))}; n of the other panels in their own figures",
     )
     return figure

@@ -15,9 +15,7 @@ COLOURS = {"U": "#0072B2", "L_local": "#D55E00"}
 
 def draw(data: Data) -> Figure:
     rows = labelled(data, "U", "L_local")
-    cuts = {
-        key: sorted({float(record(data, "thresholds", key, end)) for end in ("low", "high")}) for key in AXES
-    }
+    cuts = {key: sorted({float(record(data, "thresholds", key, end)) for end in ("low", "high")}) for key in AXES}
     figure = style.figure(style.PAGE, 4.2)
     (top_left, top_right), (plane, quantiles) = figure.subplots(2, 2)
     for axes, key in ((top_left, "U"), (top_right, "L_local")):
@@ -69,9 +67,7 @@ def draw(data: Data) -> Figure:
             annotation_clip=False,
         )
         for cut in cuts[key]:
-            quantiles.plot(
-                [float((values <= cut).mean())], [cut], "o", color=style.ACCENT, markersize=4, zorder=4
-            )
+            quantiles.plot([float((values <= cut).mean())], [cut], "o", color=style.ACCENT, markersize=4, zorder=4)
     style.grid(quantiles)
     quantiles.set(xlabel="share of snapshots at or below", xlim=(0, 1))
     method = str(record(data, "thresholds", "method"))

@@ -39,8 +39,7 @@ NOTES = (
     "ELP_net is a maximum over three noisy formats and therefore too high on average; where a figure or "
     "table shows the "
     "corrected value, it says so.",
-    "Figures and tables only show stored numbers. One that lacks an input fails and names it; nothing is "
-    "filled in.",
+    "Figures and tables only show stored numbers. One that lacks an input fails and names it; nothing is filled in.",
 )
 
 
@@ -91,9 +90,7 @@ def report(
         "notes": ([SMALL_STUDENT] if run.builtin_student else []) + list(NOTES),
         "tally": verdicts([dict(entry) for entry in criteria]),
         "criteria": [_criterion(entry) for entry in criteria],
-        "figures": [
-            _figure(i, pictures[i], root) for i in _minimum_first("figures", FIGURES) if i in pictures
-        ],
+        "figures": [_figure(i, pictures[i], root) for i in _minimum_first("figures", FIGURES) if i in pictures],
         "tables": [_table(i, tables[i], root) for i in _minimum_first("tables", TABLES) if i in tables],
         "files": [_files(item, root) for item in (*FIGURES.values(), *TABLES.values())],
         "phases": [(name, _duration(seconds)) for name, seconds in run.phases.items()],
@@ -112,11 +109,7 @@ def _minimum_first(kind: str, registry: Mapping[str, Item]) -> list[str]:
 
 def _criterion(entry: Mapping[str, Any]) -> dict[str, Any]:
     value = entry["value"]
-    digits = (
-        0
-        if value is not None and float(value).is_integer() and entry["low"] is None and abs(value) >= 2
-        else 2
-    )
+    digits = 0 if value is not None and float(value).is_integer() and entry["low"] is None and abs(value) >= 2 else 2
     shown = "\N{EN DASH}" if value is None else number(value, digits)
     between = "" if entry["low"] is None else f"[{number(entry['low'])}, {number(entry['high'])}]"
     return {

@@ -19,9 +19,7 @@ BY_QUADRANT = ("spearman", "pearson")
 
 
 def make(data: Data) -> pl.DataFrame:
-    made = [
-        _row("all", text, record(data, "cpt_correlation", "overall", key)) for key, text in OVERALL.items()
-    ]
+    made = [_row("all", text, record(data, "cpt_correlation", "overall", key)) for key, text in OVERALL.items()]
     per = record(data, "cpt_correlation", "per_quadrant")
     for quadrant in QUADRANTS:
         for key in BY_QUADRANT:

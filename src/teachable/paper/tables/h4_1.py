@@ -28,9 +28,7 @@ def make(data: Data) -> pl.DataFrame:
                 f"{tested}_high": value and value.high,
             }
             known += [value] if value else []
-        games = sorted(
-            {v.clusters for v in known}
-        )  # games may be shared between cells, so they are not added up
+        games = sorted({v.clusters for v in known})  # games may be shared between cells, so they are not added up
         made.append(
             line
             | {

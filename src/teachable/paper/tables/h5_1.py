@@ -51,6 +51,4 @@ def make(data: Data) -> pl.DataFrame:
 def _columns(name: str, value: Interval | None) -> dict[str, object]:
     parts = ("point", "low", "high", "n", "clusters")
     names = (name, f"{name}_low", f"{name}_high", f"{name}_n", f"{name}_games")
-    return {
-        column: getattr(value, part) if value else None for column, part in zip(names, parts, strict=True)
-    }
+    return {column: getattr(value, part) if value else None for column, part in zip(names, parts, strict=True)}

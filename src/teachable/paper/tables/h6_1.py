@@ -38,9 +38,9 @@ NAMES = {
 
 
 def make(data: Data) -> pl.DataFrame:
-    rows = frame(
-        data, "predictor_metrics", "method", "target", "metric", "k", "train_size", "point"
-    ).drop_nulls("point")
+    rows = frame(data, "predictor_metrics", "method", "target", "metric", "k", "train_size", "point").drop_nulls(
+        "point"
+    )
     if rows.is_empty():
         raise Undefined(f"The input {where('predictor_metrics')} has no estimate: every point is null.")
     ks = rows.drop_nulls("k")["k"]

@@ -24,9 +24,7 @@ def make(data: Data) -> pl.DataFrame:
     rows = frame(data, "cost", "method", *COUNTS, "point", "low", "high", "n", "clusters")
     order = {
         method: at
-        for at, method in enumerate(
-            ordered(rows["method"], ("random", "entropy", "tier1", "tier2", "predictor"))
-        )
+        for at, method in enumerate(ordered(rows["method"], ("random", "entropy", "tier1", "tier2", "predictor")))
     }
     return rows.sort(pl.col("method").replace_strict(order)).select(
         "method",

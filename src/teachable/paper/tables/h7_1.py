@@ -22,9 +22,7 @@ HEADINGS = {
 
 
 def make(data: Data) -> pl.DataFrame:
-    levels = intervals(
-        data, "selection_metrics", ("model", "panel"), panel=list(PANELS), group="all", metric="success"
-    )
+    levels = intervals(data, "selection_metrics", ("model", "panel"), panel=list(PANELS), group="all", metric="success")
     rows = frame(data, "selection_contrasts", "contrast", "panel", "group", "metric", "point", "p_holm")
     rows = rows.filter(panel="failure", group="all", metric="success").drop_nulls("point")
     stored = {row["contrast"]: row for row in rows.iter_rows(named=True)}

@@ -52,9 +52,7 @@ class TextWorld:
     ) -> None:
         wrong = sorted(set(prune) - set(PRUNABLE))
         if wrong:
-            raise WorldError(
-                f"textworld: prune cannot hold {', '.join(wrong)}; it may hold {', '.join(PRUNABLE)}."
-            )
+            raise WorldError(f"textworld: prune cannot hold {', '.join(wrong)}; it may hold {', '.join(PRUNABLE)}.")
         if test_foods not in ("train", "test"):
             raise WorldError(f"textworld: test_foods is {test_foods!r}; it must be train or test.")
         if max_expert_steps < 1 or jobs < 1 or not turn_limit_s > 0:
@@ -70,9 +68,7 @@ class TextWorld:
         """The names of the families."""
         return tuple(FAMILIES)
 
-    def generate(
-        self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path
-    ) -> list[Task]:
+    def generate(self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path) -> list[Task]:
         """One task per seed, in the order of ``seeds``; ``family`` is one for all or one for each.
 
         The same arguments give the same bytes in ``games``, on any day and with any number of jobs.

@@ -65,9 +65,7 @@ def check_story(path: Path, digest: str | None = None) -> None:
         raise EngineFault(f"game file {path} is torn ({len(data)} of {length} bytes): {remedy}")
     total = int(np.frombuffer(data, dtype=np.uint8)[0x40:length].sum(dtype=np.int64)) & 0xFFFF
     if total != expected:
-        raise EngineFault(
-            f"game file {path} is damaged (checksum {total:04x}, expected {expected:04x}): {remedy}"
-        )
+        raise EngineFault(f"game file {path} is damaged (checksum {total:04x}, expected {expected:04x}): {remedy}")
     if digest is not None and data[_SERIAL] != digest[:6].encode():
         raise EngineFault(f"game file {path} does not belong to the .json beside it: {remedy}")
 
@@ -176,9 +174,7 @@ class Engine:
     def _parse(self, raw: str, command: str) -> Reply:
         status = _STATUS.search(raw)
         if status is None:
-            raise EngineFault(
-                f"the engine of {self._path} answered {command!r} with no prompt: {raw[-200:]!r}"
-            )
+            raise EngineFault(f"the engine of {self._path} answered {command!r} with no prompt: {raw[-200:]!r}")
         text = raw[: status.start()]
         tags = [tag for tag in _TAG.findall(text) if "(" not in tag and ")" not in tag]
         text = _QUESTION.sub("", _TAG.sub("", text))

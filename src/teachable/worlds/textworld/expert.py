@@ -44,13 +44,9 @@ class Expert:
             elif verb in _ORDER:
                 self._deeds.append(action)
         recipes = [action.size for action in self._deeds if action.command.startswith("prepare")]
-        self._deeds = [
-            a for a in self._deeds if not a.command.startswith("prepare") or a.size == max(recipes)
-        ]
+        self._deeds = [a for a in self._deeds if not a.command.startswith("prepare") or a.size == max(recipes)]
         self._routes.sort(key=lambda action: action.command)
-        self._deeds.sort(
-            key=lambda a: (_ORDER[a.command.split()[0]], a.command.split(" ", 1)[1], a.command, -a.size)
-        )
+        self._deeds.sort(key=lambda a: (_ORDER[a.command.split()[0]], a.command.split(" ", 1)[1], a.command, -a.size))
         self._meal = 0
         for fact, bit in game.bit.items():
             if any(argument.type == "meal" for argument in fact.arguments):

@@ -54,18 +54,13 @@ def canonical(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def digest_of(data: Mapping[str, Any]) -> str:
     """The digest of a canonical game: everything but its metadata (seeds, names of settings)."""
-    return hashlib.sha256(text_of({k: v for k, v in data.items() if k != "metadata"}).encode()).hexdigest()[
-        :32
-    ]
+    return hashlib.sha256(text_of({k: v for k, v in data.items() if k != "metadata"}).encode()).hexdigest()[:32]
 
 
 def structure_of(data: Mapping[str, Any]) -> str:
     """A digest of what is where in a canonical game, by displayed name; wording is left out."""
     names = {key: info["name"] or key for key, info in data["infos"]}
-    facts = [
-        (f["name"], [(names.get(a["name"], a["name"]), a["type"]) for a in f["arguments"]])
-        for f in data["world"]
-    ]
+    facts = [(f["name"], [(names.get(a["name"], a["name"]), a["type"]) for a in f["arguments"]]) for f in data["world"]]
     return hashlib.sha256(text_of(sorted(facts)).encode()).hexdigest()
 
 

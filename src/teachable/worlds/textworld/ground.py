@@ -77,9 +77,7 @@ class GroundGame:
         self.names: dict[str, str] = {key: info.name or key for key, info in game.infos.items()}
         pruned = {"examine", "look", "inventory", *pruned}
         rules = [
-            rule
-            for name, rule in game.kb.rules.items()
-            if game.kb.inform7_commands[name].split()[0] not in pruned
+            rule for name, rule in game.kb.rules.items() if game.kb.inform7_commands[name].split()[0] not in pruned
         ]
         facts, actions = _fixpoint(game, rules)
         # TextWorld picks, among applicable actions with one command, the one with most preconditions.
@@ -139,17 +137,11 @@ class GroundGame:
 
     def _sights_of_document(self) -> tuple[int, ...]:
         """Masks of facts; the document is in sight when one of them holds."""
-        here = {
-            room: bit for bit, room in ((self.bit[f], f.arguments[1]) for f in self.facts if _is_player(f))
-        }
+        here = {room: bit for bit, room in ((self.bit[f], f.arguments[1]) for f in self.facts if _is_player(f))}
         place = {f.arguments[0]: f.arguments[1] for f in self.facts if f.name == "at" and not _is_player(f)}
         sights = []
         for fact in self.facts:
-            if (
-                fact.arguments
-                and self.names.get(fact.arguments[0].name) == DOCUMENT
-                and len(fact.arguments) == 2
-            ):
+            if fact.arguments and self.names.get(fact.arguments[0].name) == DOCUMENT and len(fact.arguments) == 2:
                 holder = fact.arguments[1]
                 if fact.name == "in" and holder.type == "I":
                     sights.append(self.bit[fact])
@@ -226,10 +218,7 @@ class GroundGame:
     def failed(self, facts: int, quests: int) -> bool:
         """Whether a quest that is not complete has failed; the engine then ends the game as lost."""
         return any(
-            facts & fail == fail
-            for i, goal in enumerate(self.quests)
-            if not quests >> i & 1
-            for fail in goal.fail
+            facts & fail == fail for i, goal in enumerate(self.quests) if not quests >> i & 1 for fail in goal.fail
         )
 
     def score(self, mode: Mode) -> int:
@@ -251,9 +240,7 @@ class GroundGame:
     def digest_of(self, mode: Mode) -> str:
         """A digest of the game and everything that can change in it, the same in every process."""
         held = [text for index, text in enumerate(self._texts) if mode.facts >> index & 1]
-        text = "\n".join(
-            [self.digest, *held, f"quests {mode.quests:b}", f"read {mode.read}", *map(repr, mode.laid)]
-        )
+        text = "\n".join([self.digest, *held, f"quests {mode.quests:b}", f"read {mode.read}", *map(repr, mode.laid)])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -129,9 +129,7 @@ def draw(family: Family, split: str, seed: int, limits: Limits) -> tuple[dict[st
         if plan is None:
             trouble = "the expert cannot win"
         elif not 0 < len(plan) <= limits.max_expert_steps:
-            trouble = (
-                f"the shortest winning play takes {len(plan)} commands, more than {limits.max_expert_steps}"
-            )
+            trouble = f"the shortest winning play takes {len(plan)} commands, more than {limits.max_expert_steps}"
         else:
             data["metadata"]["teachable"] = {
                 "seed": seed,

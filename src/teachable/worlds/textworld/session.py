@@ -105,9 +105,7 @@ class TextWorldSession:
     def step(self, command: str) -> State:
         """Play one admissible command."""
         if self.state.done:
-            raise InadmissibleCommand(
-                f"task {self.task.task_id}: the game is over; {command!r} cannot be played."
-            )
+            raise InadmissibleCommand(f"task {self.task.task_id}: the game is over; {command!r} cannot be played.")
         if command not in self.state.commands:
             raise InadmissibleCommand(
                 f"task {self.task.task_id}: {command!r} is not admissible here; admissible: "
@@ -119,8 +117,7 @@ class TextWorldSession:
             self._mode = self._game.ground.after(self._mode, reply.events)
         except LookupError as error:
             raise EngineFault(
-                f"task {self.task.task_id}: after {command!r} the engine reports {error}, which no rule "
-                "explains."
+                f"task {self.task.task_id}: after {command!r} the engine reports {error}, which no rule explains."
             ) from error
         memo = self.state.memo
         if command == READ and self._mode.read:
@@ -156,11 +153,7 @@ class TextWorldSession:
         told = {"won": reply.won, "lost": reply.lost, "score": reply.score, "room": reply.room.lower()}
         if reply.won:
             tracked["lost"] = False
-        wrong = [
-            f"{key}: engine {told[key]!r}, facts {tracked[key]!r}"
-            for key in told
-            if told[key] != tracked[key]
-        ]
+        wrong = [f"{key}: engine {told[key]!r}, facts {tracked[key]!r}" for key in told if told[key] != tracked[key]]
         if wrong:
             raise EngineFault(
                 f"task {self.task.task_id}: after {command!r} the engine and the tracked facts disagree "
@@ -203,7 +196,6 @@ def recipe(text: str) -> str:
     if match is None:
         return " ".join(text.split())
     ingredients, directions = (
-        ", ".join(line.strip() for line in part.strip().splitlines() if line.strip())
-        for part in match.groups()
+        ", ".join(line.strip() for line in part.strip().splitlines() if line.strip()) for part in match.groups()
     )
     return f"ingredients: {ingredients}; directions: {directions}"
