@@ -29,7 +29,7 @@ test: setup
 	@pytest $(TESTARGS)
 
 lint: setup
-	@ruff check . && ruff format --check . && snakefmt --check Snakefile rules && mypy && snakemake --lint
+	@ruff check . && ruff format --check . && snakefmt --check Snakefile rules && mypy && scripts/lint_workflow.sh
 
 docs: setup
 	@teachable config --reference > docs/configuration.md

@@ -29,7 +29,7 @@ onstart:
     if workflow.local_exec and (
         workflow.dag_settings.forceall or workflow.dag_settings.forcerun
     ):
-        os.environ["TEACHABLE_STORE_REFRESH"] = "1"
+        os.environ.update(TEACHABLE_STORE_REFRESH="1")
 
 
 rule all:

@@ -8,6 +8,7 @@ from teachable.config import load_config
 from teachable.config.load import read_yaml
 from teachable.errors import ConfigError
 from teachable.fingerprint import fingerprint
+from teachable.paper import INPUTS
 from teachable.stages import STAGES
 
 BASE = Path(workflow.basedir)
@@ -125,3 +126,12 @@ wildcard_constraints:
     shard=r"\d+",
     run=r"[A-Za-z0-9_]+",
     method="[a-z_]+",
+
+
+# The names by which figures, tables, criteria and report ask for data, and where it lies.
+DATA = {name: f"results/{item.path}" for name, item in INPUTS.items()}
+
+
+def named(names):
+    """``name=path`` of every input, as a stage's ``--in`` takes them."""
+    return " ".join(f"{name}={DATA[name]}" for name in names)

@@ -4,16 +4,7 @@ Needs: the tables of all phases. Makes: figures/fig_*.pdf|png, tables/tab_*.tex|
 results/report.html and report.md.
 """
 
-from teachable.paper import CRITERIA_INPUTS, FIGURES, INPUTS, MINIMUM, TABLES
-
-# The names by which figures, tables, criteria and report ask for data, and where it lies.
-DATA = {name: f"results/{item.path}" for name, item in INPUTS.items()}
-
-
-def named(names):
-    """``name=path`` of every input, as a stage's ``--in`` takes them."""
-    return " ".join(f"{name}={DATA[name]}" for name in names)
-
+from teachable.paper import CRITERIA_INPUTS, FIGURES, MINIMUM, TABLES
 
 for item in FIGURES.values():
 

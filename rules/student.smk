@@ -34,6 +34,8 @@ rule make_tasks:
         "logs/world/{split}/{shard}.log",
     benchmark:
         "results/benchmarks/world/{split}-{shard}.tsv"
+    wildcard_constraints:
+        split="train|test",
     resources:
         **OTHER_JOB,
     params:
@@ -51,6 +53,16 @@ rule make_tasks:
         "Generate {wildcards.split} games, shard {wildcards.shard}, and let the expert win each once"
     shell:
         command("make-tasks")
+
+
+# The student waits for these: they come first.
+use rule make_tasks as make_warmstart_tasks with:
+    output:
+        games=directory("results/world/{split}/games/{shard}"),
+        tasks="results/world/{split}/tasks/{shard}.parquet",
+    wildcard_constraints:
+        split="warmstart",
+    priority: 2
 
 
 rule check_splits:
@@ -85,6 +97,7 @@ if CONFIG.student.source == "builtin":
             "logs/student/demonstrate/{shard}.log",
         benchmark:
             "results/benchmarks/student/demonstrate-{shard}.tsv"
+        priority: 2
         resources:
             **OTHER_JOB,
         params:
@@ -116,6 +129,7 @@ if CONFIG.student.source == "builtin":
             "logs/student/build.log",
         benchmark:
             "results/benchmarks/student/build.tsv"
+        priority: 2
         threads: CONFIG.builtin.threads
         resources:
             **STUDENT_JOB,

@@ -12,6 +12,7 @@ from teachable.rollouts.sessions import Tables, starts_of
 from teachable.rollouts.values import Question, expert_actions
 from teachable.stages.common import Reporter, shard_of
 from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.supervision import register_of
 from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.settings import TeacherSettings
 from teachable.worlds.base import EngineFault
@@ -39,7 +40,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Advise) -> None:
         snapshots,
         commands,
         TeacherSettings(**params.teacher.model_dump()),
-        register="compact" if params.student_layout == "compact" else "full",
+        register=register_of(params.student_layout),
         progress=Reporter("snapshots advised"),
     )
     tables.write(advice, outputs["advice"], tables.ADVICE)

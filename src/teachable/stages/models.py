@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from teachable import tables
 from teachable.student.files import STUDENT_FILE, locate, read_json
 from teachable.student.prompt import Context, Layout, get_layout
-from teachable.supervision import Register, context_fields, example
-from teachable.teacher.advice import AdviceText
+from teachable.supervision import context_fields, register_of, renderer
 
 if TYPE_CHECKING:
     from teachable.student.model import Student
@@ -45,16 +44,10 @@ class Prompter:
     layout: Layout
     tokenizer: Any
 
-    @property
-    def register(self) -> Register:
-        """How wordy patches may be: the small student reads few words."""
-        return "compact" if self.layout.name == "compact" else "full"
-
     def render(self, snapshot: Mapping[str, Any], advice: Mapping[str, Any], format: str) -> tuple[str, str]:
         """Prompt and completion of the supervised example of a snapshot in one format."""
-        text = AdviceText.from_rows(snapshot, advice)
-        made = example(snapshot, text, format, register=self.register)
-        return self.layout.render(Context(**made.context)), made.completion
+        texts = renderer(lambda fields: self.layout.render(Context(**fields)), register_of(self.layout.name))
+        return texts(snapshot, advice, format)
 
     def render_decision(self, snapshot: Mapping[str, Any], command: str) -> tuple[str, str]:
         """Plain prompt and completion of a decision."""

@@ -11,7 +11,7 @@ from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
 from teachable.rollouts.policy import Asker, Policy
 from teachable.rollouts.tree_values import TreeSettings, tree_values
 from teachable.rollouts.values import Question, Values
-from teachable.supervision import patches
+from teachable.supervision import patches, register_of
 from teachable.teacher.advice import AdviceText
 from teachable.worlds.base import World
 
@@ -24,8 +24,7 @@ def patches_of(snapshot: Mapping[str, Any], advice: Mapping[str, Any] | None, la
     if advice is None or not advice["valid"]:
         return {}
     text = AdviceText.from_rows(snapshot, advice)
-    register = "compact" if layout == "compact" else "full"
-    made = patches(text, register=register, key=str(snapshot["snapshot_id"]))
+    made = patches(text, register=register_of(layout), key=str(snapshot["snapshot_id"]))
     return {condition: patch for condition, patch in made.items() if condition != "base"}
 
 
