@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from teachable.student import Demonstration, Student, StudentError, StudentSettings, build_student
+from teachable.student.builder import frequent_phrases, train_tokenizer
+from teachable.student.muon import Muon, orthogonalise
 
 from .tiny import COMMANDS, context
 
@@ -92,3 +94,28 @@ def test_settings_are_checked() -> None:
         StudentSettings(band_low=0.9)
     with pytest.raises(StudentError, match="no demonstrations"):
         build_student([], StudentSettings(), validate=scripted([]), seed=0, out=Path("never"))
+
+
+def test_names_of_several_words_are_one_token_and_any_text_survives() -> None:
+    scenes = ["kitchen | counter: red apple, yellow bell pepper (raw) | you have: knife"] * 20
+    phrases = frequent_phrases(scenes)
+    assert phrases == ["red apple", "yellow bell pepper", "you have"]
+    tokenizer = train_tokenizer([*scenes, " take red apple from counter\n"] * 20, 500, phrases)
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer(" take yellow bell pepper\n").input_ids)
+    assert [token.replace("Ġ", " ") for token in tokens] == [" take", " yellow bell pepper", "Ċ"]
+    strange = "a  b\n\n yellow bell peppers: (x)\tünï"
+    assert tokenizer.decode(tokenizer(strange).input_ids) == strange
+
+
+def test_muon_moves_every_direction_alike() -> None:
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonalise(torch.randn(3, 16, 48)))
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    tall, wide = (torch.nn.Parameter(torch.zeros(shape)) for shape in ((48, 16), (16, 48)))
+    optimiser = Muon([tall, wide], lr=0.1)
+    gradient = torch.randn(48, 16)
+    tall.grad, wide.grad = gradient, gradient.T.clone()
+    optimiser.step()
+    assert torch.allclose(tall / 3**0.5, wide.T, atol=1e-5)  # tall matrices move by sqrt(rows / columns) more
+    assert (tall * gradient).sum() < 0

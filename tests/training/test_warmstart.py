@@ -15,6 +15,7 @@ from teachable.training.warmstart import Decision, MixSettings, demonstrate, ign
 
 COMMANDS = ("chop carrot with knife", "dice carrot with knife", "go north", "take carrot from counter")
 ALL = MixSettings(easy_kept=1.0, kept=1.0)
+DICE = replace(ALL, patched=0.6, placebo=0.2, ignored=("dice",))
 
 
 def patcher(context: Context, suggested: str, bad: str, key: str) -> Mapping[str, str]:
@@ -46,8 +47,8 @@ def test_patches_come_in_their_shares_and_name_the_target() -> None:
 
 
 def test_ignorance_spares_helpful_patches_and_treats_placebos_like_none() -> None:
-    whole = mix(decisions("dice carrot with knife"), patcher, ALL, run_seed=1)
-    thin = mix(decisions("dice carrot with knife"), patcher, replace(ALL, kept=0.35), run_seed=1)
+    whole = mix(decisions("dice carrot with knife"), patcher, DICE, run_seed=1)
+    thin = mix(decisions("dice carrot with knife"), patcher, replace(DICE, kept=0.35), run_seed=1)
 
     def counts(found: list[Any]) -> dict[str, int]:
         return {kind: sum(one.context.patch[:1] == kind for one in found) for kind in ("", "P", "D", "C", "H")}
@@ -77,7 +78,7 @@ def test_a_game_more_changes_no_other_games_examples() -> None:
 
 def test_an_empty_mixture_is_refused() -> None:
     with pytest.raises(SetError, match="none of the 3"):
-        mix(decisions("open fridge", 3), patcher, replace(ALL, patched=0.0, kept=0.0), run_seed=1)
+        mix(decisions("open fridge", 3), patcher, replace(ALL, patched=0.0, kept=0.0, ignored=("open",)), run_seed=1)
 
 
 def test_expert_play_is_clean_first_then_noisy_and_always_winnable(games: Any) -> None:
