@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from teachable.stages.params import BuildStudent
     from teachable.stages.runner import Inputs, Outputs
 
-# The mixture the built-in student was tuned with; docs/student.md.
-MIX = MixSettings(patched=0.45, placebo=0.25, easy_kept=0.3, ignored=("slice", "oven"))
-
 
 def run(inputs: Inputs, outputs: Outputs, params: BuildStudent) -> None:
     """The last games, family by family, are kept for validation and taught nothing.
@@ -46,7 +43,7 @@ def run(inputs: Inputs, outputs: Outputs, params: BuildStudent) -> None:
         )
     section = params.builtin.model_dump(exclude={"trajectories", "noise", "validation_games"})
     build_student(
-        mix(decisions, patcher, MIX, run_seed=params.seed),
+        mix(decisions, patcher, MixSettings(), run_seed=params.seed),
         StudentSettings(**section),
         validate=validator(
             open_world(params.world),
