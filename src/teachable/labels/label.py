@@ -81,8 +81,9 @@ def label(
     ).with_columns(U=pl.col(settings.uncertainty))
     member = pl.col("advice_valid") & pl.col("U").is_not_null() & pl.col("L_local").is_not_null()
     labelled = frame.filter(member)
-    u_cut = cut(labelled["U"].to_numpy(), settings.thresholds, settings.given_U)
-    l_cut = cut(labelled["L_local"].to_numpy(), settings.thresholds, settings.given_L)
+    own = labelled.filter(pl.col("source").ne_missing("expert"))  # expert failures (setup B) are cut where these are
+    u_cut = cut(own["U"].to_numpy(), settings.thresholds, settings.given_U)
+    l_cut = cut(own["L_local"].to_numpy(), settings.thresholds, settings.given_L)
     frame = frame.with_columns(quadrant=pl.when(member).then(quadrant(pl.col("U"), pl.col("L_local"), u_cut, l_cut)))
     counts = dict(frame.filter(pl.col("quadrant").is_not_null()).group_by("quadrant").len().iter_rows())
     thresholds = {

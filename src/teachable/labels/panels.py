@@ -44,6 +44,8 @@ def make_panels(
     drift      held_out  ``drift``, in turn over the strata of quadrant, ELP tercile and step
     ========== ========= ==============================================================================
 
+    Snapshots of expert failures (setup B) are on the two sides, but in none of the three panels.
+
     Within a quadrant the draw goes round the games, so that no game dominates. ``held_out_tasks`` (the
     retention panel) are on the held-out side whatever the draw says. A panel takes what there is when there
     are fewer snapshots than it asks for.
@@ -52,12 +54,13 @@ def make_panels(
     sides = split_tasks(frame, settings.held_out, run_seed=run_seed, held_out_tasks=held_out_tasks)
     frame = frame.with_columns(side=pl.col("task_id").replace_strict(sides, return_dtype=pl.String))
     train, held = (frame.filter(pl.col("side") == side) for side in ("train", "held_out"))
+    own = held.filter(pl.col("source").ne_missing("expert"))
     panels = [
         ("train", train["snapshot_id"].to_list()),
         ("held_out", held["snapshot_id"].to_list()),
-        ("failure", _per_quadrant(held, settings.failure_per_quadrant, run_seed, "failure")),
-        ("validation", _per_quadrant(held, settings.validation_per_quadrant, run_seed, "validation")),
-        ("drift", _in_turn(_drift_strata(held), settings.drift, run_seed, "drift")),
+        ("failure", _per_quadrant(own, settings.failure_per_quadrant, run_seed, "failure")),
+        ("validation", _per_quadrant(own, settings.validation_per_quadrant, run_seed, "validation")),
+        ("drift", _in_turn(_drift_strata(own), settings.drift, run_seed, "drift")),
     ]
     of = {row[0]: row[1:] for row in frame.select("snapshot_id", "side", "task_id", "quadrant").iter_rows()}
     rows = [

@@ -325,8 +325,8 @@ def matrix_sets(
     count_tokens: CountTokens,
     settings: SetSettings,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """``EXAMPLES`` and ``BUDGET`` of the fourteen runs."""
-    pool = teachable_pool(labeled, advice, panels)
+    """``EXAMPLES`` and ``BUDGET`` of the fourteen runs, from the student's own failures."""
+    pool = teachable_pool(labeled, advice, panels).filter(pl.col("source").ne_missing("expert"))
     assignments, targets = matrix_assignments(pool, settings)
     examples = tables.conform(render_examples(assignments, pool, advice, render), tables.EXAMPLES, "examples")
     return examples, budget(examples, targets, count_tokens)
