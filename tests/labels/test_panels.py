@@ -17,7 +17,8 @@ def frame(rows: list[tuple[int, int]]) -> pl.DataFrame:
         (f"s{i:03d}", f"t{task}", ("easy", "hard")[task % 2], QUADRANTS[q], ((i * 37) % 100) / 100, i % 9)
         for i, (task, q) in enumerate(rows)
     ]
-    return pl.DataFrame(data, schema=COLUMNS, orient="row").cast({"ELP_net": pl.Float64, "step": pl.Int64})
+    made = pl.DataFrame(data, schema=COLUMNS, orient="row").cast({"ELP_net": pl.Float64, "step": pl.Int64})
+    return made.with_columns(source=pl.lit("student"))
 
 
 rows = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 3)), min_size=1, max_size=60)
@@ -87,3 +88,15 @@ def test_snapshots_without_a_quadrant_are_in_no_panel() -> None:
         quadrant=pl.when(pl.col("snapshot_id") != "s003").then("quadrant")
     )
     assert "s003" not in make_panels(labeled, PanelSettings(), run_seed=0)["snapshot_id"]
+
+
+def test_expert_failures_are_on_a_side_but_in_no_panel() -> None:
+    labeled = frame([(task, q) for task in range(12) for q in range(4)])
+    labeled = labeled.with_columns(source=pl.when(pl.col("step") % 2 == 0).then(pl.lit("expert")).otherwise("source"))
+    panels = make_panels(labeled, PanelSettings(failure_per_quadrant=3, validation_per_quadrant=3, drift=5), run_seed=1)
+    expert = set(labeled.filter(source="expert")["snapshot_id"])
+    sides = panels.filter(pl.col("panel").is_in(["train", "held_out"]))["snapshot_id"]
+    others = panels.filter(pl.col("panel").is_in(["failure", "validation", "drift"]))["snapshot_id"]
+    assert expert <= set(sides)
+    assert len(others)
+    assert not expert & set(others)
