@@ -86,7 +86,7 @@ def test_the_question_is_strict_and_never_shows_the_expert(server: Server, setti
     [
         ({"Retry-After": "7"}, 7, 7),
         ({"retry-after-ms": "2500"}, 2.5, 2.5),
-        ({"Retry-After": formatdate(time() + 30, usegmt=True)}, 20, 30),
+        ({"Retry-After": "in half a minute"}, 20, 30),
         ({}, 0.75, 1),
         ({"Retry-After": "soon"}, 0.75, 1),
     ],
@@ -96,6 +96,8 @@ def test_429_waits_as_long_as_the_server_asks(
 ) -> None:
     reply = error(429, "rate_limit_exceeded")
     reply.headers.update(header)
+    if header.get("Retry-After") == "in half a minute":
+        reply.headers["Retry-After"] = formatdate(time() + 30, usegmt=True)
     server.script = [reply]
     sleep = Sleeper()
     assert ask([snapshot()], settings(), sleep)["valid"].all()
