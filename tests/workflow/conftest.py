@@ -1,56 +1,10 @@
-"""Runs of the real Snakefile, in directories of their own."""
+"""One finished run of preset smoke, shared by all tests that look at its results."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """A directory in which the workflow runs, with its store."""
-
-    directory: Path
-    store: str
-
-    def snakemake(self, *arguments: str, timeout: float = 1500, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [
-                "snakemake",
-                "--snakefile",
-                str(ROOT / "Snakefile"),
-                "--directory",
-                str(self.directory),
-                *arguments,
-            ],
-            env={
-                **os.environ,
-                "PATH": f"{BIN}:{os.environ['PATH']}",
-                "PYTHONHASHSEED": "0",
-                "TEACHABLE_STORE": self.store,
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
-
-    def smoke(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        result = self.snakemake("--cores", "2", "--config", "preset=smoke", "--", *arguments, **environment)
-        assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
-        return result
-
-    def path(self, name: str) -> Path:
-        return self.directory / name
+from workflow.workplace import Workplace
 
 
 @pytest.fixture(scope="session")

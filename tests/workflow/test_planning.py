@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import BIN, ROOT, Workplace
+from workflow.workplace import BIN, ROOT, Workplace
 
 pytestmark = pytest.mark.workflow
 

@@ -11,9 +11,9 @@ import pytest
 
 from teachable import tables
 from teachable.paper import FIGURES, TABLES
-from tests.workflow.conftest import Workplace
+from workflow.workplace import Workplace
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(2400)]
 
 UP_TO_LABELS = (
     "phase0/tasks_warmstart",
