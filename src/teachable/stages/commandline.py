@@ -209,15 +209,14 @@ def _assignment(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-_SINGLE_QUOTED = re.compile(r"'[^']*'")
-_DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_QUOTED = re.compile(r"""(?P<single>'[^']*')|(?P<double>"(?:[^"\\]|\\.)*")""", re.DOTALL)  # whichever opens first
 
 
 def _words(command: str) -> list[str]:
     """The words of a simple command without its redirections. Raises ``ValueError`` when it is not simple."""
     command = command.strip().replace("\\\n", " ")
-    outside_single = _SINGLE_QUOTED.sub("", command)
-    bare = _DOUBLE_QUOTED.sub("", outside_single)
+    outside_single = _QUOTED.sub(lambda found: found["double"] or "", command)
+    bare = _QUOTED.sub("", command)
     if re.search(r"[$`]", outside_single) or re.search(r"[*?\[{~#!\n]", bare):
         raise ValueError("not a simple command: the shell would change its words")
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
