@@ -6,8 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from teachable.errors import TeachableError
+
+if TYPE_CHECKING:
+    from teachable.stages import Stage
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,12 +45,36 @@ def _dispatch(argv: list[str]) -> int:
         from teachable.stages import commandline, runner
 
         stage = STAGES[argv[0]]
+        if {"-h", "--help"} & set(argv[1:]):
+            print(_stage_help(stage))
+            return 0
         runner.run(stage, commandline.parse(argv))
         return 0
     parser = _parser()
     arguments = parser.parse_args(argv)
     result: int = arguments.run(arguments)
     return result
+
+
+def _stage_help(stage: Stage) -> str:
+    """What a stage reads, writes and is configured by, and how to see the line that the workflow would run."""
+    marks = {"*": "any number of paths", "?": "may be left out"}
+    inputs = [f"  {name.rstrip('*?') or 'NAME':24s}{marks.get(name[-1], 'one path')}" for name in stage.inputs]
+    fields = [f"  {name}" for name in stage.params.model_fields]
+    return "\n".join(
+        [
+            f"teachable {stage.name}: {stage.doc}",
+            "",
+            f"teachable {stage.name} --in NAME=PATH ... --out NAME=PATH ... --params JSON",
+            *(["", "inputs:", *inputs] if inputs else []),
+            "",
+            "outputs:",
+            *(f"  {name}" for name in stage.outputs),
+            *(["", "parameters, as one JSON object (docs/configuration.md):", *fields] if fields else []),
+            "",
+            "`snakemake --dry-run --printshellcmds FILE` prints the whole line that makes FILE.",
+        ]
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
