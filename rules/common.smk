@@ -1,7 +1,7 @@
 """What every rules file uses: the resolved configuration, and how a rule becomes a command line."""
 
 import json
-import sys
+import shlex
 from math import ceil
 
 from teachable.config import load_config
@@ -41,6 +41,29 @@ def command(stage, *absent):
     parts += ["--in", *read] if read else []
     parts += ["--out", *made, "--params", "{params.settings:q}", "> {log} 2>&1"]
     return " ".join(parts)
+
+
+def line(stage, inputs, outputs, **extra):
+    """The words of a stage's command line, quoted for the shell: its inputs and outputs by name, its parameters."""
+
+    def words(paths):
+        return [
+            shlex.quote(f"{name}={path}")
+            for name, found in paths.items()
+            for path in ([found] if isinstance(found, str) else found)
+        ]
+
+    return " ".join(
+        [
+            stage,
+            "--in",
+            *words(inputs),
+            "--out",
+            *words(outputs),
+            "--params",
+            shlex.quote(settings(stage, **extra)),
+        ]
+    )
 
 
 def settings(stage, **extra):

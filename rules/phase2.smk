@@ -1,4 +1,4 @@
-"""Phase 2: the 14-run matrix and the recovery model.
+"""Phase 2: the 14-run matrix and the recovery model; the runs themselves are in models.smk.
 
 Needs: labels, advice, panels, student. Makes: results/phase2/{examples,budget}.parquet, adapters/<run>,
 records/<run>.json, training_summary.json.
@@ -56,33 +56,6 @@ rule recovery_examples:
         "Phase 2: continue with the expert from snapshots of high leverage"
     shell:
         command("recovery-examples")
-
-
-rule train:
-    input:
-        examples=lambda w: (
-            "results/phase2/recovery_examples.parquet"
-            if w.run == "recovery"
-            else "results/phase2/examples.parquet"
-        ),
-        student=STUDENT,
-    output:
-        adapter=directory("results/phase2/adapters/{run}"),
-        record="results/phase2/records/{run}.json",
-    log:
-        "logs/phase2/train/{run}.log",
-    benchmark:
-        "results/benchmarks/phase2/train-{run}.tsv"
-    threads: STUDENT_THREADS
-    resources:
-        **STUDENT_JOB,
-    params:
-        code=code("train"),
-        settings=lambda w: settings("train", run=w.run),
-    message:
-        "Train LoRA adapter {wildcards.run}"
-    shell:
-        command("train")
 
 
 rule training_summary:

@@ -27,43 +27,11 @@ rule evaluate_base:
         **STUDENT_JOB,
     params:
         code=code("evaluate"),
-        settings=settings("evaluate", model="base", horizon=CONFIG.estimation.horizon),
+        settings=settings("evaluate", model="base", **PLAYING),
     message:
         "Phase 3: play the base student on every panel"
     shell:
         command("evaluate", "adapter")
-
-
-rule evaluate:
-    input:
-        student=STUDENT,
-        adapter="results/phase2/adapters/{run}",
-        labeled="results/phase1/labeled_snapshots.parquet",
-        panels="results/phase1/panels.parquet",
-        retention="results/phase0/retention_panel.parquet",
-        tasks=TASKS["train"],
-        games=GAMES["train"],
-        test_tasks=TASKS["test"],
-        test_games=GAMES["test"],
-    output:
-        episodes="results/phase3/models/{run}/episodes.parquet",
-        probes="results/phase3/models/{run}/probes.parquet",
-    log:
-        "logs/phase3/evaluate/{run}.log",
-    benchmark:
-        "results/benchmarks/phase3/evaluate-{run}.tsv"
-    threads: STUDENT_THREADS
-    resources:
-        **STUDENT_JOB,
-    params:
-        code=code("evaluate"),
-        settings=lambda w: settings(
-            "evaluate", model=w.run, horizon=CONFIG.estimation.horizon
-        ),
-    message:
-        "Phase 3: play {wildcards.run} on every panel"
-    shell:
-        command("evaluate")
 
 
 rule evaluation_summary:
@@ -142,7 +110,12 @@ rule drift:
         **STUDENT_JOB,
     params:
         code=code("drift"),
-        settings=lambda w: settings("drift", model=w.run),
+        settings=lambda w: settings(
+            "drift",
+            model=w.run,
+            drift_episodes=CONFIG.evaluation.drift_episodes,
+            retention_repeats=CONFIG.evaluation.retention_repeats,
+        ),
     message:
         "Phase 3: repeat the patch test at the checkpoints of {wildcards.run}"
     shell:

@@ -53,39 +53,6 @@ rule selection_examples:
         command("selection-examples")
 
 
-use rule train as train_selection with:
-    input:
-        examples="results/phase5/examples/{run}.parquet",
-        student=STUDENT,
-    output:
-        adapter=directory("results/phase5/adapters/{run}"),
-        record="results/phase5/records/{run}.json",
-    log:
-        "logs/phase5/train/{run}.log",
-    benchmark:
-        "results/benchmarks/phase5/train-{run}.tsv"
-
-
-use rule evaluate as evaluate_selection with:
-    input:
-        student=STUDENT,
-        adapter="results/phase5/adapters/{run}",
-        labeled="results/phase1/labeled_snapshots.parquet",
-        panels="results/phase1/panels.parquet",
-        retention="results/phase0/retention_panel.parquet",
-        tasks=TASKS["train"],
-        games=GAMES["train"],
-        test_tasks=TASKS["test"],
-        test_games=GAMES["test"],
-    output:
-        episodes="results/phase5/models/{run}/episodes.parquet",
-        probes="results/phase5/models/{run}/probes.parquet",
-    log:
-        "logs/phase5/evaluate/{run}.log",
-    benchmark:
-        "results/benchmarks/phase5/evaluate-{run}.tsv"
-
-
 rule selection_summary:
     input:
         episodes=[

@@ -42,6 +42,7 @@ PACKAGE = {
             inputs: tuple
             outputs: tuple
             params: type = Numbers
+            loads_student: bool = False
             def modules(self, params): return (f"toyflow.{self.name}",)
             @property
             def module(self): return f"toyflow.{self.name}"
@@ -168,9 +169,9 @@ class Flow:
         program.parent.mkdir()
         program.write_text(
             f"#!{sys.executable}\n"
-            "import sys\nfrom teachable.stages import runner\n"
-            "from teachable.stages.commandline import parse\n"
-            "from toyflow.table import STAGES\nrunner.run(STAGES[sys.argv[1]], parse(sys.argv[1:]))\n"
+            "import sys\nfrom teachable.stages.commandline import parse_all\n"
+            "from teachable.stages.runner import run_all\n"
+            "from toyflow.table import STAGES\nrun_all(parse_all(sys.argv[1:]), STAGES)\n"
         )
         program.chmod(0o755)
         self.store = root / "store"

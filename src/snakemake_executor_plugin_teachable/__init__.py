@@ -50,8 +50,7 @@ class _Lookup:
     """A job that the store may have."""
 
     job: Any
-    call: Invocation
-    recipe: Recipe
+    calls: tuple[tuple[Invocation, Recipe], ...]
 
 
 class Executor(SlurmExecutor):
@@ -115,7 +114,7 @@ class Executor(SlurmExecutor):
         assert self.store is not None
         store = self.store
         with ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="store") as pool:
-            lines = [(job, call) for job in jobs if (call := self._invocation(job)) is not None]
+            lines = [(job, calls) for job in jobs if (calls := self._invocations(job))]
             looked = pool.map(lambda line: self._look(store, *line), lines)
             hits = [hit for hit in looked if hit is not None]
             for hit in hits:
@@ -140,43 +139,50 @@ class Executor(SlurmExecutor):
         """
         return all(len(self._restore(level)) == len(level) for level in map(list, group.toposorted))
 
-    def _invocation(self, job: Any) -> Invocation | None:
-        """The stage a job runs; None when it is no stage, is forced, or runs with other software than this
+    def _invocations(self, job: Any) -> list[Invocation]:
+        """The stages a job runs; none when it runs something else, is forced, or runs with other software than this
         process.
         """
         rule = job.rule
         if self._forced(job) or rule.shellcmd is None or job.shadow_dir is not None or _deploys(self.workflow, job):
-            return None
+            return []
         if any(getattr(file, "is_storage", False) for file in (*job.input, *job.output)):
-            return None
+            return []
         try:
-            call = parse_shell(job.shellcmd, self._stages)
+            calls = parse_shell(job.shellcmd, self._stages)
         except TeachableError as error:
             self.logger.warning(f"Job {job.jobid} is not looked up in the store: {error}")
-            return None
-        if call is None:
-            return None
-        made = {os.path.normpath(path) for path in call.outputs.values()}
-        if any(os.path.normpath(file) not in made for file in job.output):
+            return []
+        made = {os.path.normpath(path) for call in calls for path in call.outputs.values()}
+        if calls and any(os.path.normpath(file) not in made for file in job.output):
             self.logger.warning(
                 f"Job {job.jobid} is not looked up in the store: its rule has outputs its line has not."
             )
-            return None
-        return call
+            return []
+        return calls
 
-    def _look(self, store: Store, job: Any, call: Invocation) -> _Lookup | None:
+    def _look(self, store: Store, job: Any, calls: list[Invocation]) -> _Lookup | None:
+        if store.refresh:
+            return None
         try:
-            recipe = call.recipe(self._stages[call.stage], store.digest)
-            return _Lookup(job, call, recipe) if not store.refresh and store.holds(recipe) else None
+            looked = tuple((call, call.recipe(self._stages[call.stage], store.digest)) for call in calls)
+            return _Lookup(job, looked) if all(store.holds(recipe) for _, recipe in looked) else None
         except (TeachableError, OSError) as error:
             self.logger.warning(f"Job {job.jobid} is not looked up in the store: {error}")
             return None
 
     def _fetch(self, store: Store, hit: _Lookup) -> Restored:
-        try:
-            return store.restore(hit.recipe, hit.call.outputs)
-        except (TeachableError, OSError) as error:
-            return Restored("absent", hit.recipe.key, problems=(str(error),))
+        """Restore every stage of a job; the first that cannot be is the result."""
+        size, key = 0, ""
+        for call, recipe in hit.calls:
+            try:
+                result = store.restore(recipe, call.outputs)
+            except (TeachableError, OSError) as error:
+                return Restored("absent", recipe.key, problems=(str(error),))
+            if not result:
+                return result
+            size, key = size + result.size, key or result.key
+        return Restored("restored", key, size)
 
     def _finish(self, hit: _Lookup, result: Restored) -> None:
         self.restored += 1

@@ -44,11 +44,10 @@ def _dispatch(argv: list[str]) -> int:
     if argv and argv[0] in STAGES:
         from teachable.stages import commandline, runner
 
-        stage = STAGES[argv[0]]
         if {"-h", "--help"} & set(argv[1:]):
-            print(_stage_help(stage))
+            print(_stage_help(STAGES[argv[0]]))
             return 0
-        runner.run(stage, commandline.parse(argv))
+        runner.run_all(commandline.parse_all(argv), STAGES)
         return 0
     parser = _parser()
     arguments = parser.parse_args(argv)

@@ -86,8 +86,7 @@ def test_what_is_quoted_for_the_shell_is_read_back(path: str, text: str) -> None
     params = json.dumps({"names": [text]})
     read, settings = shlex.quote(f"text={path}"), shlex.quote(params)
     line = f"teachable toy --in {read} --out out=o --params {settings} > log 2>&1"
-    call = parse_shell(line, STAGES)
-    assert call is not None
+    [call] = parse_shell(line, STAGES)
     assert call.inputs["text"] == [Path(path)]
     assert call.params == {"names": [text]}
 
@@ -105,9 +104,15 @@ def test_what_is_quoted_for_the_shell_is_read_back(path: str, text: str) -> None
     ],
 )
 def test_a_stage_is_recognised(line: str) -> None:
-    call = parse_shell(line, STAGES)
-    assert call is not None
+    [call] = parse_shell(line, STAGES)
     assert call.outputs == {"out": Path("o")}
+
+
+def test_several_stages_of_one_process() -> None:
+    line = "teachable toy --out out=a --then toy --in text=x --out out=b > log 2>&1"
+    assert [call.outputs["out"] for call in parse_shell(line, STAGES)] == [Path("a"), Path("b")]
+    with pytest.raises(CommandLineError, match="name of the stage"):
+        parse_shell("teachable toy --out out=a --then", STAGES)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +138,7 @@ def test_a_stage_is_recognised(line: str) -> None:
     ],
 )
 def test_anything_else_is_left_to_the_shell(line: str) -> None:
-    assert parse_shell(line, STAGES) is None
+    assert parse_shell(line, STAGES) == []
 
 
 def test_a_recipe_has_defaults_filled_in_and_inputs_by_content(tmp_path: Path) -> None:

@@ -235,6 +235,7 @@ class Resources(Section):
     student_minutes: Positive = Field(description="run time of a job that loads the student")
     minutes: Positive = Field(description="run time of any other job")
     threads: Positive = Field(description="CPU threads of a job that loads the student")
+    models_per_job: Positive = Field(description="adapters that one job trains, or evaluates, one after the other")
 
 
 class Config(Section):

@@ -3,6 +3,9 @@ cluster.
 
 ``teachable <stage> --in NAME=PATH [NAME=PATH ...] --out NAME=PATH [NAME=PATH ...] --params '<JSON object>'``
 
+Several stages in one process, which loads its libraries once, are parted by ``--then``:
+``teachable train ... --then train ...``. Each has a recipe of its own.
+
 An input may have several paths, in an order that counts: its name is repeated, or the further paths follow
 the first without a name, as Snakemake writes a list. ``--log`` and ``--threads`` say how to run and not what
 to make, so they are no part of the recipe that the artifact store keys on. Imports no room of science.
@@ -27,6 +30,7 @@ from teachable.store.objects import digest as digest_of
 from teachable.store.recipe import Recipe
 
 PROGRAM = "teachable"
+THEN = "--then"
 _NAMED = re.compile(r"[A-Za-z][\w-]*=")
 
 
@@ -122,23 +126,34 @@ def parse(argv: Sequence[str]) -> Invocation:
     return invocation(argv[0], parser.parse_args(list(argv[1:])))
 
 
-def parse_shell(command: str, stages: Mapping[str, StageLike]) -> Invocation | None:
-    """The invocation a rule's shell command stands for; None when the command is anything but one stage.
+def parse_all(argv: Sequence[str]) -> list[Invocation]:
+    """Parse the stages of a command line, at least one. Raises :class:`CommandLineError`."""
+    lines: list[list[str]] = [[]]
+    for word in argv:
+        if word == THEN:
+            lines.append([])
+        else:
+            lines[-1].append(word)
+    return [parse(line) for line in lines]
+
+
+def parse_shell(command: str, stages: Mapping[str, StageLike]) -> list[Invocation]:
+    """The invocations a rule's shell command stands for; none when it is anything but stages.
 
     Understood: leading ``NAME=value`` assignments, the program by name or path or as ``python -m teachable``,
-    and redirections of its output. A command with a pipe, a list, a substitution or a glob is not one stage.
+    and redirections of its output. A command with a pipe, a list, a substitution or a glob is left to the shell.
     """
     try:
         words = _words(command)
     except ValueError:
-        return None
+        return []
     while words and re.fullmatch(r"[A-Za-z_]\w*=.*", words[0], re.DOTALL):
         words.pop(0)
     if len(words) > 2 and re.fullmatch(r"python[\d.]*", Path(words[0]).name) and words[1:3] == ["-m", PROGRAM]:
         words = words[2:]
     if len(words) < 2 or Path(words[0]).name != PROGRAM or words[1] not in stages:
-        return None
-    return parse(words[1:])
+        return []
+    return parse_all(words[1:])
 
 
 def check(call: Invocation, stage: StageLike) -> None:

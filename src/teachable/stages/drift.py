@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,12 +11,10 @@ from teachable.errors import ConfigError
 from teachable.evaluation.drift import CHECKPOINTS, checkpoint_name, drift_panel, drift_rows
 from teachable.evaluation.panels import panel_jobs
 from teachable.rollouts.episodes import PlaySettings, play
-from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Start, starts_of
-from teachable.rollouts.values import Question, Values
 from teachable.stages.games import games_root, open_world, read_tasks
 from teachable.stages.models import load_student
-from teachable.stages.valuing import estimate, patches_of
+from teachable.stages.valuing import patches_of, valuer
 
 if TYPE_CHECKING:
     from teachable.stages.params import Drift
@@ -41,7 +38,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
     places = dict(zip(CHECKPOINTS, [*shares, run_directory], strict=True))
     adapters = {checkpoint: checkpoint_name(params.model, checkpoint) for checkpoint in CHECKPOINTS}
     student = load_student(inputs["student"][0], {adapters[c]: path for c, path in places.items()})
-    budget = params.evaluation.drift_episodes
+    budget = params.drift_episodes
     estimation = params.estimation.model_copy(
         update={
             "tree_episodes": budget,
@@ -52,17 +49,6 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
         }
     )
 
-    def value(policy: Policy, questions: Sequence[Question]) -> Values:
-        return estimate(
-            policy,
-            world,
-            games,
-            questions,
-            estimation,
-            max_steps=params.world.max_steps,
-            run_seed=params.seed,
-        )
-
     rows = drift_panel(labeled, panels)
     drift = drift_rows(
         student,
@@ -72,7 +58,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
             row["snapshot_id"]: patches_of(row, advice.get(row["snapshot_id"]), student.layout)
             for row in rows.iter_rows(named=True)
         },
-        value,
+        valuer(world, games, estimation, max_steps=params.world.max_steps, run_seed=params.seed),
         labeled,
         model=params.model,
         adapters=adapters,
@@ -82,7 +68,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
     jobs = [
         job
         for name in adapters.values()
-        for job in panel_jobs("retention", starts, params.evaluation.retention_repeats, model=name, adapter=name)
+        for job in panel_jobs("retention", starts, params.retention_repeats, model=name, adapter=name)
     ]
     settings = PlaySettings(max_steps=params.world.max_steps)
     played = play(student, world, games, jobs, settings, run_seed=params.seed).episodes

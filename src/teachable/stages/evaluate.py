@@ -26,7 +26,6 @@ def run(inputs: Inputs, outputs: Outputs, params: Evaluate) -> None:
     tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
     adapter = None if params.model == BASE else params.model
     student = load_student(inputs["student"][0], {} if adapter is None else {adapter: inputs["adapter"][0]})
-    section = params.evaluation
     episodes = play_panels(
         student,
         open_world(params.world),
@@ -37,7 +36,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Evaluate) -> None:
             tasks,
             read_tasks(*inputs["test_tasks"]),
         ),
-        Repeats(section.test_repeats, section.failure_repeats, section.retention_repeats),
+        Repeats(params.test_repeats, params.failure_repeats, params.retention_repeats),
         PlaySettings(max_steps=params.world.max_steps, horizon=params.horizon),
         games=games_root(inputs["games"]),
         test_games=games_root(inputs["test_games"]),

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from teachable import seeds, tables
 from teachable.evaluation.measuring import RolloutEvaluator
 from teachable.evaluation.probes import adapter_probe
 from teachable.rollouts.episodes import PlaySettings
-from teachable.rollouts.policy import Policy
-from teachable.rollouts.values import Question, Values
 from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world, read_tasks
 from teachable.stages.models import Prompter, load_student
-from teachable.stages.valuing import estimate
+from teachable.stages.valuing import valuer
 from teachable.student.lora import Example, LoraSettings, train_lora
 from teachable.student.model import Student
 from teachable.student.prompt import Context
@@ -70,17 +68,6 @@ def run(inputs: Inputs, outputs: Outputs, params: Microtrain) -> None:
         update={"tree_prompts": section.tree_prompts, "tree_episodes": section.tree_episodes}
     )
 
-    def value(policy: Policy, questions: Sequence[Question]) -> Values:
-        return estimate(
-            policy,
-            world,
-            games,
-            questions,
-            estimation,
-            max_steps=params.world.max_steps,
-            run_seed=params.seed,
-        )
-
     def probe(adapter: str, row: Mapping[str, Any]) -> float:
         prompt = student.prompt(Context(**context_fields(row)))
         return adapter_probe(student, adapter, [prompt], [row["commands"]])
@@ -106,7 +93,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Microtrain) -> None:
             games,
             labeled,
             tasks,
-            value,
+            valuer(world, games, estimation, max_steps=params.world.max_steps, run_seed=params.seed),
             PlaySettings(max_steps=params.world.max_steps, stop_unwinnable=True),
             run_seed=params.seed,
         ),

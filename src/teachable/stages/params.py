@@ -129,7 +129,9 @@ class Evaluate(Seeded):
     model: str
     world: c.World
     horizon: Literal["fresh", "remaining"]
-    evaluation: c.Evaluation
+    test_repeats: int
+    failure_repeats: int
+    retention_repeats: int
 
 
 class Summarise(Seeded):
@@ -140,7 +142,8 @@ class Drift(Seeded):
     model: str
     world: c.World
     estimation: c.Estimation
-    evaluation: c.Evaluation
+    drift_episodes: int
+    retention_repeats: int
 
 
 class Features(Params):

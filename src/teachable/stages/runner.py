@@ -1,34 +1,58 @@
-"""Run one stage: look in the store, else compute into temporary names, rename, publish."""
+"""Run stages: look in the store, else compute into temporary names, rename, publish."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachable import gpus
 from teachable.errors import MissingInput
+from teachable.stages.commandline import CommandLineError, Invocation
 
 if TYPE_CHECKING:
     from teachable.stages import Stage
-    from teachable.stages.commandline import Invocation
 
 Inputs = Mapping[str, list[Path]]
 Outputs = Mapping[str, Path]
 
 
-def run(stage: Stage, invocation: Invocation) -> None:
+def run_all(invocations: Sequence[Invocation], stages: Mapping[str, Stage]) -> None:
+    """Run stages one after the other. The first that fails ends the process; what was made before it is kept.
+
+    The GPU, if any is handed out, is taken before the first stage that computes with it and kept to the end: a process
+    sees the same device throughout.
+
+    Raises:
+        CommandLineError: there is no such stage.
+        MissingInput: names the first input that does not exist.
+    """
+    with contextlib.ExitStack() as gpu:
+        held = False
+        for invocation in invocations:
+            if invocation.stage not in stages:
+                raise CommandLineError(f"{invocation.stage}: no such stage; `teachable --help` lists them")
+            stage = stages[invocation.stage]
+
+            def take(stage: Stage = stage) -> None:
+                nonlocal held
+                if stage.loads_student and not held:
+                    gpu.enter_context(gpus.reserve(1))
+                    held = True
+
+            _run(stage, invocation, take)
+
+
+def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], None]) -> None:
     """Make the outputs of ``invocation``, from the store where it holds them.
 
     The stage writes to temporary names beside the final ones; only a stage that ended well replaces anything.
-
-    Raises:
-        MissingInput: names the first input that does not exist.
     """
     from teachable.store import Store
 
@@ -46,9 +70,9 @@ def run(stage: Stage, invocation: Invocation) -> None:
     started = time.monotonic()
     temporary = {name: _temporary(path) for name, path in invocation.outputs.items()}
     try:
-        with gpus.reserve(1 if stage.loads_student else 0):  # before torch is imported
-            module = importlib.import_module(stage.module)
-            module.run(invocation.inputs, temporary, params)
+        take_gpu()  # before torch is imported
+        module = importlib.import_module(stage.module)
+        module.run(invocation.inputs, temporary, params)
         missing = [name for name, path in temporary.items() if not path.exists()]
         if missing:
             raise RuntimeError(f"{stage.name}: the stage ended without making {', '.join(missing)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,17 @@ def patches_of(snapshot: Mapping[str, Any], advice: Mapping[str, Any] | None, la
     text = AdviceText.from_rows(snapshot, advice)
     made = patches(text, register=register_of(layout), key=str(snapshot["snapshot_id"]))
     return {condition: patch for condition, patch in made.items() if condition != "base"}
+
+
+def valuer(
+    world: World, games: Path, section: c.Estimation, *, max_steps: int, run_seed: int
+) -> Callable[[Policy, Sequence[Question]], Values]:
+    """:func:`estimate` of whatever policy and questions come, in one world with one budget."""
+
+    def value(policy: Policy, questions: Sequence[Question]) -> Values:
+        return estimate(policy, world, games, questions, section, max_steps=max_steps, run_seed=run_seed)
+
+    return value
 
 
 def estimate(

@@ -130,11 +130,9 @@ def _current(path: Path, config: Sequence[str]) -> Recipe | None:
     for line in (done.stdout + done.stderr).splitlines():
         text = line.strip().removeprefix("Shell command: ")
         try:
-            call = parse_shell(text, STAGES) if text else None
-            if call is not None and any(
-                wanted == made.resolve() or made.resolve() in wanted.parents for made in call.outputs.values()
-            ):
-                return call.recipe(STAGES[call.stage])
+            for call in parse_shell(text, STAGES):
+                if any(wanted == made.resolve() or made.resolve() in wanted.parents for made in call.outputs.values()):
+                    return call.recipe(STAGES[call.stage])
         except TeachableError as error:
             print(f"(the workflow's recipe is unknown: {error})", file=sys.stderr)
             return None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from textworld.generator.game import Game, Quest
-from textworld.logic import Action, Proposition, State, Variable
+from textworld.logic import Action, Proposition, Variable
 
 DOCUMENT = "cookbook"  # the only thing worth examining: it holds the recipe
 READ = f"examine {DOCUMENT}"
@@ -249,14 +249,68 @@ def _is_player(fact: Proposition) -> bool:
 
 
 def _fixpoint(game: Game, rules: list[Any]) -> tuple[set[Proposition], list[Action]]:
-    """Every fact that can come true and every action that can become applicable, deletions ignored."""
+    """Every fact that can come true and every action that can become applicable, deletions ignored.
+
+    Gives what asking ``State.all_applicable_actions`` until nothing new comes would give, several times as fast: facts
+    are tuples of small integers here, and a rule is looked at again only when a fact of its kind is new.
+    """
+    facts = set(game.world.facts)
     constants: Mapping[Any, Variable] = game.kb.types.constants_mapping
-    relaxed = State(game.kb.logic, game.world.facts)
-    known = set(relaxed.facts)
-    while True:
-        actions = list(relaxed.all_applicable_actions(rules, constants))
-        new = {fact for action in actions for fact in action.postconditions} - known
-        if not new:
-            return known, actions
-        relaxed.add_facts(new)
+    things = sorted({*constants.values(), *(thing for fact in facts for thing in fact.arguments)})
+    number = {thing: index for index, thing in enumerate(things)}
+    patterns = [_Pattern(rule, game, number) for rule in rules]
+    rows: dict[str, list[tuple[int, ...]]] = {}
+    new, known = facts, set(facts)
+    actions: dict[tuple[int, tuple[int, ...]], Action] = {}
+    while new:
+        for fact in new:
+            rows.setdefault(fact.name, []).append(tuple(number[thing] for thing in fact.arguments))
+        names, new = {fact.name for fact in new}, set()
+        for index, pattern in enumerate(patterns):
+            if names.isdisjoint(pattern.names):
+                continue
+            for filled in pattern.matches(rows):
+                if (index, filled) not in actions:
+                    mapping = {slot: things[thing] for slot, thing in zip(pattern.slots, filled, strict=True)}
+                    actions[index, filled] = action = pattern.rule.instantiate(mapping)
+                    new.update(action.postconditions)
+        new -= known
         known |= new
+    return known, [actions[key] for key in sorted(actions)]
+
+
+class _Pattern:
+    """The preconditions of a rule, its placeholders numbered."""
+
+    def __init__(self, rule: Any, game: Game, number: Mapping[Variable, int]) -> None:
+        constants = game.kb.types.constants_mapping
+        self.rule = rule
+        self.slots = tuple(rule.placeholders)
+        places = {slot: index for index, slot in enumerate(self.slots)}
+        self.conditions = [(c.name, tuple(places[slot] for slot in c.parameters)) for c in rule.preconditions]
+        self.names = {name for name, _ in self.conditions}
+        self.begin = tuple(number[constants[slot]] if slot in constants else -1 for slot in self.slots)
+        kinds = [{slot.type, *game.kb.types.descendants(slot.type)} for slot in self.slots]
+        self.fitting = [{index for thing, index in number.items() if thing.type in kind} for kind in kinds]
+
+    def matches(self, rows: Mapping[str, list[tuple[int, ...]]]) -> list[tuple[int, ...]]:
+        """Every way to fill the placeholders, each with a thing of its own, so that all preconditions hold."""
+        found = [self.begin]
+        for name, places in self.conditions:
+            found = [
+                filled for before in found for row in rows.get(name, ()) if (filled := self._fill(before, places, row))
+            ]
+        return found
+
+    def _fill(self, before: tuple[int, ...], places: tuple[int, ...], row: tuple[int, ...]) -> tuple[int, ...] | None:
+        filled: list[int] | None = None
+        for place, thing in zip(places, row, strict=True):
+            held = before[place] if filled is None else filled[place]
+            if held == thing:
+                continue
+            if held >= 0 or thing not in self.fitting[place] or thing in (before if filled is None else filled):
+                return None
+            if filled is None:
+                filled = list(before)
+            filled[place] = thing
+        return before if filled is None else tuple(filled)
