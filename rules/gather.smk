@@ -1,6 +1,6 @@
 """Every table that is made in shards, and the rule that puts it together.
 
-Needs: the shards. Makes: the whole tables of phases 0 to 5.
+Needs: the shards. Makes: the whole tables of phases 0 to 5. On a cluster this runs beside the driver, not in the queue.
 """
 
 # table: (schema, shards)
@@ -44,6 +44,7 @@ for table, (schema, shards) in GATHERED.items():
             shards=shards,
         output:
             table=f"{table}.parquet",
+        localrule: True
         log:
             f"logs/gather/{Path(table).name}.log",
         benchmark:

@@ -85,4 +85,5 @@ rule phase2:
 
 
 localrules:
+    training_summary,
     phase2,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import subprocess
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from teachable.worlds import Task, World, get_world
 
+_CLUSTER = Path("/tmp/teachable-slurm")
 _WANTED = {
     "train": {"easy": 3, "medium": 3, "nav": 3, "hard": 3, "treasure_hunter": 1, "coin_collector": 1},
     "test": {"easy": 1},
@@ -57,3 +60,19 @@ def games(pytestconfig: pytest.Config) -> Games:
             listing.write_text(json.dumps([asdict(task) for task in tasks]))
         tasks = [Task(**row) for row in json.loads(listing.read_text())]
     return Games(world, root, tuple(tasks))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Path]:
+    """A real SLURM of two nodes on this machine, in its directory; skips, with the reason, where there can be none."""
+    scripts = Path(__file__).parent / "cluster"
+    running = (_CLUSTER / "slurmctld.pid").exists()
+    done = subprocess.run([scripts / "start_slurm.sh", _CLUSTER], capture_output=True, text=True, timeout=300)
+    if done.returncode == 77:
+        pytest.skip(done.stderr.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    try:
+        yield _CLUSTER
+    finally:
+        if not running:
+            subprocess.run([scripts / "stop_slurm.sh", _CLUSTER], check=False, timeout=120)

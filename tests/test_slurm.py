@@ -10,21 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from workflow.workplace import wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(480)]
 
-HERE = Path(__file__).parent
-CLUSTER = Path("/tmp/teachable-slurm")
 
 PACKAGE = {
     "__init__.py": "",
@@ -140,20 +137,6 @@ SNAKEFILE = """
         shell: "teachable broken --out text={output} --params '{{}}'"
 """
 JOBS = 5  # submissions of a cold run: two sources, two models, one report
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Path]:
-    running = (CLUSTER / "slurmctld.pid").exists()
-    done = subprocess.run([HERE / "cluster" / "start_slurm.sh", CLUSTER], capture_output=True, text=True, timeout=300)
-    if done.returncode == 77:
-        pytest.skip(done.stderr.strip().splitlines()[-1])
-    assert done.returncode == 0, done.stderr
-    try:
-        yield CLUSTER
-    finally:
-        if not running:
-            subprocess.run([HERE / "cluster" / "stop_slurm.sh", CLUSTER], check=False, timeout=120)
 
 
 class Flow:
@@ -414,51 +397,3 @@ def steps(job: str) -> list[int]:
             if f"SLURM_JOB_ID={job}".encode() in environment or command.startswith(f"slurmstepd: [{job}.".encode()):
                 found.append(int(entry.name))
     return found
-
-
-def wait_until(condition: object, seconds: float) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < ends, "waited in vain"
-        time.sleep(0.2)
-
-
-@pytest.mark.workflow
-def test_the_real_workflow_takes_from_the_store_what_another_machine_made(
-    cluster: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    root = tmp_path_factory.mktemp("real")
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "TEACHABLE_STORE": str(root / "store"),
-        "SNAKEMAKE_SLURM_PARTITIONS": str(cluster / "partitions.yaml"),
-        "PYTHONHASHSEED": "0",
-    }
-    target = ["--config", "preset=smoke", "--", "phase0"]
-
-    def run(clone: Path, *arguments: str) -> str:
-        if not clone.exists():
-            clone.mkdir()
-            for name in ("Snakefile", "workflow_config.yaml", "rules", "profiles"):
-                source = HERE.parent / name
-                (shutil.copytree if source.is_dir() else shutil.copy)(source, clone / name)
-            (clone / "slurm").symlink_to("profiles/slurm")
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments],
-            cwd=clone, env=environment, capture_output=True, text=True, timeout=400, check=False,
-        )  # fmt: skip
-        output = done.stdout + done.stderr
-        assert done.returncode == 0, output[-4000:]
-        return output
-
-    run(root / "laptop", "--cores", "2", *target)
-    output = run(root / "cluster", "--profile", "slurm", *target)
-    assert output.count("has been submitted with SLURM jobid") == 0
-    assert "jobs restored without a submission" in output
-    made = {path.relative_to(root / "laptop") for path in (root / "laptop" / "results").rglob("*") if path.is_file()}
-    for path in made:
-        if "benchmarks" not in path.parts and not path.name.startswith(".snakemake"):
-            assert (root / "cluster" / path).read_bytes() == (root / "laptop" / path).read_bytes(), path
-    output = run(root / "cluster", "--profile", "slurm", "--forcerun", "check_splits", *target)
-    assert output.count("has been submitted with SLURM jobid") == 1

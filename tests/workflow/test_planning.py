@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -113,3 +114,20 @@ def test_a_missing_input_names_the_command_that_makes_it(tmp_path: Path) -> None
         {"seed": 1, "labels": section("labels")},
     )
     assert "a.parquet" in line
+
+
+def test_a_missing_key_of_the_teacher_is_one_sentence_and_costs_nothing(tmp_path: Path, smoke: Workplace) -> None:
+    shutil.copytree(smoke.path("results/phase0"), tmp_path / "phase0")
+    line = stage(
+        tmp_path,
+        "advise",
+        ["--in", "snapshots=phase0/snapshots.parquet", "tasks=phase0/tasks_train.parquet",
+         f"games={smoke.path('results/world/train/games/000')}", "--out", "advice=advice.parquet"],
+        {
+            "seed": 1, "world": section("world"), "student_layout": "chat", "shard": 0, "shards": 1,
+            "teacher": {**section("teacher"), "source": "openai"},
+        },
+    )  # fmt: skip
+    assert line.startswith("teachable: ")
+    assert "OPENAI_API_KEY is not set" in line
+    assert not list(tmp_path.glob("*.parquet"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,3 +51,11 @@ class Workplace:
 
     def path(self, name: str) -> Path:
         return self.directory / name
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    """Return once ``condition`` holds; fail after so many seconds."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "waited in vain"
+        time.sleep(0.2)

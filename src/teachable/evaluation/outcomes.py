@@ -156,9 +156,8 @@ def _check(student: pl.DataFrame, panel: str, quadrants: Mapping[str, str]) -> N
     apart = apart.filter(pl.col("kinds") > 1)
     if apart.height:
         raise EvaluationError(
-            f"On the {panel} panel, task {apart['task_id'][0]!r} was played with different seeds by "
-            f"different models ({apart.height} such starts): they cannot be compared in pairs. "
-            "Evaluate them with one run seed."
+            f"On the {panel} panel, task {apart['task_id'][0]!r} was played with different seeds by different models "
+            f"({apart.height} such starts): they cannot be compared in pairs. Evaluate them with one run seed."
         )
     if panel == "failure":
         known = student["snapshot_id"].is_in(list(quadrants)).fill_null(False)

@@ -15,6 +15,7 @@ import polars as pl
 from teachable.evaluation.errors import EvaluationError
 from teachable.evaluation.outcomes import EXPERT, check_held_out
 from teachable.rollouts import Asker, Job, PlaySettings, Policy, Start, play, starts_of
+from teachable.rollouts.sessions import Tables
 from teachable.training.matrix import BASE
 from teachable.worlds.base import Task, World
 
@@ -122,11 +123,13 @@ def play_panels(
     run_seed: int,
     model: str = BASE,
     adapter: str | None = None,
+    tables: Callable[[Path], Tables] | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
     """``EPISODES`` of one model on all panels; the base's come with one expert episode from every start.
 
-    ``games`` holds the games of snapshots and retention, ``test_games`` those of the test tasks.
+    ``games`` holds the games of snapshots and retention, ``test_games`` those of the test tasks. ``tables`` lends open
+    games of either directory: what they have seen they know, so that a second model costs fewer turns of the engines.
     """
     asker = policy if isinstance(policy, Asker) else Asker(policy)
     plan: list[tuple[Path, list[Job]]] = []
@@ -147,7 +150,9 @@ def play_panels(
             if progress is not None:
                 progress(done + now, total)
 
-        parts.append(play(asker, world, where, jobs, settings, run_seed=run_seed, progress=report).episodes)
+        lent = tables(where) if tables is not None else None
+        played = play(asker, world, where, jobs, settings, run_seed=run_seed, tables=lent, progress=report)
+        parts.append(played.episodes)
     return pl.concat(parts)
 
 

@@ -149,8 +149,7 @@ def _health(judge: _Judge, builtin: bool) -> None:
             "Success of the built-in student on test tasks",
             "0.40 to 0.65",
             "Outside of this band there are too few failures, or too few successes, to learn from: change "
-            "builtin.max_steps or the mix "
-            "of families.",
+            "builtin.max_steps or the mix of families.",
             banded,
         )
 

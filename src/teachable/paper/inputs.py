@@ -74,9 +74,8 @@ INPUTS: dict[str, Input] = {
     "cpt_correlation": Input(
         "phase1b/cpt_correlation.json",
         None,
-        "overall {spearman, pearson, spearman_L_local, partial_spearman_ELP_given_L: interval}, "
-        "per_quadrant {Q: {spearman, pearson}}, utility {Q}, utility_Q1_minus_Q2, median_net_gain, "
-        "mean_placebo_gain: each an "
+        "overall {spearman, pearson, spearman_L_local, partial_spearman_ELP_given_L: interval}, per_quadrant {Q: "
+        "{spearman, pearson}}, utility {Q}, utility_Q1_minus_Q2, median_net_gain, mean_placebo_gain: each an "
         "interval, of nulls where it is not defined",
     ),
     "examples": Input("phase2/examples.parquet", "EXAMPLES", "one row a training example and run"),
@@ -89,25 +88,21 @@ INPUTS: dict[str, Input] = {
     "metrics": Input(
         "phase3/metrics.parquet",
         "METRICS",
-        "metric success, repeat_rate, loop_rate, wasted_rate, escape_latency, efficiency; model base and "
-        "every run; "
+        "metric success, repeat_rate, loop_rate, wasted_rate, escape_latency, efficiency; model base and every run; "
         "panel test | failure | retention; group all | Q1..Q4 | family",
     ),
     "contrasts": Input(
         "phase3/contrasts.parquet",
         "CONTRASTS",
-        "metric success; <run>-vs-base on test, failure, retention; on failure also <Q>_<format>-vs-<Q>_demo "
-        "(group Q), "
-        "best_format-vs-demo (group all, Q), transfer_diagonal_minus_off and "
-        "transfer_diagonal_minus_off_<format>",
+        "metric success; <run>-vs-base on test, failure, retention; on failure also <Q>_<format>-vs-<Q>_demo (group "
+        "Q), best_format-vs-demo (group all, Q), transfer_diagonal_minus_off and transfer_diagonal_minus_off_<format>",
     ),
     "transfer": Input("phase3/transfer.parquet", "TRANSFER", "16 cells for each of demo, contrast, hint, mean"),
     "mechanistic": Input(
         "phase3/mechanistic.parquet",
         "MECHANISTIC",
         "metric success_from_state | first_action_correct | expert_prob_shift | probe_state_accuracy | "
-        "probe_goal_accuracy (and probe_state_chance, probe_goal_chance); by all | quadrant | elp_bin | "
-        "route",
+        "probe_goal_accuracy (and probe_state_chance, probe_goal_chance); by all | quadrant | elp_bin | route",
     ),
     "checkpoints": Input(
         "phase3/checkpoints.parquet",
@@ -118,19 +113,16 @@ INPUTS: dict[str, Input] = {
     "drift_metrics": Input(
         "phase3/drift_metrics.parquet",
         "METRICS",
-        "panel drift, model <run>@<checkpoint>; made by teachable.paper.drift_metrics: ELP_net, "
-        "spearman_base, "
+        "panel drift, model <run>@<checkpoint>; made by teachable.paper.drift_metrics: ELP_net, spearman_base, "
         "route_agreement",
     ),
     "predictions": Input("phase4/predictions.parquet", "PREDICTIONS", "held-out predictions"),
     "predictor_metrics": Input(
         "phase4/metrics.parquet",
         "PREDICTOR_METRICS",
-        "method predictor | tier1 | tier2 | random | entropy | L_local | UxL | oracle_features; metric ndcg "
-        "| precision (k), "
-        "spearman, r2, mae, macro_f1, accuracy, ece; paired differences as method 'predictor - entropy', "
-        "metric "
-        "ndcg_difference; smaller train_size for sample efficiency",
+        "method predictor | tier1 | tier2 | random | entropy | L_local | UxL | oracle_features; metric ndcg | "
+        "precision (k), spearman, r2, mae, macro_f1, accuracy, ece; paired differences as method 'predictor - "
+        "entropy', metric ndcg_difference; smaller train_size for sample efficiency",
     ),
     "calibration": Input("phase4/calibration.parquet", "CALIBRATION", "one row a method, target and bin"),
     "importance": Input("phase4/importance.parquet", "IMPORTANCE", "one row a target, metric and group of features"),

@@ -61,86 +61,75 @@ FIGURES: dict[str, Figure] = {
             "h1_1",
             "H1",
             "Uncertainty, leverage and teachability",
-            "Each point is a failure snapshot: the student's uncertainty U against its local leverage "
-            "L_local, coloured by "
-            "how much the best patch raises success over the placebo (ELP_net). Shaded corners are the "
-            "quadrants cut at the "
-            "thresholds; the numbers are snapshots in each. The cross is the median standard error of one "
-            "L_local.",
+            "Each point is a failure snapshot: the student's uncertainty U against its local leverage L_local, "
+            "coloured by how much the best patch raises success over the placebo (ELP_net). Shaded corners are the "
+            "quadrants cut at the thresholds; the numbers are snapshots in each. The cross is the median standard "
+            "error of one L_local.",
             ("labeled", "thresholds"),
         ),
         Figure(
             "h1_2",
             "H1",
             "Teachability by quadrant",
-            "ELP_net of every snapshot and its mean by quadrant. The filled mark is the protocol's estimate, "
-            "the hollow one "
-            f"corrects for taking a maximum over noisy formats. {_WHISKERS}",
+            "ELP_net of every snapshot and its mean by quadrant. The filled mark is the protocol's estimate, the "
+            f"hollow one corrects for taking a maximum over noisy formats. {_WHISKERS}",
             ("labeled", "label_metrics"),
         ),
         Figure(
             "h1_3",
             "H1",
             "Which format helps where",
-            "Share of snapshots whose best format (route) is a demonstration, a contrast or a hint, by "
-            "quadrant. "
-            f"The dashed line is one third. {_WHISKERS}",
+            "Share of snapshots whose best format (route) is a demonstration, a contrast or a hint, by quadrant. The "
+            f"dashed line is one third. {_WHISKERS}",
             ("labeled", "label_metrics"),
         ),
         Figure(
             "h1_4",
             "H1",
             "What the expert could do, and what one action does",
-            "Upper leverage (expert to the end) against local leverage (one expert action, then the "
-            "student). On the "
-            "diagonal one action suffices; shaded are the profiles of the protocol, with their share of "
-            "snapshots and "
-            "its 95 % interval.",
+            "Upper leverage (expert to the end) against local leverage (one expert action, then the student). On the "
+            "diagonal one action suffices; shaded are the profiles of the protocol, with their share of snapshots "
+            "and its 95 % interval.",
             ("labeled", "label_metrics"),
         ),
         Figure(
             "h1_5",
             "H1",
             "Four cases",
-            "The most teachable snapshot of each quadrant: what the student saw and did, what the expert "
-            "does, and success "
-            "from there under each condition (bars: plus and minus one stored standard error).",
+            "The most teachable snapshot of each quadrant: what the student saw and did, what the expert does, and "
+            "success from there under each condition (bars: plus and minus one stored standard error).",
             ("labeled", "advice"),
         ),
         Figure(
             "h2_1",
             "H2",
             "The patch test predicts what training does",
-            "ELP_net of a snapshot against the change in success after one or two gradient steps on its "
-            "example. The line is "
-            "the running mean of equal-sized bins; correlations with 95 % intervals clustered by game.",
+            "ELP_net of a snapshot against the change in success after one or two gradient steps on its example. The "
+            "line is the running mean of equal-sized bins; correlations with 95 % intervals clustered by game.",
             ("microtraining", "cpt_correlation"),
         ),
         Figure(
             "h2_2",
             "H2",
             "The patch test by quadrant",
-            "Left: Spearman correlation of ELP_net with the training effect in each quadrant. Right: mean "
-            "training effect "
-            f"(utility). {_WHISKERS}",
+            "Left: Spearman correlation of ELP_net with the training effect in each quadrant. Right: mean training "
+            f"effect (utility). {_WHISKERS}",
             ("cpt_correlation",),
         ),
         Figure(
             "h3_1",
             "H3",
             "Supervision format by quadrant",
-            "Change in success on held-out failures of the quadrant a run was trained on, by format. Below "
-            "each number its "
-            "95 % interval, clustered by game; a dot where it excludes 0; framed is the best format of the "
-            "quadrant.",
+            "Change in success on held-out failures of the quadrant a run was trained on, by format. Below each "
+            "number its 95 % interval, clustered by game; a dot where it excludes 0; framed is the best format of "
+            "the quadrant.",
             ("transfer",),
         ),
         Figure(
             "h3_2",
             "H3",
             "Contrast and hint against demonstration",
-            "Paired difference in success between runs of the same quadrant trained with another format and "
-            "with "
+            "Paired difference in success between runs of the same quadrant trained with another format and with "
             f"demonstrations, on the quadrant's held-out failures. Hollow where 0 is inside. {_WHISKERS}",
             ("contrasts",),
         ),
@@ -148,48 +137,42 @@ FIGURES: dict[str, Figure] = {
             "h4_1",
             "H4",
             "Transfer between quadrants",
-            "Change in success on held-out failures of each quadrant (columns) after training on each "
-            "quadrant (rows), mean "
-            "over formats. Below each number its 95 % interval, clustered by game; a dot where it excludes "
-            "0.",
+            "Change in success on held-out failures of each quadrant (columns) after training on each quadrant "
+            "(rows), mean over formats. Below each number its 95 % interval, clustered by game; a dot where it "
+            "excludes 0.",
             ("transfer",),
         ),
         Figure(
             "h4_2",
             "H4",
             "Matched against mismatched training",
-            "Left: every cell of the transfer matrix, trained and evaluated on the same quadrant or not. "
-            "Right: diagonal "
-            f"minus off-diagonal, paired. {_WHISKERS}",
+            "Left: every cell of the transfer matrix, trained and evaluated on the same quadrant or not. Right: "
+            f"diagonal minus off-diagonal, paired. {_WHISKERS}",
             ("transfer", "contrasts"),
         ),
         Figure(
             "h5_1",
             "H5",
             "Gains from failure states",
-            "Paired change in success from the failure panel against the base student, every run. Hollow "
-            "where 0 is inside. "
-            f"{_WHISKERS}",
+            "Paired change in success from the failure panel against the base student, every run. Hollow where 0 is "
+            f"inside. {_WHISKERS}",
             ("contrasts",),
         ),
         Figure(
             "h5_2",
             "H5",
             "Retention during training",
-            "Success on tasks that the base student wins, at the first, middle and last checkpoint. The "
-            "dashed line is "
-            f"10 points below the base student. {_WHISKERS}",
+            "Success on tasks that the base student wins, at the first, middle and last checkpoint. The dashed line "
+            f"is 10 points below the base student. {_WHISKERS}",
             ("checkpoints",),
         ),
         Figure(
             "h5_3",
             "H5",
             "Reliability against forgetting",
-            "Each run's paired change in success from failure states against its change on tasks the base "
-            "student wins. "
-            "Colour: quadrant; marker: format. The steps are the Pareto frontier; right of the dashed line "
-            "less than 10 "
-            f"points are forgotten. {_WHISKERS}",
+            "Each run's paired change in success from failure states against its change on tasks the base student "
+            "wins. Colour: quadrant; marker: format. The steps are the Pareto frontier; right of the dashed line "
+            f"less than 10 points are forgotten. {_WHISKERS}",
             ("contrasts",),
         ),
         Figure(
@@ -203,9 +186,8 @@ FIGURES: dict[str, Figure] = {
             "h6_1",
             "H6",
             "Ranking snapshots by teachability",
-            "NDCG@k and Precision@k of held-out rankings by ELP_net, split by game. The band is the stored "
-            "95 % interval, "
-            "clustered by game, of the predictor and of entropy.",
+            "NDCG@k and Precision@k of held-out rankings by ELP_net, split by game. The band is the stored 95 % "
+            "interval, clustered by game, of the predictor and of entropy.",
             ("predictor_metrics",),
         ),
         Figure(
@@ -219,9 +201,8 @@ FIGURES: dict[str, Figure] = {
             "h6_3",
             "H6",
             "What the predictor uses",
-            "Left: held-out rank correlation with each target by feature tier. Right: what NDCG@k of ELP_net "
-            "loses when a "
-            f"group of features is shuffled. {_WHISKERS}",
+            "Left: held-out rank correlation with each target by feature tier. Right: what NDCG@k of ELP_net loses "
+            f"when a group of features is shuffled. {_WHISKERS}",
             ("predictor_metrics", "importance"),
         ),
         Figure(
@@ -235,45 +216,40 @@ FIGURES: dict[str, Figure] = {
             "h6_5",
             "H6",
             "Teachability drifts as the student learns",
-            "The patch test repeated at checkpoints on the same snapshots: mean ELP_net, rank correlation "
-            "with the base "
-            f"student's ELP_net, and share of snapshots that keep their format. {_WHISKERS}",
+            "The patch test repeated at checkpoints on the same snapshots: mean ELP_net, rank correlation with the "
+            f"base student's ELP_net, and share of snapshots that keep their format. {_WHISKERS}",
             ("drift_metrics",),
         ),
         Figure(
             "h7_1",
             "H7",
             "Choosing what to teach at a fixed budget",
-            "Success of one run per selection method, all with the same number of snapshots; the line is "
-            "the base student. "
-            f"{_WHISKERS}",
+            "Success of one run per selection method, all with the same number of snapshots; the line is the base "
+            f"student. {_WHISKERS}",
             ("selection_metrics",),
         ),
         Figure(
             "h7_2",
             "H7",
             "Selection: reliability against forgetting",
-            "Success from failure states against success on tasks that the base student wins, one run per "
-            "selection method. "
-            f"The steps are the Pareto frontier. {_WHISKERS}",
+            "Success from failure states against success on tasks that the base student wins, one run per selection "
+            f"method. The steps are the Pareto frontier. {_WHISKERS}",
             ("selection_metrics",),
         ),
         Figure(
             "a1",
             "appendix",
             "Placebo control",
-            "Mean change in success over the unpatched context of a content-free patch and of each format, "
-            "by quadrant. "
-            f"The band is plus and minus 0.05. {_WHISKERS}",
+            "Mean change in success over the unpatched context of a content-free patch and of each format, by "
+            f"quadrant. The band is plus and minus 0.05. {_WHISKERS}",
             ("label_metrics",),
         ),
         Figure(
             "a2",
             "appendix",
             "One snapshot, three kinds of supervision",
-            "The prompt and completion that the same snapshot gives in each format, as trained on (long "
-            "prompts are cut in "
-            "the middle, marked by an ellipsis).",
+            "The prompt and completion that the same snapshot gives in each format, as trained on (long prompts are "
+            "cut in the middle, marked by an ellipsis).",
             ("examples",),
         ),
         Figure(
@@ -287,9 +263,8 @@ FIGURES: dict[str, Figure] = {
             "a4",
             "appendix",
             "Drift of routes",
-            "Best format of the same snapshots at successive checkpoints; bands are counts of snapshots. "
-            "Grey: no format "
-            "beats the placebo.",
+            "Best format of the same snapshots at successive checkpoints; bands are counts of snapshots. Grey: no "
+            "format beats the placebo.",
             ("drift",),
         ),
         Figure(
@@ -312,11 +287,9 @@ FIGURES: dict[str, Figure] = {
             "summary",
             "summary",
             "The study in six panels",
-            "Where failures lie and which are teachable (a), that the patch test predicts training (b), "
-            "formats by quadrant "
-            "(c), transfer (d), reliability against forgetting (e), and selection at a fixed budget (f). "
-            "Intervals as in the "
-            "figures of each hypothesis.",
+            "Where failures lie and which are teachable (a), that the patch test predicts training (b), formats by "
+            "quadrant (c), transfer (d), reliability against forgetting (e), and selection at a fixed budget (f). "
+            "Intervals as in the figures of each hypothesis.",
             (
                 "labeled",
                 "thresholds",
@@ -337,9 +310,8 @@ TABLES: dict[str, Table] = {
             "h1_1",
             "H1",
             "Quadrants",
-            "Snapshots, games and mean labels by quadrant, with 95 % intervals clustered by game. Route is "
-            "the most common "
-            "best format.",
+            "Snapshots, games and mean labels by quadrant, with 95 % intervals clustered by game. Route is the most "
+            "common best format.",
             ("labeled", "thresholds", "label_metrics"),
         ),
         Table(
@@ -354,27 +326,24 @@ TABLES: dict[str, Table] = {
             "h2_1",
             "H2",
             "Patch test and micro-training",
-            "Correlation of ELP_net with the change in success after micro-training, beside that of local "
-            "leverage, with "
-            "95 % intervals clustered by game.",
+            "Correlation of ELP_net with the change in success after micro-training, beside that of local leverage, "
+            "with 95 % intervals clustered by game.",
             ("cpt_correlation",),
         ),
         Table(
             "h2_2",
             "H2",
             "Placebo checks",
-            "Mean gain of the content-free patch and of each format over the unpatched context and over the "
-            "placebo, with "
-            "95 % intervals clustered by game.",
+            "Mean gain of the content-free patch and of each format over the unpatched context and over the placebo, "
+            "with 95 % intervals clustered by game.",
             ("label_metrics", "cpt_correlation"),
         ),
         Table(
             "h3_1",
             "H3",
             "Best format by quadrant",
-            "Change in success on the quadrant's held-out failures for the best format and for "
-            "demonstrations, and their "
-            "paired difference; p-values with Holm's correction.",
+            "Change in success on the quadrant's held-out failures for the best format and for demonstrations, and "
+            "their paired difference; p-values with Holm's correction.",
             ("transfer", "contrasts"),
         ),
         Table(
@@ -388,9 +357,8 @@ TABLES: dict[str, Table] = {
             "h4_1",
             "H4",
             "Transfer matrix",
-            "Change in success on each quadrant (columns) after training on each (rows), mean over formats, "
-            "with 95 % "
-            "intervals clustered by game.",
+            "Change in success on each quadrant (columns) after training on each (rows), mean over formats, with 95 "
+            "% intervals clustered by game.",
             ("transfer",),
         ),
         Table(
@@ -404,9 +372,8 @@ TABLES: dict[str, Table] = {
             "h5_1",
             "H5",
             "Main results",
-            "Success on test tasks, from failure states and on retention tasks, and paired change against "
-            "the base student, "
-            "with 95 % intervals clustered by game.",
+            "Success on test tasks, from failure states and on retention tasks, and paired change against the base "
+            "student, with 95 % intervals clustered by game.",
             ("metrics", "contrasts"),
         ),
         Table(
@@ -427,9 +394,8 @@ TABLES: dict[str, Table] = {
             "h7_1",
             "H7",
             "Selection at a fixed budget",
-            "Success of one run per selection method and its paired change against random selection where "
-            "stored, with 95 % "
-            "intervals clustered by game.",
+            "Success of one run per selection method and its paired change against random selection where stored, "
+            "with 95 % intervals clustered by game.",
             ("selection_metrics", "selection_contrasts"),
         ),
         Table(

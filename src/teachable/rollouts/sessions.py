@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,15 +184,21 @@ class Table:
 
 
 class Tables:
-    """Tables by task, opened on first use; a context manager that closes them."""
+    """Tables by task, opened on first use; a context manager that closes them.
 
-    def __init__(self, world: World, games: Path) -> None:
-        self._world, self._games = world, games
-        self._open: dict[str, Table] = {}
+    Beyond ``limit`` open tables the one that was not asked for for longest is closed.
+    """
+
+    def __init__(self, world: World, games: Path, limit: int | None = None) -> None:
+        self._world, self._games, self._limit = world, games, limit
+        self._open: OrderedDict[str, Table] = OrderedDict()
 
     def __getitem__(self, task: Task) -> Table:
         if task.task_id not in self._open:
             self._open[task.task_id] = Table(self._world, self._games, task)
+            if self._limit is not None and len(self._open) > self._limit:
+                self._open.popitem(last=False)[1].close()
+        self._open.move_to_end(task.task_id)
         return self._open[task.task_id]
 
     def release(self, task: Task) -> None:
@@ -201,7 +208,7 @@ class Tables:
             table.close()
 
     def close(self) -> None:
-        tables, self._open = list(self._open.values()), {}
+        tables, self._open = list(self._open.values()), OrderedDict()
         for table in tables:
             table.close()
 

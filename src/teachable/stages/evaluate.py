@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -11,7 +12,7 @@ from teachable.evaluation.decisions import decision_probes
 from teachable.evaluation.panels import Repeats, panel_starts, play_panels
 from teachable.rollouts.episodes import PlaySettings
 from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.games import games_root, open_world, read_tasks, shared_tables
 from teachable.stages.models import load_student
 from teachable.training.matrix import BASE
 
@@ -43,6 +44,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Evaluate) -> None:
         run_seed=params.seed,
         model=params.model,
         adapter=adapter,
+        tables=partial(shared_tables, params.world),
         progress=Reporter("episodes"),
     )
     failure = panels.filter(pl.col("panel") == "failure")["snapshot_id"]

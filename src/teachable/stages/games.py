@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from teachable import tables
+from teachable.rollouts.sessions import Tables
 from teachable.worlds import get_world
 from teachable.worlds.base import Task, World
 
 if TYPE_CHECKING:
     from teachable.config import model as c
+
+
+_shared: dict[tuple[str, Path], Tables] = {}
 
 
 def read_tasks(*paths: Path) -> list[Task]:
@@ -30,6 +34,14 @@ def task_frame(tasks: Iterable[Task]) -> pl.DataFrame:
 def games_root(games: Sequence[Path]) -> Path:
     """The directory that task paths are relative to: the one that holds the shards."""
     return games[0].parent
+
+
+def shared_tables(section: c.World, games: Path) -> Tables:
+    """Open games, shared by the stages that this process runs one after the other; closed with it."""
+    key = section.model_dump_json(), games
+    if key not in _shared:
+        _shared[key] = Tables(open_world(section), games, limit=256)
+    return _shared[key]
 
 
 def open_world(section: c.World) -> World:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teachable import seeds, tables
+from teachable.stages.common import Reporter
 from teachable.stages.games import open_world, task_frame
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def run(inputs: Inputs, outputs: Outputs, params: MakeTasks) -> None:
     directory.mkdir(parents=True)
     world = open_world(params.world)
     numbers = [seeds.integer(params.seed, "task", params.split, family, index) for family, index in params.items]
-    made = world.generate([family for family, _ in params.items], params.split, numbers, directory)
+    families = [family for family, _ in params.items]
+    made = world.generate(families, params.split, numbers, directory, progress=Reporter("games made"))
     tasks = [replace(task, game=f"{directory.name}/{task.game}") for task in made]
     tables.write(task_frame(tasks), outputs["tasks"], tables.TASKS)

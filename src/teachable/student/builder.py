@@ -399,16 +399,14 @@ def _train_into_band(
         distance = min(distance, trainer.step - below["step"]) // 2
         if distance < 5:
             raise StudentError(
-                f"success jumps over the band {settings.band_low:.2f}-{settings.band_high:.2f} "
-                f"(step, success: {_shown(curve)}); widen the band, validate on more games, or lower "
-                "learning_rate"
+                f"success jumps over the band {settings.band_low:.2f}-{settings.band_high:.2f} (step, success: "
+                f"{_shown(curve)}); widen the band, validate on more games, or lower learning_rate"
             )
         trainer.restore(below)
         due = trainer.step + distance
     raise StudentError(
-        f"the built-in student did not reach {settings.band_low:.2f} validation success in "
-        f"{settings.max_steps} steps (step, success: {_shown(curve)}); "
-        "give it more games or steps, or lower band_low"
+        f"the built-in student did not reach {settings.band_low:.2f} validation success in {settings.max_steps} steps "
+        f"(step, success: {_shown(curve)}); give it more games or steps, or lower band_low"
     )
 
 

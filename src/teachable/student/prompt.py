@@ -163,7 +163,6 @@ def check_layout(owner: str, name: object, version: object, layout: Layout) -> N
     """LayoutMismatch unless `owner` (a checkpoint or adapter) was made for this very `layout`."""
     if (name, version) != (layout.name, layout.version):
         raise LayoutMismatch(
-            f"{owner} was made for prompt layout {name!r} version {version!r}, this student reads "
-            f"{layout.name!r} version {layout.version}; make it again with this version, "
-            "or use the one it was made with"
+            f"{owner} was made for prompt layout {name!r} version {version!r}, this student reads {layout.name!r} "
+            f"version {layout.version}; make it again with this version, or use the one it was made with"
         )

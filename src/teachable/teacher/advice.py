@@ -72,9 +72,8 @@ class AdviceText:
             raise AdviceError(f"advice: the bad action equals the suggested one, {self.suggested_action!r}.")
         if names_action(self.diagnosis, self.suggested_action):
             raise AdviceError(
-                f"advice: the diagnosis {self.diagnosis!r} names the suggested action "
-                f"{self.suggested_action!r}; "
-                "a hint must not contain the answer."
+                f"advice: the diagnosis {self.diagnosis!r} names the suggested action {self.suggested_action!r}; a "
+                "hint must not contain the answer."
             )
 
     @classmethod
@@ -130,8 +129,7 @@ def bad_action(
         raise AdviceError(f"{name}: {suggested!r} is the only admissible command, so there is nothing to contrast.")
     if logp is None or len(logp) != len(commands):
         raise AdviceError(
-            f"{name}: the student did {suggested!r}, as advised, and its distribution over the "
-            f"{len(commands)} "
+            f"{name}: the student did {suggested!r}, as advised, and its distribution over the {len(commands)} "
             "commands is missing, so its runner-up is unknown."
         )
     return commands[max(others, key=lambda index: (logp[index], -index))]

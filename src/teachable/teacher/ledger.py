@@ -57,10 +57,8 @@ class Ledger:
                     return request
                 self._append(request, "settle", 0.0, {**record, "status": "over_budget"})
         raise BudgetExceeded(
-            f"the budget of {self.budget_usd:.4f} USD does not allow the next request: "
-            f"{before:.4f} USD are spent or "
-            f"reserved (ledger: {self.directory}) and it may cost up to {usd:.4f}. Everything "
-            f"finished is cached. "
+            f"the budget of {self.budget_usd:.4f} USD does not allow the next request: {before:.4f} USD are spent or "
+            f"reserved (ledger: {self.directory}) and it may cost up to {usd:.4f}. Everything finished is cached. "
             "Raise `teacher.budget_usd` and run again."
         )
 

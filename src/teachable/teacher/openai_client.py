@@ -174,10 +174,8 @@ class Endpoint:
             if tried < settings.max_retries:
                 self._pause(tried, wait, problem)
         raise TeacherUnavailable(
-            f"teacher: {settings.endpoint} did not answer in {settings.max_retries + 1} "
-            f"attempts, last: {problem}. "
-            "Finished answers are cached; see whether the endpoint is up (or raise "
-            "`teacher.timeout_s`, lower "
+            f"teacher: {settings.endpoint} did not answer in {settings.max_retries + 1} attempts, last: {problem}. "
+            "Finished answers are cached; see whether the endpoint is up (or raise `teacher.timeout_s`, lower "
             "`teacher.concurrency`) and run again."
         )
 
@@ -185,10 +183,8 @@ class Endpoint:
         """Wait as the server asks, else exponentially longer each time."""
         if wait is not None and wait > self.settings.longest_wait_s:
             raise TeacherUnavailable(
-                f"teacher: {self.settings.endpoint} answers {problem} and asks to wait "
-                f"{wait:.0f} s, longer than "
-                f"`longest_wait_s` = {self.settings.longest_wait_s:g}. Finished answers are "
-                f"cached; run again later."
+                f"teacher: {self.settings.endpoint} answers {problem} and asks to wait {wait:.0f} s, longer than "
+                f"`longest_wait_s` = {self.settings.longest_wait_s:g}. Finished answers are cached; run again later."
             )
         if wait is None:
             wait = min(_FIRST_WAIT * 2.0**tried, _WAIT_CAP) * (1 - 0.25 * random.random())
@@ -210,8 +206,7 @@ class Endpoint:
             return RequestRefused(f"{where} ({code or 'too large'}): {said}")
         if status in (401, 403):
             return TeacherError(
-                f"{where}: it does not accept the key in the environment variable "
-                f"{settings.api_key_env or '(none)'} "
+                f"{where}: it does not accept the key in the environment variable {settings.api_key_env or '(none)'} "
                 f"for the model {settings.model!r}."
             )
         hint = "see `teacher.model` and `teacher.base_url`"
@@ -234,8 +229,7 @@ class Endpoint:
                     secret = os.environ.get(settings.api_key_env, "").strip()
                     if not secret:
                         raise TeacherError(
-                            f"teacher: the environment variable {settings.api_key_env} is not "
-                            f"set; it must hold the "
+                            f"teacher: the environment variable {settings.api_key_env} is not set; it must hold the "
                             f'API key for {settings.endpoint}. (`teacher.api_key_env: ""` for a '
                             f"server without keys.)"
                         )

@@ -79,8 +79,7 @@ class TeacherSettings(BaseModel):
         if self.model not in self.prices:
             raise TeacherError(
                 f"teacher: there is no price for the model {self.model!r}, so its budget cannot be kept: add "
-                f"`teacher.prices.{self.model}: {{input: ..., output: ...}}` in US dollars per "
-                f"million tokens "
-                "(0 for a server of your own)."
+                f"`teacher.prices.{self.model}: {{input: ..., output: ...}}` in US dollars per million tokens (0 for a "
+                "server of your own)."
             )
         return self.prices[self.model]

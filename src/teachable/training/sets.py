@@ -190,9 +190,8 @@ def selection_assignments(
     unknown = selection.filter(~pl.col("snapshot_id").is_in(pool["snapshot_id"].implode()))
     if unknown.height:
         raise SetError(
-            f"Run {unknown['run'][0]!r} selected {unknown['snapshot_id'][0]!r} ({unknown.height} in all), "
-            "which is no training snapshot with valid advice in a winnable state: "
-            "select from the train side only."
+            f"Run {unknown['run'][0]!r} selected {unknown['snapshot_id'][0]!r} ({unknown.height} in all), which is no "
+            "training snapshot with valid advice in a winnable state: select from the train side only."
         )
     if selection.select(pl.struct("run", "snapshot_id").is_duplicated().any()).item():
         raise SetError("A selection run chose the same snapshot twice: a budget counts distinct snapshots.")

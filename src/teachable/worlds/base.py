@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -111,10 +111,17 @@ class World(Protocol):
 
     name: str
 
-    def generate(self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path) -> list[Task]:
+    def generate(
+        self,
+        family: str | Sequence[str],
+        split: str,
+        seeds: Sequence[int],
+        games: Path,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Task]:
         """One task per seed, in the order of ``seeds``; game files are written below ``games``.
 
-        ``family`` is one for all or one for each seed.
+        ``family`` is one for all or one for each seed. ``progress`` is told how many of how many are made.
         """
         ...
 
@@ -161,9 +168,8 @@ def replay(world: World, task: Task, games: Path, commands: Sequence[str], diges
                 ) from error
         if digest is not None and session.state.digest != digest:
             raise RestoreMismatch(
-                f"task {task.task_id}: after {len(commands)} commands the state digest is "
-                f"{session.state.digest}, recorded was {digest}. The game file or a library changed: "
-                "run the rollouts again."
+                f"task {task.task_id}: after {len(commands)} commands the state digest is {session.state.digest}, "
+                f"recorded was {digest}. The game file or a library changed: run the rollouts again."
             )
     except BaseException:
         session.close()

@@ -81,8 +81,7 @@ def draw(data: Data) -> Figure:
     grid[1][0].set_ylabel("by quadrant")
     style.footnote(
         figure,
-        f"{interval_note(whole.values(), 'snapshots')}; above: line and band are the base student, dashed "
-        "chance; below: hollow base, filled the run "
-        "trained on demonstrations of that quadrant",
+        f"{interval_note(whole.values(), 'snapshots')}; above: line and band are the base student, dashed chance; "
+        "below: hollow base, filled the run trained on demonstrations of that quadrant",
     )
     return figure

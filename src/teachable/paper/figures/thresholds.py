@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -20,23 +21,9 @@ def draw(data: Data) -> Figure:
     (top_left, top_right), (plane, quantiles) = figure.subplots(2, 2)
     for axes, key in ((top_left, "U"), (top_right, "L_local")):
         values = rows[key].to_numpy()
-        axes.hist(
-            values,
-            bins=int(np.clip(np.sqrt(len(values)) * 1.6, 8, 40)),
-            color=COLOURS[key],
-            alpha=0.35,
-            linewidth=0,
-        )
-        axes.plot(
-            values,
-            np.full(len(values), -0.02),
-            "|",
-            color=COLOURS[key],
-            markersize=4,
-            alpha=0.5,
-            transform=axes.get_xaxis_transform(),
-            clip_on=False,
-        )
+        bins = int(np.clip(np.sqrt(len(values)) * 1.6, 8, 40))
+        sns.histplot(x=values, bins=bins, color=COLOURS[key], alpha=0.35, linewidth=0, ax=axes)
+        sns.rugplot(x=values, height=-0.03, clip_on=False, color=COLOURS[key], alpha=0.5, linewidth=0.8, ax=axes)
         for cut in cuts[key]:
             below = float((values <= cut).mean())
             axes.axvline(cut, color=style.ACCENT, linewidth=0.8, linestyle=(0, (4, 2)))
@@ -51,15 +38,14 @@ def draw(data: Data) -> Figure:
                 color=style.ACCENT,
                 path_effects=style.HALO,
             )
-        axes.set(xlabel=AXES[key], ylabel="snapshots")
+        axes.set(xlabel=AXES[key], ylabel="snapshots", ylim=(0, None))
     _plane(plane, data, cuts)
     for key in AXES:
-        values = np.sort(rows[key].to_numpy())
-        share = (np.arange(len(values)) + 0.5) / len(values)
-        quantiles.plot(share, values, color=COLOURS[key], linewidth=1.3)
+        values = rows[key].to_numpy()
+        sns.ecdfplot(y=values, color=COLOURS[key], linewidth=1.3, ax=quantiles)
         quantiles.annotate(
             "U (nats)" if key == "U" else "$L_{local}$",
-            (1, values[-1]),
+            (1, values.max()),
             xytext=(3, 0),
             textcoords="offset points",
             va="center",
@@ -69,7 +55,7 @@ def draw(data: Data) -> Figure:
         for cut in cuts[key]:
             quantiles.plot([float((values <= cut).mean())], [cut], "o", color=style.ACCENT, markersize=4, zorder=4)
     style.grid(quantiles)
-    quantiles.set(xlabel="share of snapshots at or below", xlim=(0, 1))
+    quantiles.set(xlabel="share of snapshots at or below", ylabel="", xlim=(0, 1))
     method = str(record(data, "thresholds", "method"))
     style.footnote(
         figure,
@@ -97,4 +83,4 @@ def _plane(axes: Axes, data: Data, cuts: dict[str, list[float]]) -> None:
     for cut in cuts["L_local"]:
         axes.axhline(cut, color=style.ACCENT, linewidth=0.8, linestyle=(0, (4, 2)))
     axes.set(xlabel=AXES["U"], ylabel=AXES["L_local"])
-    axes.legend(loc="upper right", handletextpad=0.1, borderpad=0.1)
+    axes.legend(loc="lower right", ncols=2, handletextpad=0.1, columnspacing=0.8, borderpad=0.1)

@@ -26,19 +26,15 @@ from teachable.paper.registry import FIGURES, MINIMUM, TABLES, Item
 MARK = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}", None: "\N{EN DASH}"}
 WORD = {True: "pass", False: "fail", None: "not measurable"}
 SMALL_STUDENT = (
-    "The student of this run is the project's own small model, trained from scratch on games. Its numbers "
-    "show that the whole "
-    "pipeline works and that every effect can be measured; they do not say what a pretrained model of "
-    "billions of parameters "
-    "would show."
+    "The student of this run is the project's own small model, trained from scratch on games. Its numbers show that "
+    "the whole pipeline works and that every effect can be measured; they do not say what a pretrained model of "
+    "billions of parameters would show."
 )
 NOTES = (
-    "Intervals are 95 % and treat games, not snapshots or episodes, as the independent units. Models are "
-    "compared by paired "
-    "differences on the same games and seeds.",
-    "ELP_net is a maximum over three noisy formats and therefore too high on average; where a figure or "
-    "table shows the "
-    "corrected value, it says so.",
+    "Intervals are 95 % and treat games, not snapshots or episodes, as the independent units. Models are compared by "
+    "paired differences on the same games and seeds.",
+    "ELP_net is a maximum over three noisy formats and therefore too high on average; where a figure or table shows "
+    "the corrected value, it says so.",
     "Figures and tables only show stored numbers. One that lacks an input fails and names it; nothing is filled in.",
 )
 

@@ -7,10 +7,14 @@ compact view), ``expert`` (shortest plans), ``session`` (playing).
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +72,14 @@ class TextWorld:
         """The names of the families."""
         return tuple(FAMILIES)
 
-    def generate(self, family: str | Sequence[str], split: str, seeds: Sequence[int], games: Path) -> list[Task]:
+    def generate(
+        self,
+        family: str | Sequence[str],
+        split: str,
+        seeds: Sequence[int],
+        games: Path,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Task]:
         """One task per seed, in the order of ``seeds``; ``family`` is one for all or one for each.
 
         The same arguments give the same bytes in ``games``, on any day and with any number of jobs.
@@ -101,8 +112,15 @@ class TextWorld:
             for job in range(jobs)
             if seeds
         ]
+        counted, lock = itertools.count(1), threading.Lock()
+
+        def one_more() -> None:
+            with lock:
+                if progress is not None:
+                    progress(next(counted), len(seeds))
+
         with ThreadPoolExecutor(jobs) as pool:
-            made = [task for tasks in pool.map(_ask, requests) for task in tasks]
+            made = [task for tasks in pool.map(lambda request: _ask(request, one_more), requests) for task in tasks]
         found = {(task.family, task.seed): task for task in made}
         return [found[want] for want in wanted]
 
@@ -120,28 +138,48 @@ class TextWorld:
         return TextWorldSession(task, game, story, self.turn_limit_s)
 
 
-def _ask(request: dict[str, Any]) -> list[Task]:
-    """Have a worker process make games; raises :class:`GenerationError` when it cannot."""
+def _ask(request: dict[str, Any], made: Callable[[], None]) -> list[Task]:
+    """Have a worker process make games, ``made`` being called after each; GenerationError when it cannot."""
     count = len(request["seeds"])
     what = f"{'/'.join(sorted(set(request['families'])))} {request['split']}"
-    try:
-        worker = subprocess.run(
+    limit = 120 + 60 * count
+    answers: list[dict[str, Any]] = []
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+        worker = subprocess.Popen(
             [sys.executable, "-m", "teachable.worlds.textworld.worker"],
-            input=json.dumps(request),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
             text=True,
             env=environment(PYTHONHASHSEED="0"),
-            timeout=120 + 60 * count,
         )
-    except subprocess.TimeoutExpired as error:
-        raise GenerationError(f"making {count} {what} games took more than {error.timeout:g} s.") from error
-    answers = [json.loads(line) for line in worker.stdout.splitlines()]
+        alarm = threading.Timer(limit, worker.kill)
+        alarm.start()
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        try:
+            with contextlib.suppress(BrokenPipeError), worker.stdin as request_line:  # it may have died: see below
+                request_line.write(json.dumps(request))
+            for line in worker.stdout:
+                answers.append(json.loads(line))
+                made()
+            worker.wait()
+        finally:
+            late = not alarm.is_alive()
+            alarm.cancel()
+            worker.kill()
+            worker.wait()
+            worker.stdout.close()
+        errors.seek(0)
+        said = errors.read().strip().splitlines()
+    if late and worker.returncode:
+        raise GenerationError(f"making {count} {what} games took more than {limit} s.")
     tasks = [Task(**answer["task"]) for answer in answers if "task" in answer]
     for answer in answers:
         if "error" in answer:
             raise GenerationError(answer["error"])
     if worker.returncode or len(tasks) != count:
-        last = (worker.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (said or ["it said nothing"])[-1]
         raise GenerationError(
             f"the process that makes {what} games ended with status {worker.returncode} at seed "
             f"{request['seeds'][len(tasks)] if len(tasks) < count else '?'}: {last}"

@@ -1,0 +1,115 @@
+"""Preset smoke through ``--profile slurm``, on a real SLURM, with trouble on the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from workflow.workplace import BIN, ROOT, Workplace, wait_until
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slurm, pytest.mark.timeout(1200)]
+
+CONFIG = ("--config", "preset=smoke", "resources={gpus: 1}")  # the GPUs of the test cluster are make-believe
+WITH_STUDENT = ("rollout", "action_values", "microtrain", "train_1", "evaluate_1", "drift", "features", "build_student")
+
+
+@dataclass(frozen=True)
+class Clone:
+    """The workflow's files, as a clone has them, and the cluster's partitions."""
+
+    directory: Path
+    store: Path
+    cluster: Path
+
+    @classmethod
+    def make(cls, directory: Path, store: Path, cluster: Path) -> Clone:
+        directory.mkdir()
+        for name in ("Snakefile", "workflow_config.yaml", "rules", "profiles", "docs"):
+            source = ROOT / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, directory / name)
+        (directory / "slurm").symlink_to("profiles/slurm")
+        return cls(directory, store, cluster)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.directory / "driver.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments],
+                cwd=self.directory,
+                env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONHASHSEED": "0",
+                     "TEACHABLE_STORE": str(self.store),
+                     "SNAKEMAKE_SLURM_PARTITIONS": str(self.cluster / "partitions.yaml")},
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "driver.log").read_text()
+
+    @property
+    def submissions(self) -> int:
+        return self.log.count("has been submitted with SLURM jobid")
+
+
+def results(directory: Path) -> dict[str, Path]:
+    """Final Parquet tables and figures by name."""
+    return {
+        str(path.relative_to(directory)): path
+        for pattern in ("results/**/*.parquet", "figures/*.png")
+        for path in directory.glob(pattern)
+    }
+
+
+def running_jobs() -> list[str]:
+    return subprocess.check_output(["squeue", "-h", "-t", "R", "-o", "%A"], text=True).split()
+
+
+def test_smoke_to_the_end_with_a_cancelled_job_and_a_killed_driver(
+    cluster: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("cold")
+    clone = Clone.make(root / "clone", root / "store", cluster)
+    driver = clone.start(*CONFIG)
+    wait_until(lambda: (clone.directory / "results/student").exists() or driver.poll() is not None, 300)
+    wait_until(lambda: bool(running_jobs()) or driver.poll() is not None, 60)
+    subprocess.run(["scancel", running_jobs()[0]], check=True)  # the profile tries again
+    wait_until(
+        lambda: (clone.directory / "results/phase1/estimates.parquet").exists() or driver.poll() is not None, 300
+    )
+    assert driver.poll() is None, clone.log[-4000:]
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    wait_until(lambda: not running_jobs(), 120)  # what was queued runs to its end and is published
+    before = clone.submissions
+    assert clone.start("--unlock", *CONFIG).wait(60) == 0
+    driver = clone.start(*CONFIG)
+    assert driver.wait(900) == 0, clone.log[-4000:]
+    assert (clone.directory / "results/report.html").exists()
+    assert "jobs restored without a submission" in clone.log  # what ended while nobody looked
+    assert before < clone.submissions < 70
+    placed = {rule: partition for partition, rule in re.findall(r"partition '(\w+)' for job (\w+)", clone.log)}
+    assert {placed[rule] for rule in WITH_STUDENT} == {"gpu"}
+    assert {placed[rule] for rule in ("make_tasks", "advise", "predict", "select")} == {"cpu"}
+    assert "fig_h1_1" not in placed  # seconds of work: beside the driver
+
+
+def test_a_fresh_clone_takes_all_from_the_store_that_another_machine_filled(
+    cluster: Path, smoke: Workplace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("warm")
+    clone = Clone.make(root / "clone", Path(smoke.store), cluster)
+    arguments = ("--config", "preset=smoke")
+    assert clone.start(*arguments).wait(300) == 0, clone.log[-4000:]
+    assert clone.submissions == 0
+    wanted, found = results(smoke.directory), results(clone.directory)
+    assert wanted.keys() == found.keys()
+    assert [name for name in wanted if wanted[name].read_bytes() != found[name].read_bytes()] == []
+    assert clone.start("--forcerun", "check_splits", *arguments, "--", "phase0").wait(300) == 0, clone.log[-4000:]
+    assert clone.submissions == 1
