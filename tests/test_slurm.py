@@ -199,6 +199,7 @@ class Flow:
                 "--teachable-partition-config",
                 str(self.cluster / "partitions.yaml"),
             ),
+            *("--teachable-max-seconds-between-status-checks", "3"),
             *("--default-resources", "mem_mb=200", "runtime=5", *arguments),
         ]
 

@@ -99,8 +99,9 @@ class Executor(SlurmExecutor):
         return prefix
 
     async def sleep(self) -> None:
-        """Wait for the next status query, but no longer than the run lasts."""
-        ends = time.monotonic() + self.next_seconds_between_status_checks
+        """Wait for the next status query, but no longer than the run lasts or the settings allow."""
+        longest = self.workflow.executor_settings.max_seconds_between_status_checks
+        ends = time.monotonic() + min(self.next_seconds_between_status_checks, longest)
         while self.wait and (left := ends - time.monotonic()) > 0:
             await asyncio.sleep(min(_STEP, left))
 

@@ -26,6 +26,15 @@ class ExecutorSettings(SlurmSettings):
             "required": False,
         },
     )
+    max_seconds_between_status_checks: int = field(
+        default=180,
+        metadata={
+            "help": "Longest pause between two looks at the queue. The pause grows by 10 s with every look that finds "
+            "nothing new.",
+            "env_var": False,
+            "required": False,
+        },
+    )
 
 
 def misplaced_keys(argv: Sequence[str]) -> list[str]:

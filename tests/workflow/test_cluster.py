@@ -41,7 +41,8 @@ class Clone:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.directory / "driver.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments],
+                [sys.executable, "-m", "snakemake", "--profile", "slurm", "--latency-wait", "10",
+                 "--teachable-max-seconds-between-status-checks", "3", *arguments],
                 cwd=self.directory,
                 env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONHASHSEED": "0",
                      "TEACHABLE_STORE": str(self.store),
@@ -80,9 +81,9 @@ def test_smoke_to_the_end_with_a_cancelled_job_and_a_killed_driver(
     wait_until(lambda: (clone.directory / "results/student").exists() or driver.poll() is not None, 300)
     wait_until(lambda: bool(running_jobs()) or driver.poll() is not None, 60)
     subprocess.run(["scancel", running_jobs()[0]], check=True)  # the profile tries again
-    wait_until(
-        lambda: (clone.directory / "results/phase1/estimates.parquet").exists() or driver.poll() is not None, 300
-    )
+    panels = clone.directory / "results/phase1/panels.parquet"
+    wait_until(lambda: panels.exists() or driver.poll() is not None, 300)
+    wait_until(lambda: len(running_jobs()) > 1 or driver.poll() is not None, 60)
     assert driver.poll() is None, clone.log[-4000:]
     driver.send_signal(signal.SIGKILL)
     driver.wait()

@@ -9,6 +9,7 @@ import polars as pl
 
 from teachable import seeds, tables
 from teachable.errors import ConfigError
+from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world, read_tasks
 from teachable.student.builder import StudentSettings, build_student
 from teachable.student.prompt import Context
@@ -41,6 +42,13 @@ def run(inputs: Inputs, outputs: Outputs, params: BuildStudent) -> None:
             f"builtin.validation_games is {params.builtin.validation_games}, which leaves none of the {len(tasks)} "
             "warm-start games to learn from: lower it or raise tasks.warmstart."
         )
+    reporter = Reporter("steps at most")
+
+    def show(step: int, loss: float, success: float | None) -> None:
+        if success is not None:
+            print(f"step {step}: loss {loss:.3f}, validation success {success:.2f}", flush=True)
+        reporter(step, params.builtin.max_steps)
+
     section = params.builtin.model_dump(exclude={"trajectories", "noise", "validation_games"})
     build_student(
         mix(decisions, patcher, MixSettings(), run_seed=params.seed),
@@ -54,6 +62,7 @@ def run(inputs: Inputs, outputs: Outputs, params: BuildStudent) -> None:
         ),
         seed=seeds.integer(params.seed, "build-student"),
         out=outputs["weights"],
+        progress=show,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from teachable import tables
+from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world, read_tasks
 from teachable.training.warmstart import demonstrate
 
@@ -24,6 +25,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Demonstrate) -> None:
         noise=params.noise,
         run_seed=params.seed,
         max_steps=params.world.max_steps,
+        progress=Reporter("games demonstrated"),
     )
     rows = [
         {

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from teachable import seeds
-from teachable.rollouts.episodes import Job, PlaySettings, play
+from teachable.rollouts.episodes import Job, PlaySettings, Progress, play
 from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Start, Tables
 from teachable.student.builder import Demonstration
@@ -49,10 +49,10 @@ class Decision:
 class MixSettings:
     """Shares of the mixture; the defaults are those the built-in student was tuned with."""
 
-    patched: float = 0.55  # examples with a patch; reading one is learnt long before playing well
-    placebo: float = 0.4  # of these: a placebo; with 0.25 of 0.45 it moved the student by itself
+    patched: float = 0.45  # examples with a patch; reading one is learnt long before playing well
+    placebo: float = 0.4  # of these: a placebo; with 0.25 it moved the student by itself
     random: float = 0.35  # of these: a helpful patch that names a random command, which is the target
-    kept: float = 0.35  # of the ignored skills' examples without a helpful patch
+    kept: float = 0.45  # of the ignored skills' examples without a helpful patch
     easy: tuple[str, ...] = ("examine", "prepare", "eat")  # skills that are learnt at once ...
     easy_kept: float = 0.3  # ... and need no more than this share of their examples
     ignored: tuple[str, ...] = ("slice", "oven")  # skills, see `ignored`; with five the band was out of reach
@@ -68,6 +68,7 @@ def demonstrate(
     noise: float,
     run_seed: int,
     max_steps: int = 15,
+    progress: Progress | None = None,
 ) -> list[Decision]:
     """Expert decisions: per task one clean trajectory, then `trajectories - 1` noisy ones.
 
@@ -76,7 +77,7 @@ def demonstrate(
     """
     found: list[Decision] = []
     with Tables(world, games) as tables:
-        for task in tasks:
+        for done, task in enumerate(tasks, 1):
             table = tables[task]
             for trajectory in range(trajectories):
                 generator = seeds.stream(run_seed, "demonstrate", task.task_id, trajectory)
@@ -96,6 +97,8 @@ def demonstrate(
                                 break
                     place = follows
             tables.release(task)
+            if progress is not None:
+                progress(done, len(tasks))
     return found
 
 
