@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
 
-.PHONY: run test lint docs lock clean setup
+.PHONY: run test lint docs sample lock clean setup
 .DEFAULT_GOAL := run
 
 setup: $(VENV)/.ready
@@ -34,6 +34,9 @@ lint: setup
 docs: setup
 	@teachable config --reference > docs/configuration.md
 	@teachable config --schema > docs/configuration.schema.json
+
+sample: setup
+	@python scripts/sample.py
 
 lock: setup
 	@{ head -n 2 requirements.lock; $(BIN)/pip freeze --exclude-editable | grep -viE '^(pip)==' | sed 's/+cpu//'; } > .lock.new && mv .lock.new requirements.lock
