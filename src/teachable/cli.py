@@ -78,8 +78,8 @@ def _stage_help(stage: Stage) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     from teachable import __version__
+    from teachable.cli_store import add_store_parser
     from teachable.stages import STAGES
-    from teachable.store.commands import add_store_parser
 
     stages = "\n".join(f"  {stage.name:22s}{stage.doc}" for stage in STAGES.values())
     parser = argparse.ArgumentParser(
