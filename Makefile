@@ -26,7 +26,7 @@ run: setup
 	@echo; echo "Report: $(CURDIR)/results/report.html"; echo "Criteria: $(CURDIR)/results/criteria.json"
 
 test: setup
-	@pytest $(TESTARGS)
+	@pytest -n $(CORES) --dist loadgroup $(TESTARGS)
 
 lint: setup
 	@ruff check . && ruff format --check . && snakefmt --check Snakefile rules && mypy && scripts/lint_workflow.sh

@@ -89,7 +89,7 @@ def content(path: Path) -> str:
         frame = pl.read_parquet(path)
         timed = [name for name in frame.columns if name in TIMED]
         if timed:
-            return hashlib.sha256(frame.drop(timed).write_csv().encode()).hexdigest()
+            return hashlib.sha256(frame.drop(timed).write_json().encode()).hexdigest()
     if path.suffix == ".json":
         return hashlib.sha256(json.dumps(untimed(json.loads(path.read_text())), sort_keys=True).encode()).hexdigest()
     return hashlib.sha256(path.read_bytes()).hexdigest()

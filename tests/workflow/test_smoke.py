@@ -69,8 +69,11 @@ def test_all_adapters_differ_from_the_base_and_load_in_plain_peft(smoke: Workpla
 
 
 def test_every_benchmark_and_log_is_kept(smoke: Workplace) -> None:
-    assert len(list(smoke.path("results/benchmarks").rglob("*.tsv"))) > 100
-    assert smoke.path("logs/phase2/train/Q1_demo.log").read_text()
+    benchmarks = list(smoke.path("results/benchmarks").rglob("*.tsv"))
+    logs = list(smoke.path("logs").rglob("*.log"))
+    assert len(benchmarks) == len(logs) > 90
+    assert all(log.read_text() for log in logs)
+    assert "step" in smoke.path("logs/student/build.log").read_text()  # long stages tell how far they are
 
 
 def test_a_finished_run_has_nothing_to_do(smoke: Workplace) -> None:
