@@ -2,6 +2,7 @@
 # make lint   format, lint, types, workflow lint             make docs   the generated pages
 PRESET ?= laptop
 CORES ?= 2
+MARKS ?= workflow and not slurm
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,7 +27,8 @@ run: setup
 	@echo; echo "Report: $(CURDIR)/results/report.html"; echo "Criteria: $(CURDIR)/results/criteria.json"
 
 test: setup
-	@pytest -n $(CORES) --dist loadgroup $(TESTARGS)
+	@pytest -n $(CORES) -m "not workflow and not slurm" $(TESTARGS) || [ $$? = 5 ]
+	@pytest -m "$(MARKS)" $(TESTARGS) || [ $$? = 5 ]
 
 lint: setup
 	@ruff check . && ruff format --check . && snakefmt --check Snakefile rules && mypy && scripts/lint_workflow.sh

@@ -40,14 +40,6 @@ def _make(split: str, wanted: dict[str, int], root: Path) -> list[Task]:
     return get_world("textworld", jobs=min(2, len(pairs))).generate(families, split, seeds, root)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs all that shares the finished run of preset smoke, or the cluster; the others share the rest."""
-    for item in items:
-        if item.get_closest_marker("workflow") or item.get_closest_marker("slurm"):
-            item.add_marker(pytest.mark.xdist_group("workflow"))
-
-
 @pytest.fixture(scope="session")
 def games(pytestconfig: pytest.Config) -> Games:
     """Three train games of each cooking family, an easy test game, one game of each other family.
