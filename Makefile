@@ -1,4 +1,4 @@
-# make run    preset laptop, from nothing to the report      make test   every test
+# make run    preset laptop, from nothing to the report      make test   the tests (MARKS=slurm: on a cluster)
 # make lint   format, lint, types, workflow lint             make docs   the generated pages
 PRESET ?= laptop
 CORES ?= 2
