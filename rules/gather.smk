@@ -44,11 +44,11 @@ for table, (schema, shards) in GATHERED.items():
             shards=shards,
         output:
             table=f"{table}.parquet",
-        localrule: True
         log:
             f"logs/gather/{Path(table).name}.log",
         benchmark:
             f"results/benchmarks/gather/{Path(table).name}.tsv"
+        localrule: True
         resources:
             **OTHER_JOB,
         params:

@@ -22,11 +22,11 @@ for item in FIGURES.values():
                 caption="../docs/report/caption.rst",
                 category=item.hypothesis,
             ),
-        localrule: True
         log:
             f"logs/paper/fig_{item.id}.log",
         benchmark:
             f"results/benchmarks/paper/fig_{item.id}.tsv"
+        localrule: True
         resources:
             **OTHER_JOB,
         params:
@@ -55,11 +55,11 @@ for item in TABLES.values():
                 caption="../docs/report/caption.rst",
                 category=item.hypothesis,
             ),
-        localrule: True
         log:
             f"logs/paper/tab_{item.id}.log",
         benchmark:
             f"results/benchmarks/paper/tab_{item.id}.tsv"
+        localrule: True
         resources:
             **OTHER_JOB,
         params:
