@@ -7,14 +7,8 @@ checkpoints}.parquet and models/<run>/.
 
 rule evaluate_base:
     input:
+        **PLAYED_ON,
         student=STUDENT,
-        labeled="results/phase1/labeled_snapshots.parquet",
-        panels="results/phase1/panels.parquet",
-        retention="results/phase0/retention_panel.parquet",
-        tasks=TASKS["train"],
-        games=GAMES["train"],
-        test_tasks=TASKS["test"],
-        test_games=GAMES["test"],
     output:
         episodes="results/phase3/models/base/episodes.parquet",
         probes="results/phase3/models/base/probes.parquet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import shutil
@@ -33,23 +34,15 @@ def run_all(invocations: Sequence[Invocation], stages: Mapping[str, Stage]) -> N
         CommandLineError: there is no such stage.
         MissingInput: names the first input that does not exist.
     """
-    with contextlib.ExitStack() as gpu:
-        held = False
+    with contextlib.ExitStack() as held:
+        take_gpu = functools.cache(lambda: held.enter_context(gpus.reserve(1)))
         for invocation in invocations:
             if invocation.stage not in stages:
                 raise CommandLineError(f"{invocation.stage}: no such stage; `teachable --help` lists them")
-            stage = stages[invocation.stage]
-
-            def take(stage: Stage = stage) -> None:
-                nonlocal held
-                if stage.loads_student and not held:
-                    gpu.enter_context(gpus.reserve(1))
-                    held = True
-
-            _run(stage, invocation, take)
+            _run(stages[invocation.stage], invocation, take_gpu)
 
 
-def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], None]) -> None:
+def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -> None:
     """Make the outputs of ``invocation``, from the store where it holds them.
 
     The stage writes to temporary names beside the final ones; only a stage that ended well replaces anything.
@@ -70,7 +63,8 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], None]) -> 
     started = time.monotonic()
     temporary = {name: _temporary(path) for name, path in invocation.outputs.items()}
     try:
-        take_gpu()  # before torch is imported
+        if stage.loads_student:
+            take_gpu()  # before torch is imported
         module = importlib.import_module(stage.module)
         module.run(invocation.inputs, temporary, params)
         missing = [name for name, path in temporary.items() if not path.exists()]
