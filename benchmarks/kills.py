@@ -25,7 +25,6 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -35,12 +34,11 @@ from typing import Any
 
 import polars as pl
 import psutil
+from runs import ROOT, command, environment
 
 from teachable.stages import STAGES
 from teachable.store import Store
 
-ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
 TAKEN = 6  # jobs taken away in a trial
 LATEST = 25.0  # seconds; a kill comes at a uniformly random time before
 TIMED = ("seconds", "minutes")  # keys and columns that hold wall time
@@ -60,12 +58,15 @@ class Place:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         log = (self.directory / "driver.log").open("ab")
         return subprocess.Popen(
-            [BIN / "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", self.directory, "--profile",
-             ROOT / "profiles/default", "--cores", "2", *arguments, "--config", "preset=smoke", "--", *self.targets],
-            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONHASHSEED": "0",
-                 "TEACHABLE_STORE": str(self.store)},
-            stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            command(
+                *(self.directory, "--cores", "2", *arguments),
+                *("--config", "preset=smoke", "--", *self.targets),
+            ),
+            env=environment(self.store),
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
 
     def finish(self) -> None:
         if self.start().wait() != 0:

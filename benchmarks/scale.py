@@ -14,14 +14,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
+from runs import ROOT, command, environment
+
 STAND_IN = """#!/bin/sh
 out=0
 for word in "$@"; do
@@ -45,17 +44,18 @@ class Row:
     memory_mb: float  # largest resident set of the driver
 
 
-def snakemake(directory: Path, *arguments: str, path: str = "") -> tuple[str, float, float]:
+def snakemake(directory: Path, *arguments: str, programs: Path | None = None) -> tuple[str, float, float]:
     """Output, seconds and megabytes of one run."""
     log = directory / "driver.log"
     started = time.monotonic()
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [BIN / "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", directory, "--profile",
-             ROOT / "profiles/default", *arguments],
-            env={**os.environ, "PATH": f"{path}{BIN}:{os.environ['PATH']}", "TEACHABLE_STORE": "off"},
-            stdout=file, stderr=file, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            command(directory, *arguments),
+            env=environment("off", before=programs),
+            stdout=file,
+            stderr=file,
+            stdin=subprocess.DEVNULL,
+        )
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     output = log.read_text()
@@ -82,11 +82,11 @@ def nothing_to_do() -> list[Row]:
         program.write_text(STAND_IN)
         program.chmod(0o755)
         arguments = ("--cores", str(os.cpu_count()), "--config", "preset=paper")
-        output, seconds, memory = snakemake(directory, *arguments, path=f"{program.parent}:")
+        output, seconds, memory = snakemake(directory, *arguments, programs=program.parent)
         found = re.search(r"(\d+) of \1 steps \(100%\) done", output)
         assert found, output[-2000:]
         made = Row("all jobs, made by a stand-in", int(found[1]), seconds, memory)
-        output, seconds, memory = snakemake(directory, *arguments, path=f"{program.parent}:")
+        output, seconds, memory = snakemake(directory, *arguments, programs=program.parent)
         assert "Nothing to be done" in output, output[-2000:]
         return [made, Row("nothing to do", 0, seconds, memory)]
 

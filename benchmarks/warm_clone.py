@@ -12,16 +12,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
+from runs import ROOT, command, environment
 
 
 def digests(directory: Path) -> dict[str, str]:
@@ -38,11 +35,13 @@ def restore(store: Path, preset: str, directory: Path) -> float:
     """Seconds of a whole run in ``directory``."""
     started = time.monotonic()
     done = subprocess.run(
-        [BIN / "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", directory, "--profile",
-         ROOT / "profiles/default", "--cores", "2", "--config", f"preset={preset}"],
-        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONHASHSEED": "0", "TEACHABLE_STORE": str(store)},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        command(directory, "--cores", "2", "--config", f"preset={preset}"),
+        env=environment(store),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
     if done.returncode != 0:
         raise RuntimeError(done.stdout[-4000:])
     return time.monotonic() - started

@@ -1,11 +1,12 @@
 """Which stages an edit reruns: twelve kinds of edit against every stage, expected beside observed.
 
-    python benchmarks/invalidation/measure.py [--finished DIR --store DIR]
+    python benchmarks/invalidation.py [--finished DIR --store DIR]
 
 Takes a finished run of preset smoke (or makes one, in minutes), applies one edit after the other to a copy of the
 sources, to the results or to the configuration, and asks Snakemake for its plan. A cell is the number of jobs of a
 stage in that plan. What is expected comes from the graph of steps below, which is written by hand and knows nothing of
-the rules. Prints the table, writes it to ``table.md`` beside itself and ends with status 1 if any cell differs.
+the rules. Prints the table, writes it to ``invalidation/table.md`` and ends with status 1 if any cell
+differs.
 
 A plan is an upper bound: what reruns to the same bytes costs its consumers nothing, which shows only when jobs run. So
 edit 9 is carried out too, and its executions are counted apart from the jobs that the store answered.
@@ -19,7 +20,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -27,11 +27,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from runs import ROOT, command, environment
+
 from teachable.paper import CRITERIA_INPUTS, FIGURES, INPUTS, TABLES
 from teachable.stages import STAGES
-
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,7 @@ EDITS = (
     Edit(
         "`training.learning_rate`",
         ("config", "trained", "trained_selections"),
-        config="training={learning_rate: 1e-3}",
+        config="training={learning_rate: 7e-4}",
     ),
     Edit("one more test game", ("config", "games_test"), config="tasks={test: {easy: 5}}"),
     Edit("`statistics.repetitions`", ("config", "predictions", *SUMMARIES), config="statistics={repetitions: 300}"),
@@ -216,12 +215,13 @@ class Runs:
         """What it printed; raises RuntimeError with that when it fails."""
         extra = [config] if config else []
         done = subprocess.run(
-            [BIN / "snakemake", "--snakefile", self.copy / "Snakefile", "--directory", self.directory, "--profile",
-             self.copy / "profiles/default", *arguments, "--config", "preset=smoke", *extra],
-            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(self.copy / "src"),
-                 "PYTHONHASHSEED": "0", "TEACHABLE_STORE": self.store},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            command(self.directory, *arguments, "--config", "preset=smoke", *extra, root=self.copy),
+            env=environment(self.store, root=self.copy),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
         if done.returncode != 0:
             raise RuntimeError(done.stdout[-4000:])
         return done.stdout
@@ -276,7 +276,7 @@ def main() -> int:
     parser.add_argument("--finished", type=Path, help="working directory of a finished run of preset smoke")
     parser.add_argument("--store", help="the store of that run")
     parser.add_argument("--plans-only", action="store_true", help="do not carry out edit 9")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "table.md")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/invalidation/table.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="invalidation-") as scratch:
         return measure(Path(scratch), arguments)
