@@ -1,4 +1,4 @@
-"""Which stages an edit reruns: twelve kinds of edit against every stage, expected beside observed.
+"""Which stages an edit reruns: fourteen kinds of edit against every stage, expected beside observed.
 
     python benchmarks/invalidation.py [--finished DIR --store DIR]
 
@@ -171,7 +171,6 @@ def touch(pattern: str) -> Callable[[Path], None]:
 
 CODE = "\n\ndef _added_by_the_benchmark() -> int:\n    return 1\n"
 WITH_STUDENT = (
-    "demonstrations",
     "built",
     "rollouts",
     "values",
@@ -199,6 +198,12 @@ EDITS = (
     Edit("`labels.thresholds`", ("config", "labeled"), config="labels={thresholds: percentiles}"),
     Edit("`evaluation.test_repeats`", ("config", "played_base"), config="evaluation={test_repeats: 1}"),
     Edit("the scoring of commands edited", WITH_STUDENT, append("src/teachable/student/scoring.py", CODE)),
+    Edit(
+        "how games are made edited",
+        ("games_warmstart", "games_train", "games_test"),
+        append("src/teachable/generation/textworld/make.py", CODE),
+    ),
+    Edit("`teacher.budget_usd`", ("config",), config="teacher={budget_usd: 5.0}"),
 )
 EXECUTED = EDITS[8]
 CUT_OFF = ("selected", "selection", "selection_examples", "trained_selections", "played_selections")

@@ -4,7 +4,7 @@ import json
 import shlex
 from math import ceil
 
-from teachable.config import load_config
+from teachable.config import load_config, operational
 from teachable.config.load import read_yaml
 from teachable.errors import ConfigError
 from teachable.fingerprint import fingerprint
@@ -39,7 +39,9 @@ def command(stage, *absent):
     made = [f"{name}={{output.{name}}}" for name in declared.outputs]
     parts = ["teachable", stage]
     parts += ["--in", *read] if read else []
-    parts += ["--out", *made, "--params", "{params.settings:q}", "> {log} 2>&1"]
+    parts += ["--out", *made, "--params", "{params.settings:q}"]
+    parts += ["--how", f"{{HOW[{stage}]:q}}"] if stage in HOW else []
+    parts += ["> {log} 2>&1"]
     return " ".join(parts)
 
 
@@ -74,9 +76,18 @@ def settings(stage, **extra):
         for name in model.model_fields
         if hasattr(CONFIG, name)
     }
+    made = model(**{**values, **extra})
     return json.dumps(
-        model(**{**values, **extra}).model_dump(mode="json"), sort_keys=True
+        made.model_dump(mode="json", exclude=operational(model)), sort_keys=True
     )
+
+
+# The operational parameters, as JSON, of the stages that have any. Not in `params`: to turn one reruns nothing.
+HOW = {
+    name: json.dumps(CONFIG.model_dump(mode="json", include=knobs), sort_keys=True)
+    for name, stage in STAGES.items()
+    if (knobs := operational(stage.params))
+}
 
 
 def code(stage, **extra):

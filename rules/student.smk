@@ -42,6 +42,9 @@ rule make_tasks:
         code=code("make-tasks"),
         settings=lambda w: settings(
             "make-tasks",
+            generator=CONFIG.world.name,
+            max_steps=CONFIG.world.max_steps,
+            foods=CONFIG.tasks.test_foods if w.split == "test" else "train",
             split=w.split,
             items=task_items(w.split)[
                 int(w.shard)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from teachable.generation import get_generator
 from teachable.worlds import Task, World, get_world
 
 _CLUSTER = Path("/tmp/teachable-slurm")
@@ -37,7 +38,7 @@ class Games:
 def _make(split: str, wanted: dict[str, int], root: Path) -> list[Task]:
     pairs = [(family, seed) for family, count in wanted.items() for seed in range(count)]
     families, seeds = zip(*pairs, strict=True)
-    return get_world("textworld", jobs=min(2, len(pairs))).generate(families, split, seeds, root)
+    return get_generator("textworld", jobs=min(2, len(pairs))).generate(families, split, seeds, root)
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +49,9 @@ def games(pytestconfig: pytest.Config) -> Games:
     `--cache-clear` makes them anew.
     """
     code = hashlib.sha256(version("textworld").encode())
-    for path in sorted((Path(__file__).parents[1] / "src/teachable/worlds").rglob("*.py")):
-        code.update(path.read_bytes())
+    for room in ("generation", "worlds"):
+        for path in sorted((Path(__file__).parents[1] / "src/teachable" / room).rglob("*.py")):
+            code.update(path.read_bytes())
     root = pytestconfig.cache.mkdir(f"games-{code.hexdigest()[:12]}")
     listing = root / "tasks.json"
     world = get_world("textworld")

@@ -53,7 +53,13 @@ FILES = {
         OTHER = "pk.named"
         WORD = "requests"
     """,
-    "worlds/cooking.py": "from pk.later import Late\nRULES = 1\n",
+    "worlds/cooking.py": """
+        import subprocess, sys
+        from pk.later import Late
+        RULES = 1
+        def child():
+            return subprocess.Popen([sys.executable, "-m", "pk.process"])
+    """,
     "later/__init__.py": """
         from importlib import import_module
         HOME = {"Late": "late"}
@@ -64,6 +70,7 @@ FILES = {
     "worlds/prompt.txt": "You are a cook.\n",
     "worlds/README.md": "words\n",
     "named.py": "x = 1\n",
+    "process.py": "RULES = 1\n",
 }
 
 
@@ -127,6 +134,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
         ("worlds/prompt.txt", lambda text: text + "Be brief.\n"),
         ("named.py", lambda text: text.replace("1", "2")),
         ("later/late.py", lambda text: text.replace("1", "2")),
+        ("process.py", lambda text: text.replace("1", "2")),
         # a package that only runs on the way counts by what it does to others
         ("__init__.py", lambda text: text + "import os\nos.environ['X'] = '1'\n"),
         ("math/__init__.py", lambda text: text + "print('side effect')\n"),

@@ -34,7 +34,15 @@ def _imported(tree: ast.AST) -> list[str]:
 
 
 FORBIDDEN = {
-    "worlds": ("teachable.student", "teachable.rollouts", "teachable.labels", "torch", "teachable.stages"),
+    "generation": ("teachable.student", "teachable.rollouts", "teachable.labels", "torch", "teachable.stages"),
+    "worlds": (
+        "teachable.generation",
+        "teachable.student",
+        "teachable.rollouts",
+        "teachable.labels",
+        "torch",
+        "teachable.stages",
+    ),
     "teacher": ("teachable.rollouts", "teachable.student", "torch", "teachable.stages"),
     "labels": ("torch", "transformers", "pathlib", "teachable.worlds", "teachable.stages"),
     "stats": ("torch", "polars", "pathlib", "teachable.labels", "teachable.worlds", "teachable.student"),

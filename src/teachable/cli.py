@@ -57,19 +57,24 @@ def _dispatch(argv: list[str]) -> int:
 
 def _stage_help(stage: Stage) -> str:
     """What a stage reads, writes and is configured by, and how to see the line that the workflow would run."""
+    from teachable.config import operational
+
     marks = {"*": "any number of paths", "?": "may be left out"}
     inputs = [f"  {name.rstrip('*?') or 'NAME':24s}{marks.get(name[-1], 'one path')}" for name in stage.inputs]
     fields = [f"  {name}" for name in stage.params.model_fields]
+    knobs = [f"  {name}.{key}" for name, keys in operational(stage.params).items() for key in sorted(keys)]
+    how = " --how JSON" if knobs else ""
     return "\n".join(
         [
             f"teachable {stage.name}: {stage.doc}",
             "",
-            f"teachable {stage.name} --in NAME=PATH ... --out NAME=PATH ... --params JSON",
+            f"teachable {stage.name} --in NAME=PATH ... --out NAME=PATH ... --params JSON{how}",
             *(["", "inputs:", *inputs] if inputs else []),
             "",
             "outputs:",
             *(f"  {name}" for name in stage.outputs),
             *(["", "parameters, as one JSON object (docs/configuration.md):", *fields] if fields else []),
+            *(["", "of these operational, as another JSON object:", *knobs] if knobs else []),
             "",
             "`snakemake --dry-run --printshellcmds FILE` prints the whole line that makes FILE.",
         ]

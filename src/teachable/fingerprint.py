@@ -12,6 +12,7 @@ What counts as an import:
 * in a module that calls ``import_module`` or ``__import__``: every string that names a module of the package
   (``"p.a"``, ``"p.a:Name"``, ``".a"``), and for a pattern such as ``f"p.worlds.{name}"`` or, in ``p.worlds``,
   ``f"{__name__}.{name}"``, all modules below ``p.worlds``;
+* a list with ``"-m", "p.a"`` in it: the command line of another Python process, which runs that module;
 * not what stands under ``if TYPE_CHECKING:``, which never runs.
 
 A package's ``__init__`` that is named by an import counts in full. One that runs only because a module lies

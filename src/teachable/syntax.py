@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,12 @@ class _Imports(ast.NodeVisitor):
                 isinstance(part, ast.Name) and part.id in ("__name__", "__package__") for part in ast.walk(node)
             ):
                 self.prefixes.add(self.package)  # a name below this package, found out while running
+        self.generic_visit(node)
+
+    def visit_List(self, node: ast.List) -> None:
+        for flag, module in itertools.pairwise(node.elts):
+            if isinstance(flag, ast.Constant) and flag.value == "-m" and isinstance(module, ast.Constant):
+                self.imports.add((str(module.value), ""))  # the command line of another Python
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:

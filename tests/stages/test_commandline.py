@@ -7,20 +7,27 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from teachable.config.model import OPERATIONAL, Section
 from teachable.errors import MissingInput
-from teachable.stages.commandline import CommandLineError, parse, parse_shell, recipe
+from teachable.stages.commandline import CommandLineError, parse, parse_shell, recipe, validated
+
+
+class Asking(Section):
+    model: str = "m"
+    patience: Annotated[int, OPERATIONAL] = 1
 
 
 class Params(BaseModel):
     rate: float = 0.5
     names: tuple[str, ...] = ()
+    asking: Asking = Asking()
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ def test_names_paths_and_parameters() -> None:
         ("toy --out out=a --out out=b", "twice"),
         ("toy --out out=a --params {", "not JSON"),
         ("toy --out out=a --params []", "JSON object"),
+        ("toy --out out=a --how []", "JSON object"),
+        ('toy --out out=a --how {"asking":3}', "asking must be a JSON object"),
         ("toy --out out=a --par {}", "unrecognized"),
         ("toy --out out=a stray", "NAME=PATH"),
     ],
@@ -156,6 +165,21 @@ def test_a_recipe_has_defaults_filled_in_and_inputs_by_content(tmp_path: Path) -
     assert key(f"toy --in text={tmp_path}/three --out out=a") != base
     assert key(f"toy --in text={tmp_path}/one extra={tmp_path}/two --out out=a") != base
     assert key(f"toy --in text={tmp_path}/one --out out=a --log x --threads 3") == base
+
+
+def test_operational_parameters_are_no_part_of_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("same")
+    line = f"toy --in text={tmp_path}/one --out out=a"
+    base = recipe(parse(shlex.split(line)), Toy())
+    patient = parse([*shlex.split(line), "--how", '{"asking": {"patience": 9}}'])
+    assert validated(patient, Toy()) == Params(asking=Asking(patience=9))
+    assert recipe(patient, Toy()).key == base.key
+    assert "patience" not in str(base.params)
+    other = parse(
+        [*shlex.split(line), "--params", '{"asking": {"model": "n"}}', "--how", '{"asking": {"patience": 9}}']
+    )
+    assert validated(other, Toy()) == Params(asking=Asking(model="n", patience=9))
+    assert recipe(other, Toy()).key != base.key
 
 
 @pytest.mark.parametrize(

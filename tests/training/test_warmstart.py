@@ -10,8 +10,9 @@ import pytest
 
 from teachable.rollouts.sessions import Table
 from teachable.student.prompt import Context
+from teachable.training.demonstrations import Decision, demonstrate
 from teachable.training.errors import SetError
-from teachable.training.warmstart import Decision, MixSettings, demonstrate, ignored, mix, validator
+from teachable.training.warmstart import MixSettings, ignored, mix, validator
 
 COMMANDS = ("chop carrot with knife", "dice carrot with knife", "go north", "take carrot from counter")
 ALL = MixSettings(easy_kept=1.0, kept=1.0)

@@ -86,12 +86,18 @@ def test_a_missing_model_path_is_named(tmp_path: Path) -> None:
 
 
 def test_a_world_that_cannot_be_generated_is_one_sentence(tmp_path: Path) -> None:
-    world = {**section("world"), "max_steps": 1}  # no cooking game can be won in one command
     line = stage(
         tmp_path,
         "make-tasks",
         ["--out", "games=games", "tasks=tasks.parquet"],
-        {"seed": 1, "world": world, "split": "train", "items": [["easy", 0]]},
+        {
+            "seed": 1,
+            "generator": "textworld",
+            "max_steps": 1,  # no cooking game can be won in one command
+            "foods": "train",
+            "split": "train",
+            "items": [["easy", 0]],
+        },
     )
     assert line.startswith("teachable: ")
     assert "easy" in line

@@ -9,8 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from teachable import tables
+from teachable import fingerprint, tables
 from teachable.paper import FIGURES, TABLES
+from teachable.stages import STAGES
+from teachable.stages.commandline import parse_all
 from workflow.workplace import Workplace
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(2400)]
@@ -74,6 +76,39 @@ def test_every_benchmark_and_log_is_kept(smoke: Workplace) -> None:
     assert len(benchmarks) == len(logs) > 90
     assert all(log.read_text() for log in logs)
     assert "step" in smoke.path("logs/student/build.log").read_text()  # long stages tell how far they are
+
+
+def closure(*modules: str) -> set[str]:
+    """Every module that loading ``modules`` can load: what they reach, and what their packages do on the way."""
+    base = Path(fingerprint.__file__).parent
+    found: set[str] = set()
+    pending = set(modules)
+    while pending:
+        reached, ancestors = fingerprint._reachable(pending.pop(), base)
+        found |= reached
+        pending |= ancestors - found
+    return found
+
+
+def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(smoke: Workplace) -> None:
+    traces = [json.loads(path.read_text()) for path in smoke.path("modules").iterdir()]
+    program = closure("teachable.cli", "teachable.stages.runner", "teachable.store", "teachable.gpus")
+    known: dict[int, set[str]] = {}  # of a stage's process
+    stages = set()
+    for trace in traces:
+        if Path(trace["argv"][0]).name == "teachable":
+            calls = parse_all(trace["argv"][1:])
+            stages |= {call.stage for call in calls}
+            reached = [closure(*STAGES[call.stage].modules(call.params)) for call in calls]
+            known[trace["pid"]] = program.union(*reached)
+    assert stages == STAGES.keys()
+    children = 0
+    for trace in traces:
+        owner = trace["pid"] if trace["pid"] in known else trace["parent"]
+        if owner in known:  # else it is Snakemake
+            children += owner != trace["pid"]
+            assert not set(trace["modules"]) - known[owner], trace["argv"]
+    assert children  # TextWorld's games are made in processes of their own
 
 
 def test_a_finished_run_has_nothing_to_do(smoke: Workplace) -> None:

@@ -325,5 +325,5 @@ def test_options_are_checked():
         get_world("textworld", colour="red")
     with pytest.raises(WorldError, match="known worlds: textworld"):
         get_world("base")
-    with pytest.raises(WorldError, match="test_foods"):
-        get_world("textworld", test_foods="exotic")
+    with pytest.raises(WorldError, match="turn_limit_s"):
+        get_world("textworld", turn_limit_s=0)

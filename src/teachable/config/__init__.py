@@ -1,6 +1,6 @@
 """Typed, closed configuration: ``workflow_config.yaml`` plus a preset plus what the command line overrides."""
 
 from teachable.config.load import load_config, preset_names
-from teachable.config.model import Config
+from teachable.config.model import Config, operational
 
-__all__ = ["Config", "load_config", "preset_names"]
+__all__ = ["Config", "load_config", "operational", "preset_names"]

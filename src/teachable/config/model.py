@@ -18,6 +18,9 @@ Family = Literal["easy", "medium", "nav", "hard", "treasure_hunter", "coin_colle
 Split = Literal["warmstart", "train", "test"]
 
 
+OPERATIONAL = "operational"  # marks a knob that says how a job works and not what it makes: turning it reruns nothing
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
@@ -29,16 +32,16 @@ class World(Section):
     prune: list[Literal["put", "insert", "close", "drop", "lock"]] = Field(
         description="verbs that are left out of the admissible commands; no plan of these families needs them"
     )
-    test_foods: Literal["train", "test"] = Field(
-        description="train: test games use the same foods as the others; test: foods never seen in training, too"
-    )
 
 
 class Tasks(Section):
     warmstart: dict[Family, Count] = Field(description="games per family the built-in student is cloned from")
     train: dict[Family, Count] = Field(description="games per family for rollouts, snapshots and training")
     test: dict[Family, Count] = Field(description="held-out games per family")
-    shard_size: Positive = Field(description="games per job, for generation and for rollouts")
+    test_foods: Literal["train", "test"] = Field(
+        description="train: test games use the same foods as the others; test: foods never seen in training, too"
+    )
+    shard_size: Annotated[Positive, OPERATIONAL] = Field(description="games per job, for generation and for rollouts")
 
 
 class Student(Section):
@@ -92,23 +95,29 @@ class Teacher(Section):
     )
     model: str = Field(description="model name sent to the endpoint")
     base_url: str | None = Field(description="endpoint; null for api.openai.com")
-    api_key_env: str = Field(description="environment variable that holds the key")
+    api_key_env: Annotated[str, OPERATIONAL] = Field(description="environment variable that holds the key")
     temperature: Annotated[float, Field(ge=0)] | None = Field(
         description="sampling temperature of the teacher; null: not sent, for models that refuse it"
     )
     max_retries: Count = Field(description="further attempts after a transport error or an invalid answer")
-    timeout_s: Above0 = Field(description="seconds one request may take")
-    concurrency: Positive = Field(description="requests in flight")
-    budget_usd: Annotated[float, Field(ge=0)] = Field(description="hard budget of this workflow, US dollars")
+    timeout_s: Annotated[Above0, OPERATIONAL] = Field(description="seconds one request may take")
+    concurrency: Annotated[Positive, OPERATIONAL] = Field(description="requests in flight")
+    budget_usd: Annotated[Annotated[float, Field(ge=0)], OPERATIONAL] = Field(
+        description="hard budget of this workflow, US dollars"
+    )
     prices: dict[str, Price] = Field(description="price per model, for the ledger and the budget")
-    cache: str = Field(description="directory of the request cache; paid answers live here and are never deleted")
+    cache: Annotated[str, OPERATIONAL] = Field(
+        description="directory of the request cache; paid answers live here and are never deleted"
+    )
     response_format: Literal["json_schema", "json_object", "plain"] = Field(
         description="json_schema: strict structured output; the others for servers that lack it"
     )
     enum_actions: bool = Field(description="put the admissible commands into the schema (guided decoding)")
     max_tokens: Annotated[int, Field(ge=64)] = Field(description="tokens of one answer at most")
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(description="its name at the endpoint")
-    longest_wait_s: Above0 = Field(description="a server that asks for a longer pause stops the run")
+    longest_wait_s: Annotated[Above0, OPERATIONAL] = Field(
+        description="a server that asks for a longer pause stops the run"
+    )
     extra_body: dict[str, Any] = Field(description="further fields of the request, for servers such as vLLM")
 
 
@@ -125,7 +134,7 @@ class Snapshots(Section):
     last_before_end: Positive = Field(description="farthest decision before the end that is taken")
     interval: Positive = Field(description="steps between the snapshots that recovery depth reads")
     interval_episodes: Count = Field(description="failed episodes that get interval snapshots")
-    shard_size: Positive = Field(description="snapshots per job, for advice and labels")
+    shard_size: Annotated[Positive, OPERATIONAL] = Field(description="snapshots per job, for advice and labels")
 
     @model_validator(mode="after")
     def _ordered(self) -> Snapshots:
@@ -184,7 +193,7 @@ class Microtraining(Section):
     snapshot_weight: Fraction = Field(description="weight of the snapshot in delta_micro; the rest is similar tasks")
     tree_prompts: Positive = Field(description="prompts expanded when the snapshot is valued with the tuned student")
     tree_episodes: Positive = Field(description="frontier episodes of the same")
-    shard_size: Positive = Field(description="snapshots per job")
+    shard_size: Annotated[Positive, OPERATIONAL] = Field(description="snapshots per job")
 
 
 class Training(Section):
@@ -272,3 +281,14 @@ class Config(Section):
         if not sum(self.tasks.train.values()) or not sum(self.tasks.test.values()):
             raise ValueError("tasks.train and tasks.test need at least one game each")
         return self
+
+
+def operational(model: type[BaseModel]) -> dict[str, set[str]]:
+    """The operational knobs in the sections of ``model``, as pydantic's ``include`` and ``exclude`` take them."""
+    found = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            knobs = {key for key, knob in field.annotation.model_fields.items() if OPERATIONAL in knob.metadata}
+            if knobs:
+                found[name] = knobs
+    return found

@@ -9,8 +9,9 @@ from teachable import tables
 from teachable.rollouts.sessions import starts_of
 from teachable.rollouts.values import Question
 from teachable.stages.common import Reporter, shard_of
-from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_student
+from teachable.stages.tasks import read_tasks
 from teachable.stages.valuing import estimate, patches_of
 
 if TYPE_CHECKING:

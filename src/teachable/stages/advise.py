@@ -11,7 +11,8 @@ from teachable.rollouts.expert import Oracle
 from teachable.rollouts.sessions import Tables, starts_of
 from teachable.rollouts.values import Question, expert_actions
 from teachable.stages.common import Reporter, shard_of
-from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.games import games_root, open_world
+from teachable.stages.tasks import read_tasks
 from teachable.supervision import register_of
 from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.settings import TeacherSettings

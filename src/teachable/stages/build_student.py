@@ -10,12 +10,14 @@ import polars as pl
 from teachable import seeds, tables
 from teachable.errors import ConfigError
 from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.games import games_root, open_world
+from teachable.stages.tasks import read_tasks
 from teachable.student.builder import StudentSettings, build_student
 from teachable.student.prompt import Context
 from teachable.supervision import context_fields, patches
 from teachable.teacher.oracle import explain
-from teachable.training.warmstart import Decision, MixSettings, mix, validator
+from teachable.training.demonstrations import Decision
+from teachable.training.warmstart import MixSettings, mix, validator
 from teachable.worlds.base import Task
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from teachable import tables
 from teachable.errors import TeachableError
-from teachable.stages.games import read_tasks
+from teachable.stages.tasks import read_tasks
 
 if TYPE_CHECKING:
     from teachable.stages.params import Nothing

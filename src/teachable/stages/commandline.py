@@ -7,8 +7,9 @@ Several stages in one process, which loads its libraries once, are parted by ``-
 ``teachable train ... --then train ...``. Each has a recipe of its own.
 
 An input may have several paths, in an order that counts: its name is repeated, or the further paths follow
-the first without a name, as Snakemake writes a list. ``--log`` and ``--threads`` say how to run and not what
-to make, so they are no part of the recipe that the artifact store keys on. Imports no room of science.
+the first without a name, as Snakemake writes a list. ``--how`` holds the operational parameters (the teacher's
+budget, say) by section. They, ``--log`` and ``--threads`` say how to work and not what to make, so they are no
+part of the recipe that the artifact store keys on. Imports no room of science.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, NoReturn, Protocol
 from pydantic import BaseModel, ValidationError
 
 from teachable import fingerprint
+from teachable.config import operational
 from teachable.errors import MissingInput, TeachableError
 from teachable.store.objects import digest as digest_of
 from teachable.store.recipe import Recipe
@@ -89,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where an output goes",
     )
     parser.add_argument("--params", metavar="JSON", default="{}", help="the stage's parameters as one JSON object")
+    parser.add_argument("--how", metavar="JSON", default="{}", help="its operational parameters, by section")
     parser.add_argument("--log", type=Path, metavar="PATH", help="also write the log there")
     parser.add_argument("--threads", type=int, metavar="N", help="threads the stage may use")
 
@@ -108,13 +111,23 @@ def invocation(stage: str, arguments: argparse.Namespace) -> Invocation:
         if name in outputs:
             raise CommandLineError(f"{stage}: output {name!r} is given twice ({outputs[name]} and {path})")
         outputs[name] = path
-    try:
-        params = json.loads(arguments.params)
-    except ValueError as error:
-        raise CommandLineError(f"{stage}: --params is not JSON ({error}): {arguments.params[:200]}") from error
-    if not isinstance(params, dict):
-        raise CommandLineError(f"{stage}: --params must be a JSON object, not {type(params).__name__}")
+    params = _json_object(stage, "--params", arguments.params)
+    for section, knobs in _json_object(stage, "--how", arguments.how).items():
+        values = params.get(section, {})
+        if not isinstance(knobs, dict) or not isinstance(values, dict):
+            raise CommandLineError(f"{stage}: --how: {section} must be a JSON object, a section of the parameters")
+        params[section] = {**values, **knobs}
     return Invocation(stage, inputs, outputs, params, arguments.log, arguments.threads)
+
+
+def _json_object(stage: str, option: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise CommandLineError(f"{stage}: {option} is not JSON ({error}): {text[:200]}") from error
+    if not isinstance(value, dict):
+        raise CommandLineError(f"{stage}: {option} must be a JSON object, not {type(value).__name__}")
+    return value
 
 
 def parse(argv: Sequence[str]) -> Invocation:
@@ -183,8 +196,8 @@ def validated(call: Invocation, stage: StageLike) -> BaseModel:
 
 
 def recipe(call: Invocation, stage: StageLike, digest: Callable[[Path], str] = digest_of) -> Recipe:
-    """Everything the outputs depend on: code, parameters with defaults filled in, inputs by content,
-    libraries.
+    """Everything the outputs depend on: code, parameters with defaults filled in and without the operational
+    ones, inputs by content, libraries.
 
     Every input is read and hashed, so it must exist; ``digest`` may be a store's, which remembers within a
     process. Raises :class:`CommandLineError` for a bad line and :class:`MissingInput` for an absent input.
@@ -194,7 +207,7 @@ def recipe(call: Invocation, stage: StageLike, digest: Callable[[Path], str] = d
         for path in paths:
             if not path.exists():
                 raise MissingInput(f"{call.stage}: input {name!r} is not there: {path}")
-    params = validated(call, stage).model_dump(mode="json")
+    params = validated(call, stage).model_dump(mode="json", exclude=operational(stage.params))
     modules = stage.modules(params)
     return Recipe(
         stage=call.stage,

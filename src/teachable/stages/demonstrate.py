@@ -8,8 +8,9 @@ import polars as pl
 
 from teachable import tables
 from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world, read_tasks
-from teachable.training.warmstart import demonstrate
+from teachable.stages.games import games_root, open_world
+from teachable.stages.tasks import read_tasks
+from teachable.training.demonstrations import demonstrate
 
 if TYPE_CHECKING:
     from teachable.stages.params import Demonstrate

@@ -12,8 +12,9 @@ from teachable.evaluation.drift import CHECKPOINTS, checkpoint_name, drift_panel
 from teachable.evaluation.panels import panel_jobs
 from teachable.rollouts.episodes import PlaySettings, play
 from teachable.rollouts.sessions import Start, starts_of
-from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_student
+from teachable.stages.tasks import read_tasks
 from teachable.stages.valuing import patches_of, valuer
 
 if TYPE_CHECKING:

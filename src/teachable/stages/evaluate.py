@@ -12,8 +12,9 @@ from teachable.evaluation.decisions import decision_probes
 from teachable.evaluation.panels import Repeats, panel_starts, play_panels
 from teachable.rollouts.episodes import PlaySettings
 from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world, read_tasks, shared_tables
+from teachable.stages.games import games_root, open_world, shared_tables
 from teachable.stages.models import load_student
+from teachable.stages.tasks import read_tasks
 from teachable.training.matrix import BASE
 
 if TYPE_CHECKING:

@@ -1,34 +1,20 @@
-"""Tasks, worlds, shards and progress: what stages that play games do on the way in."""
+"""Worlds and open games: what stages that play do on the way in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from teachable import tables
 from teachable.rollouts.sessions import Tables
 from teachable.worlds import get_world
-from teachable.worlds.base import Task, World
+from teachable.worlds.base import World
 
 if TYPE_CHECKING:
     from teachable.config import model as c
 
 
 _shared: dict[tuple[str, Path], Tables] = {}
-
-
-def read_tasks(*paths: Path) -> list[Task]:
-    """The tasks in the given TASKS tables, in their order."""
-    return [Task(**row) for path in paths for row in tables.read(path, tables.TASKS).iter_rows(named=True)]
-
-
-def task_frame(tasks: Iterable[Task]) -> pl.DataFrame:
-    return pl.DataFrame(
-        [{name: getattr(task, name) for name in tables.TASKS} for task in tasks], schema=dict(tables.TASKS)
-    )
 
 
 def games_root(games: Sequence[Path]) -> Path:
@@ -48,7 +34,5 @@ def open_world(section: c.World) -> World:
     return get_world(
         section.name,
         prune=section.prune,
-        max_expert_steps=section.max_steps,
-        test_foods=section.test_foods,
         turn_limit_s=section.turn_limit_s,
     )

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from teachable import seeds, tables
+from teachable.generation import get_generator
 from teachable.stages.common import Reporter
-from teachable.stages.games import open_world, task_frame
+from teachable.stages.tasks import task_frame
 
 if TYPE_CHECKING:
     from teachable.stages.params import MakeTasks
@@ -18,9 +19,9 @@ def run(inputs: Inputs, outputs: Outputs, params: MakeTasks) -> None:
     """Raises GenerationError when a game cannot be made."""
     directory = outputs["games"]
     directory.mkdir(parents=True)
-    world = open_world(params.world)
+    generator = get_generator(params.generator, max_expert_steps=params.max_steps, foods=params.foods)
     numbers = [seeds.integer(params.seed, "task", params.split, family, index) for family, index in params.items]
     families = [family for family, _ in params.items]
-    made = world.generate(families, params.split, numbers, directory, progress=Reporter("games made"))
+    made = generator.generate(families, params.split, numbers, directory, progress=Reporter("games made"))
     tasks = [replace(task, game=f"{directory.name}/{task.game}") for task in made]
     tables.write(task_frame(tasks), outputs["tasks"], tables.TASKS)

@@ -11,8 +11,9 @@ from teachable.evaluation.measuring import RolloutEvaluator
 from teachable.evaluation.probes import adapter_probe
 from teachable.rollouts.episodes import PlaySettings
 from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.games import games_root, open_world
 from teachable.stages.models import Prompter, load_student
+from teachable.stages.tasks import read_tasks
 from teachable.stages.valuing import valuer
 from teachable.student.lora import Example, LoraSettings, train_lora
 from teachable.student.model import Student

@@ -31,7 +31,9 @@ class ResolveConfig(Params):
 
 
 class MakeTasks(Seeded):
-    world: c.World
+    generator: str  # of teachable.generation
+    max_steps: int
+    foods: Literal["train", "test"]
     split: c.Split
     items: list[tuple[c.Family, int]]  # (family, index within the family and split)
 

@@ -9,8 +9,9 @@ import polars as pl
 from teachable import tables
 from teachable.rollouts.sessions import Start, Table, Tables, starts_of
 from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_prompter
+from teachable.stages.tasks import read_tasks
 from teachable.training.sets import CONTINUATIONS, SetSettings, recovery_set, recovery_snapshots, train_side
 from teachable.worlds.base import EngineFault
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from teachable import tables
 from teachable.rollouts.snapshots import restore_check
-from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.games import games_root, open_world
+from teachable.stages.tasks import read_tasks
 
 if TYPE_CHECKING:
     from teachable.stages.params import RestoreCheck

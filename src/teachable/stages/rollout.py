@@ -8,8 +8,9 @@ from teachable import tables
 from teachable.rollouts.episodes import Job, PlaySettings, play
 from teachable.rollouts.sessions import Start
 from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world, read_tasks
+from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_student
+from teachable.stages.tasks import read_tasks
 
 if TYPE_CHECKING:
     from teachable.stages.params import Rollout

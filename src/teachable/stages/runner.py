@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from teachable import gpus
 from teachable.errors import MissingInput
-from teachable.stages.commandline import CommandLineError, Invocation
+from teachable.stages.commandline import CommandLineError, Invocation, validated
 
 if TYPE_CHECKING:
     from teachable.stages import Stage
@@ -53,7 +53,7 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
         for path in paths:
             if not path.exists():
                 raise MissingInput(f"{stage.name}: input {name}={path} does not exist: `snakemake {path}` makes it.")
-    params = stage.params.model_validate(invocation.params)
+    params = validated(invocation, stage)
     store = Store.from_environment()
     recipe = invocation.recipe(stage) if store is not None else None
     if store is not None and recipe is not None and store.restore(recipe, outputs=invocation.outputs):

@@ -21,28 +21,20 @@ from pathlib import Path
 import numpy as np
 
 from teachable import seeds
-from teachable.rollouts.episodes import Job, PlaySettings, Progress, play
+from teachable.rollouts.episodes import Job, PlaySettings, play
 from teachable.rollouts.policy import Policy
-from teachable.rollouts.sessions import Start, Tables
+from teachable.rollouts.sessions import Start
 from teachable.student.builder import Demonstration
 from teachable.student.prompt import Context
+from teachable.training.demonstrations import Decision
 from teachable.training.errors import SetError
 from teachable.worlds.base import Task, World
 
-__all__ = ["Decision", "MixSettings", "demonstrate", "ignored", "mix", "validator"]
+__all__ = ["MixSettings", "ignored", "mix", "validator"]
 
 HELPFUL = ("demo", "contrast", "hint")
 # (situation, suggested command, bad command, a key for wording) -> the patch of every condition
 Patcher = Callable[[Context, str, str, str], Mapping[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A decision of an expert trajectory: what is seen there, and the expert's command."""
-
-    key: str  # unique: task, trajectory and step
-    context: Context  # without a patch
-    expert: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,49 +49,6 @@ class MixSettings:
     easy_kept: float = 0.3  # ... and need no more than this share of their examples
     ignored: tuple[str, ...] = ("slice", "oven")  # skills, see `ignored`; with five the band was out of reach
     passes: int = 1  # copies of every decision, each with its own draw of patch
-
-
-def demonstrate(
-    world: World,
-    games: Path,
-    tasks: Sequence[Task],
-    *,
-    trajectories: int,
-    noise: float,
-    run_seed: int,
-    max_steps: int = 15,
-    progress: Progress | None = None,
-) -> list[Decision]:
-    """Expert decisions: per task one clean trajectory, then `trajectories - 1` noisy ones.
-
-    In a noisy trajectory each command is replaced with probability `noise` by a random one that leaves the
-    task winnable; the expert's command is recorded either way. Every task has its own random stream.
-    """
-    found: list[Decision] = []
-    with Tables(world, games) as tables:
-        for done, task in enumerate(tasks, 1):
-            table = tables[task]
-            for trajectory in range(trajectories):
-                generator = seeds.stream(run_seed, "demonstrate", task.task_id, trajectory)
-                place = table.start()
-                for step in range(max_steps):
-                    command = table.expert(place)
-                    if command is None or place.state.done:
-                        break
-                    found.append(Decision(f"{task.task_id}/{trajectory}/{step}", place.context(), command))
-                    follows = table.step(place, command)
-                    if trajectory and generator.random() < noise:
-                        others = [other for other in place.state.commands if other != command]
-                        for index in generator.permutation(len(others)):
-                            tried = table.step(place, others[int(index)])
-                            if not tried.state.done and not tried.state.unwinnable:
-                                follows = tried
-                                break
-                    place = follows
-            tables.release(task)
-            if progress is not None:
-                progress(done, len(tasks))
-    return found
 
 
 def ignored(command: str, skills: Sequence[str]) -> bool:

@@ -1,8 +1,9 @@
 """The protocol between a world of tasks and the rest of the project.
 
-A world makes tasks, starts sessions on them and knows an expert. A state is plain data; a snapshot of a
-session that travels between processes is only ``(task, commands, digest)`` and is brought back by
-:func:`replay`, which verifies that the very same state was reached.
+A world starts sessions on tasks and knows an expert; where its tasks come from is
+:mod:`teachable.generation`'s affair. A state is plain data; a snapshot of a session that travels between
+processes is only ``(task, commands, digest)`` and is brought back by :func:`replay`, which verifies that the
+very same state was reached.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from teachable.errors import TeachableError
+
+_NO_WORLDS = ("base", "memo")  # modules of this room that are not a world
 
 
 class WorldError(TeachableError):
@@ -111,20 +114,6 @@ class World(Protocol):
 
     name: str
 
-    def generate(
-        self,
-        family: str | Sequence[str],
-        split: str,
-        seeds: Sequence[int],
-        games: Path,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> list[Task]:
-        """One task per seed, in the order of ``seeds``; game files are written below ``games``.
-
-        ``family`` is one for all or one for each seed. ``progress`` is told how many of how many are made.
-        """
-        ...
-
     def start(self, task: Task, games: Path) -> Session:
         """A session at the start of ``task``."""
         ...
@@ -136,18 +125,20 @@ def get_world(name: str, **options: Any) -> World:
     A world is one module (or package) ``teachable.worlds.<name>`` with an attribute ``WORLD``, the class to
     call. Raises :class:`WorldError` for an unknown name or option.
     """
-    known = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
-    module = importlib.import_module(f"teachable.worlds.{name}") if name in known else None
-    factory = getattr(module, "WORLD", None)
-    if factory is None:
-        worlds = [item for item in known if item not in ("base", "memo")]
-        raise WorldError(f"there is no world called {name!r}; known worlds: {', '.join(sorted(worlds))}.")
-    unknown = sorted(set(options) - set(inspect.signature(factory).parameters))
-    if unknown:
-        offered = ", ".join(inspect.signature(factory).parameters)
-        raise WorldError(f"world {name!r} has no option {', '.join(unknown)}; it has: {offered}.")
-    world: World = factory(**options)
+    known = [item.name for item in pkgutil.iter_modules([str(Path(__file__).parent)]) if item.name not in _NO_WORLDS]
+    if name not in known:
+        raise WorldError(f"there is no world called {name!r}; known worlds: {', '.join(sorted(known))}.")
+    world: World = construct(f"world {name!r}", importlib.import_module(f"teachable.worlds.{name}").WORLD, options)
     return world
+
+
+def construct(what: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    """``factory(**options)``; :class:`WorldError`, naming the options there are, for one that it does not take."""
+    offered = inspect.signature(factory).parameters
+    unknown = sorted(set(options) - set(offered))
+    if unknown:
+        raise WorldError(f"{what} has no option {', '.join(unknown)}; it has: {', '.join(offered)}.")
+    return factory(**options)
 
 
 def replay(world: World, task: Task, games: Path, commands: Sequence[str], digest: str | None = None) -> Session:

@@ -1,7 +1,7 @@
-"""``python -m teachable.worlds.textworld.worker``: makes the games that standard input asks for.
+"""``python -m teachable.generation.textworld.worker``: makes the games that standard input asks for.
 
 One JSON object in: families (one per seed), split, seeds, games, limits. One JSON line out for every seed:
-the task, or an error. Started by :meth:`TextWorld.generate` with ``PYTHONHASHSEED=0``.
+the task, or an error. Started by :meth:`TextWorldGenerator.generate` with ``PYTHONHASHSEED=0``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from teachable.generation.textworld.make import Limits, make
 from teachable.worlds.base import WorldError
-from teachable.worlds.textworld.make import Limits, make
 
 
 def main() -> int:

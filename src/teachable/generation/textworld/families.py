@@ -1,21 +1,9 @@
-"""The families of TextWorld games, and how a game finds its split."""
+"""The families of TextWorld games."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
-
-SPLITS = ("warmstart", "train", "test")
-
-# Games are dealt to splits by a hash of their content (rooms, doors, things, states, recipe; not the
-# wording), two parts in five to `warmstart`, two to `train`, one to `test`. So no game can be in two splits,
-# whatever the seeds, and no split needs to know what the others hold.
-_PARTS = ("warmstart", "warmstart", "train", "train", "test")
-
-
-def split_of(structure: str) -> str:
-    """The split that owns the game whose content hashes to ``structure`` (hexadecimal)."""
-    return _PARTS[int(structure[:12], 16) % len(_PARTS)]
 
 
 @dataclass(frozen=True, slots=True)

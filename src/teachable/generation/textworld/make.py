@@ -1,6 +1,6 @@
 """Making games: settings and a seed in, a verified story file and its metadata out.
 
-Runs in a process of its own with ``PYTHONHASHSEED=0`` (see :mod:`teachable.worlds.textworld.worker`), because
+Runs in a process of its own with ``PYTHONHASHSEED=0`` (see :mod:`teachable.generation.textworld.worker`), because
 TextWorld iterates over sets while it draws.
 """
 
@@ -11,29 +11,38 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from textworld.challenges.tw_coin_collector import coin_collector
+from textworld.challenges.tw_cooking import cooking
+from textworld.challenges.tw_treasure_hunter import treasure_hunter
 from textworld.generator import GameMaker, compile_inform7_game, generate_inform7_source
 from textworld.generator.data import KnowledgeBase
 from textworld.generator.game import EventProgression, Game, GameOptions, GameProgression
 from textworld.generator.inform7 import Inform7Game
+from textworld.logic import GameLogic
 
 from teachable import seeds as streams
+from teachable.generation.textworld.canonical import canonical, split_of, structure_of
+from teachable.generation.textworld.families import FAMILIES, Family
 from teachable.worlds.base import GenerationError, Task, WorldError
 from teachable.worlds.textworld.engine import check_story, stamped
 from teachable.worlds.textworld.expert import Expert
-from teachable.worlds.textworld.families import FAMILIES, Family, split_of
-from teachable.worlds.textworld.games import (
-    CHALLENGES,
-    canonical,
-    digest_of,
-    game_of,
-    knowledge,
-    structure_of,
-    text_of,
-)
+from teachable.worlds.textworld.games import digest_of, game_of, text_of
 from teachable.worlds.textworld.ground import GroundGame
+
+CHALLENGES = {"cooking": cooking, "treasure_hunter": treasure_hunter, "coin_collector": coin_collector}
+
+
+@cache
+def knowledge(logic: Path, grammar: str) -> KnowledgeBase:
+    """The knowledge base of the rule files below ``logic``, read once, in a fixed order of files."""
+    base = KnowledgeBase(GameLogic.load([str(path) for path in sorted(logic.glob("*.twl"))]), grammar)
+    base.logic_path = str(logic)
+    return base
+
 
 _PRUNED = ("put", "insert", "close", "drop")  # no plan needs them
 
@@ -43,8 +52,7 @@ class Limits:
     """What a game must satisfy."""
 
     max_expert_steps: int  # longest winning plan
-    foods: str  # TextWorld's food list for warmstart and train: train
-    test_foods: str  # the same for test: train (shared) | test (foods and preparations not seen in training)
+    foods: str  # TextWorld's list of foods and preparations: train | test (more of them)
     attempts: int = 100  # seeds derived from one seed before giving up; one in five is in `test`
     unfit: int = 15  # games of the right split that do not fit, before giving up
 
@@ -151,7 +159,7 @@ def _make(family: Family, split: str, number: int, limits: Limits) -> Game:
     options.seeds = number
     settings = dict(family.settings)
     if family.challenge == "cooking":
-        settings |= {"recipe_seed": 0, "split": limits.test_foods if split == "test" else limits.foods}
+        settings |= {"recipe_seed": 0, "split": limits.foods}
     with _lean():
         return CHALLENGES[family.challenge].make(settings, options)
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from teachable.worlds import GenerationError, WorldError, get_world
-from teachable.worlds.textworld import SPLITS
-from teachable.worlds.textworld.families import FAMILIES, split_of
-from teachable.worlds.textworld.games import canonical, digest_of, structure_of, text_of
-from teachable.worlds.textworld.make import Limits, draw, write
+from teachable.generation import get_generator
+from teachable.generation.textworld.canonical import SPLITS, canonical, split_of, structure_of
+from teachable.generation.textworld.families import FAMILIES
+from teachable.generation.textworld.make import Limits, draw, write
+from teachable.worlds import GenerationError, WorldError
+from teachable.worlds.textworld.games import digest_of, text_of
 
-LIMITS = Limits(max_expert_steps=15, foods="train", test_foods="train")
+LIMITS = Limits(max_expert_steps=15, foods="train")
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -24,7 +25,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 def test_same_seeds_give_the_same_bytes_in_any_order_and_number_of_jobs(games, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONHASHSEED", "123")
-    tasks = get_world("textworld", jobs=2).generate("medium", "train", [2, 0], tmp_path / "a")
+    tasks = get_generator("textworld", jobs=2).generate("medium", "train", [2, 0], tmp_path / "a")
     assert [task.seed for task in tasks] == [2, 0]
     assert [games.of("medium")[2], games.of("medium")[0]] == tasks
     made = files(tmp_path / "a")
@@ -90,7 +91,7 @@ def test_test_foods_can_be_unseen_ones():
     new = set()
     for seed in range(4):
         for foods in ("train", "test"):
-            data, _ = draw(FAMILIES["medium"], "test", seed, replace(LIMITS, test_foods=foods))
+            data, _ = draw(FAMILIES["medium"], "test", seed, replace(LIMITS, foods=foods))
             names = {a["name"] for f in data["world"] for a in f["arguments"] if a["type"] == "f"}
             names = {info["name"] for key, info in data["infos"] if key in names}
             if foods == "train":
@@ -100,24 +101,36 @@ def test_test_foods_can_be_unseen_ones():
     assert new
 
 
-def test_a_world_that_cannot_be_made_is_one_clear_error(games, tmp_path):
+def test_a_game_that_cannot_be_made_is_one_clear_error(tmp_path):
+    generator = get_generator("textworld")
     with pytest.raises(GenerationError, match=r"no easy game for split 'train' and seed 0.*more than 2"):
         draw(FAMILIES["easy"], "train", 0, replace(LIMITS, max_expert_steps=2, unfit=2))
     with pytest.raises(GenerationError, match=r"no medium game.*more than 1\b"):
-        get_world("textworld", max_expert_steps=1).generate("medium", "train", [5], tmp_path)
+        get_generator("textworld", max_expert_steps=1).generate("medium", "train", [5], tmp_path)
     assert files(tmp_path) == {}
     with pytest.raises(WorldError, match="no family 'soup'"):
-        games.world.generate("soup", "train", [0], tmp_path)
+        generator.generate("soup", "train", [0], tmp_path)
     with pytest.raises(WorldError, match="no split 'dev'"):
-        games.world.generate("easy", "dev", [0], tmp_path)
+        generator.generate("easy", "dev", [0], tmp_path)
     with pytest.raises(WorldError, match="not distinct"):
-        games.world.generate("easy", "train", [1, 1], tmp_path)
+        generator.generate("easy", "train", [1, 1], tmp_path)
     with pytest.raises(WorldError, match="1 families for 2 seeds"):
-        games.world.generate(["easy"], "train", [1, 2], tmp_path)
-    assert games.world.generate("easy", "train", [], tmp_path) == []
+        generator.generate(["easy"], "train", [1, 2], tmp_path)
+    assert generator.generate("easy", "train", [], tmp_path) == []
 
 
-def test_a_directory_that_cannot_be_written_is_one_clear_error(games, tmp_path):
+def test_a_directory_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(GenerationError, match=r"file"):
-        games.world.generate("easy", "train", [0], tmp_path / "file")
+        get_generator("textworld").generate("easy", "train", [0], tmp_path / "file")
+
+
+def test_options_are_checked():
+    with pytest.raises(WorldError, match="no option colour"):
+        get_generator("textworld", colour="red")
+    with pytest.raises(WorldError, match="known generators: textworld"):
+        get_generator("chess")
+    with pytest.raises(WorldError, match="foods"):
+        get_generator("textworld", foods="exotic")
+    with pytest.raises(WorldError, match="at least 1"):
+        get_generator("textworld", jobs=0)
