@@ -28,9 +28,15 @@ class Stage:
     params: type[BaseModel]
 
     def modules(self, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """The modules whose code this stage runs; a figure or table has its own beside the stage's."""
+        """The modules whose code this stage runs; a figure or table has its own beside the stage's, and the report
+        asks every table for its headings.
+        """
         if self.name in ("figure", "table"):
             return (self.module, f"teachable.paper.{self.name}s.{params['item']}")
+        if self.name == "report":
+            from teachable.paper.registry import TABLES
+
+            return (self.module, *(f"teachable.paper.tables.{item}" for item in TABLES))
         return (self.module,)
 
     @property

@@ -33,18 +33,16 @@ from teachable.worlds.textworld.expert import Expert
 from teachable.worlds.textworld.games import digest_of, game_of, text_of
 from teachable.worlds.textworld.ground import GroundGame
 
-CHALLENGES = {"cooking": cooking, "treasure_hunter": treasure_hunter, "coin_collector": coin_collector}
+_PRUNED = ("put", "insert", "close", "drop")  # no plan needs them
+_CHALLENGES = {"cooking": cooking, "treasure_hunter": treasure_hunter, "coin_collector": coin_collector}
 
 
 @cache
-def knowledge(logic: Path, grammar: str) -> KnowledgeBase:
+def _knowledge(logic: Path, grammar: str) -> KnowledgeBase:
     """The knowledge base of the rule files below ``logic``, read once, in a fixed order of files."""
     base = KnowledgeBase(GameLogic.load([str(path) for path in sorted(logic.glob("*.twl"))]), grammar)
     base.logic_path = str(logic)
     return base
-
-
-_PRUNED = ("put", "insert", "close", "drop")  # no plan needs them
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def _lean() -> Iterator[None]:
             )
         if logic_path is None or grammar_path is None:
             raise GenerationError("a TextWorld challenge asked for the built-in rules; it is not supported.")
-        return knowledge(Path(logic_path), grammar_path)
+        return _knowledge(Path(logic_path), grammar_path)
 
     KnowledgeBase.load = classmethod(cached)
     GameMaker.set_walkthrough = _walk
@@ -161,7 +159,7 @@ def _make(family: Family, split: str, number: int, limits: Limits) -> Game:
     if family.challenge == "cooking":
         settings |= {"recipe_seed": 0, "split": limits.foods}
     with _lean():
-        return CHALLENGES[family.challenge].make(settings, options)
+        return _CHALLENGES[family.challenge].make(settings, options)
 
 
 def write(data: dict[str, Any], target: Path) -> None:
