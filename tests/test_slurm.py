@@ -375,6 +375,18 @@ def test_the_table_of_partitions_sends_gpu_jobs_to_gpus(flow: Flow, cold: Path) 
     assert "partition 'cpu' for job source" in log
 
 
+def test_array_jobs_hold_what_the_store_has_not(flow: Flow, cold: Path) -> None:
+    def run(name: str, **rates: int) -> tuple[bool, int]:
+        """Whether there was an array; executions."""
+        clone = flow.clone(name)
+        values = ", ".join(f"{model}: {rate}" for model, rate in rates.items())
+        _, executed = flow.run(clone, "--teachable-array-jobs", "all", "--config", f"lr={{{values}}}")
+        return "Submitted array job" in (clone / "driver.log").read_text(), executed
+
+    assert run("array", a=5, b=5) == (True, 3)  # both models in one array, and the report
+    assert run("half an array", a=5, b=6) == (False, 2)  # one model is restored: what is left is no array
+
+
 def test_status_counts_what_was_saved(flow: Flow, cold: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "teachable.cli", "store", "status", "--json"],
