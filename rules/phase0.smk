@@ -39,6 +39,7 @@ rule snapshots:
         "logs/phase0/snapshots.log",
     benchmark:
         "results/benchmarks/phase0/snapshots.tsv"
+    localrule: True
     resources:
         **OTHER_JOB,
     params:
@@ -82,6 +83,7 @@ rule retention_panel:
         "logs/phase0/retention_panel.log",
     benchmark:
         "results/benchmarks/phase0/retention_panel.tsv"
+    localrule: True
     resources:
         **OTHER_JOB,
     params:

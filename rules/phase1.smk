@@ -46,6 +46,7 @@ rule label:
         "logs/phase1/label.log",
     benchmark:
         "results/benchmarks/phase1/label.tsv"
+    localrule: True
     resources:
         **OTHER_JOB,
     params:
@@ -67,6 +68,7 @@ rule panels:
         "logs/phase1/panels.log",
     benchmark:
         "results/benchmarks/phase1/panels.tsv"
+    localrule: True
     resources:
         **OTHER_JOB,
     params:

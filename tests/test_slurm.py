@@ -193,13 +193,13 @@ class Flow:
                 "toyflow.table:STAGES",
                 "--teachable-no-account",
             ),
-            *("--teachable-status-command", "squeue", "--teachable-init-seconds-before-status-checks", "2"),
+            *("--teachable-status-command", "squeue", "--teachable-init-seconds-before-status-checks", "1"),
             *(
                 "--teachable-no-requeue",
                 "--teachable-partition-config",
                 str(self.cluster / "partitions.yaml"),
             ),
-            *("--teachable-max-seconds-between-status-checks", "3"),
+            *("--teachable-max-seconds-between-status-checks", "1"),
             *("--default-resources", "mem_mb=200", "runtime=5", *arguments),
         ]
 
@@ -380,11 +380,20 @@ def test_array_jobs_hold_what_the_store_has_not(flow: Flow, cold: Path) -> None:
         """Whether there was an array; executions."""
         clone = flow.clone(name)
         values = ", ".join(f"{model}: {rate}" for model, rate in rates.items())
-        _, executed = flow.run(clone, "--teachable-array-jobs", "all", "--config", f"lr={{{values}}}")
+        arguments = (
+            "--teachable-array-jobs",
+            "all",
+            "--config",
+            f"lr={{{values}}}",
+            "--",
+            "out/model_a",
+            "out/model_b",
+        )
+        _, executed = flow.run(clone, *arguments)
         return "Submitted array job" in (clone / "driver.log").read_text(), executed
 
-    assert run("array", a=5, b=5) == (True, 3)  # both models in one array, and the report
-    assert run("half an array", a=5, b=6) == (False, 2)  # one model is restored: what is left is no array
+    assert run("array", a=5, b=5) == (True, 2)
+    assert run("half an array", a=5, b=6) == (False, 1)  # one model is restored: what is left is no array
 
 
 def test_status_counts_what_was_saved(flow: Flow, cold: Path) -> None:

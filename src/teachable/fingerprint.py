@@ -90,10 +90,11 @@ def library_imports(*modules: str) -> tuple[str, ...]:
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:
-    """Installed version of every library, by import name, read from metadata without importing; "absent" if
-    missing.
+    """Version of Python (3.11) and the installed one of every library, by import name, read from metadata without
+    importing; "absent" if missing.
     """
-    return {name: _version(name) for name in sorted(set(libraries))}
+    python = ".".join(map(str, sys.version_info[:2]))
+    return {"python": python, **{name: _version(name) for name in sorted(set(libraries))}}
 
 
 @cache

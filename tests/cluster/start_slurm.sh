@@ -70,7 +70,7 @@ MinJobAge=3600
 # a killed node is noticed within seconds
 SlurmdTimeout=10
 ReturnToService=2
-SchedulerParameters=sched_interval=2,defer_batch
+SchedulerParameters=sched_interval=2,sched_min_interval=0,batch_sched_delay=0
 SlurmdParameters=config_overrides
 GresTypes=gpu
 DebugFlags=NO_CONF_HASH

@@ -87,7 +87,7 @@ def test_another_version_is_named(
     store: Store, made: tuple[Path, Path, Recipe], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, out, recipe = made
-    monkeypatch.setattr(fp, "versions", lambda libraries: dict.fromkeys(libraries, "99"))
+    monkeypatch.setattr(fp, "versions", lambda libraries: dict.fromkeys(["python", *libraries], "99"))
     assert {(item.kind, item.name, item.after) for item in explain(store, out).now or ()} == {
         ("versions", name, "99") for name in recipe.versions
     }

@@ -44,7 +44,8 @@ class Clone:
         with (self.directory / "driver.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "snakemake", "--profile", "slurm", "--latency-wait", "10",
-                 "--teachable-max-seconds-between-status-checks", "3", *arguments],
+                 "--teachable-init-seconds-before-status-checks", "1",
+                 "--teachable-max-seconds-between-status-checks", "1", *arguments],
                 cwd=self.directory,
                 env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONHASHSEED": "0",
                      "TEACHABLE_STORE": str(self.store),
