@@ -18,6 +18,7 @@ rule examples:
         "logs/phase2/examples.log",
     benchmark:
         "results/benchmarks/phase2/examples.tsv"
+    localrule: True
     resources:
         **OTHER_JOB,
     params:

@@ -17,6 +17,7 @@ rule select:
         "logs/phase5/select/{method}.log",
     benchmark:
         "results/benchmarks/phase5/select-{method}.tsv"
+    localrule: True
     resources:
         **OTHER_JOB,
     params:
@@ -42,6 +43,7 @@ rule selection_examples:
         "logs/phase5/selection_examples/{run}.log",
     benchmark:
         "results/benchmarks/phase5/selection_examples-{run}.tsv"
+    localrule: True
     resources:
         **OTHER_JOB,
     params:
