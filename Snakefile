@@ -24,6 +24,9 @@ include: "rules/phase5.smk"
 include: "rules/paper.smk"
 
 
+report: "docs/report/workflow.rst"
+
+
 onstart:
     # -F and -R ask for computing, not for the store. A cluster's executor sees to that job by job; elsewhere the
     # stages must know.

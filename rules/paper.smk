@@ -21,6 +21,7 @@ for item in FIGURES.values():
                 item.files[1],
                 caption="../docs/report/caption.rst",
                 category=item.hypothesis,
+                labels={"item": f"Fig. {item.number}", "shows": item.title},
             ),
         log:
             f"logs/paper/fig_{item.id}.log",
@@ -54,6 +55,7 @@ for item in TABLES.values():
                 item.files[1],
                 caption="../docs/report/caption.rst",
                 category=item.hypothesis,
+                labels={"item": f"Tab. {item.number}", "shows": item.title},
             ),
         log:
             f"logs/paper/tab_{item.id}.log",
