@@ -17,6 +17,7 @@ from teachable.store.store import DEFAULT, ENVIRONMENT, Store
 
 if TYPE_CHECKING:
     from teachable.store.recipe import Recipe
+    from teachable.store.store import Record
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -66,6 +67,14 @@ def add_store_parser(commands: Subparsers) -> None:
     out = verbs.add_parser("export", help="write records and objects to one ZIP file")
     out.add_argument("archive", type=Path)
     out.add_argument("--stage", nargs="+", default=[], help="only these stages")
+    out.add_argument(
+        "--results",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="only what is needed for the results in these directories",
+    )
     out.set_defaults(run=_export)
 
     into = verbs.add_parser("import", help="bring in a file that `export` wrote; everything is verified")
@@ -160,9 +169,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _collect(arguments: argparse.Namespace) -> int:
     if arguments.keep_days is None and not arguments.keep:
         raise StoreError("say what to keep: --keep-days N, --keep DIR ..., or both (nothing was removed)")
-    missing = [path for path in arguments.keep if not path.is_dir()]
-    if missing:
-        raise StoreError(f"--keep {missing[0]}: no such directory (nothing was removed)")
+    _all_there("--keep", arguments.keep, "nothing was removed")
     found = maintenance.collect(
         _store(arguments),
         newer_than_days=arguments.keep_days,
@@ -176,10 +183,14 @@ def _collect(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    stages = set(arguments.stage)
-    done = archive.export(
-        _store(arguments), arguments.archive, lambda record: not stages or record.recipe.stage in stages
-    )
+    store, stages = _store(arguments), set(arguments.stage)
+    _all_there("--results", arguments.results, "nothing was exported")
+    needed = maintenance.needed(store, arguments.results) if arguments.results else None
+
+    def keep(record: Record) -> bool:
+        return (not stages or record.recipe.stage in stages) and (needed is None or record.key in needed)
+
+    done = archive.export(store, arguments.archive, keep)
     return _report(done, "exported to", arguments.archive)
 
 
@@ -189,6 +200,12 @@ def _import(arguments: argparse.Namespace) -> int:
         "imported from",
         arguments.archive,
     )
+
+
+def _all_there(option: str, directories: Sequence[Path], consequence: str) -> None:
+    for path in directories:
+        if not path.is_dir():
+            raise StoreError(f"{option} {path}: no such directory ({consequence})")
 
 
 def _report(done: archive.Transfer, verb: str, path: Path) -> int:

@@ -195,6 +195,12 @@ def test_the_commands(
     assert cli.main(["store", "export", "all.zip", "--stage", "train"]) == 0
     assert cli.main(["store", "--store", "new", "import", "all.zip"]) == 0
     assert "5 records" in capsys.readouterr().out
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "3.txt").write_bytes((tmp_path / "made/3.txt").read_bytes())
+    assert cli.main(["store", "export", "some.zip", "--results", "results"]) == 0
+    assert "1 records and 1 objects" in capsys.readouterr().out
+    assert cli.main(["store", "export", "some.zip", "--results", "nowhere"]) == 1
+    assert "--results nowhere: no such directory" in capsys.readouterr().err
     assert cli.main(["store", "gc"]) == 1
     assert "say what to keep" in capsys.readouterr().err
     assert cli.main(["store", "gc", "--keep", "nowhere"]) == 1

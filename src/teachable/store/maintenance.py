@@ -122,6 +122,12 @@ def collect(
     return found
 
 
+def needed(store: Store, results: Sequence[Path]) -> set[str]:
+    """Keys of the records whose output lies below one of ``results``, and of whatever made their inputs."""
+    records = [(path, record) for path in store.record_paths() if (record := _readable(path)) is not None]
+    return _reachable(store, records, None, results)
+
+
 def _reachable(
     store: Store, records: list[tuple[Path, Record]], days: float | None, results: Sequence[Path]
 ) -> set[str]:
