@@ -50,51 +50,41 @@ def criteria(data: Data, *, builtin_student: bool = True) -> list[dict[str, Any]
 
 
 class _Judge:
-    """Collects entries; a criterion is a function that returns its estimate and whether it passed."""
+    """Collects entries; a criterion is a function that returns its estimate and whether it holds."""
 
     def __init__(self, data: Data) -> None:
         self.data = data
         self.entries: list[dict[str, Any]] = []
 
-    def add(
-        self,
-        name: str,
-        hypothesis: str,
-        text: str,
-        threshold: str,
-        advice: str,
-        measure: Callable[[], Verdict],
-    ) -> None:
+    def criterion(
+        self, name: str, hypothesis: str, text: str, threshold: str, advice: str
+    ) -> Callable[[Callable[[], Verdict]], None]:
+        """Decorates the function that measures the criterion; it is called at once."""
         entry: dict[str, Any] = {
             "id": name,
             "hypothesis": hypothesis,
             "name": text,
-            "value": None,
-            "low": None,
-            "high": None,
-            "n": None,
-            "games": None,
+            **dict.fromkeys(("value", "low", "high", "n", "games")),
             "threshold": threshold,
             "passed": None,
             "advice": "",
         }
-        try:
-            value, passed = measure()
-        except PaperError as error:
-            entry["advice"] = f"Not measurable: {error}"
-        else:
+        self.entries.append(entry)
+
+        def judged(measure: Callable[[], Verdict]) -> None:
+            try:
+                value, passed = measure()
+            except PaperError as error:
+                entry["advice"] = f"Not measurable: {error}"
+                return
             if isinstance(value, Interval):
-                entry |= {
-                    "value": value.point,
-                    "low": _finite(value.low),
-                    "high": _finite(value.high),
-                    "n": value.n,
-                    "games": value.clusters,
-                }
+                entry.update(value=value.point, low=_finite(value.low), high=_finite(value.high))
+                entry.update(n=value.n, games=value.clusters)
             else:
                 entry["value"] = float(value)
-            entry |= {"passed": bool(passed), "advice": "" if passed else advice}
-        self.entries.append(entry)
+            entry.update(passed=bool(passed), advice="" if passed else advice)
+
+        return judged
 
 
 def _finite(value: float) -> float | None:
@@ -111,90 +101,80 @@ def _one(data: Data, name: str, **conditions: Any) -> Interval:
 def _health(judge: _Judge, builtin: bool) -> None:
     data = judge.data
 
-    def restored() -> Verdict:
-        fraction = float(record(data, "restore_check", "fraction"))
-        return fraction, fraction == 1.0
-
-    judge.add(
+    @judge.criterion(
         "restore",
         "health",
         "Snapshots restored exactly",
         "= 1.00",
         "Open restore_check.json for the tasks that differ; a snapshot that does not restore must not be labelled.",
-        restored,
     )
+    def restored() -> Verdict:
+        fraction = float(record(data, "restore_check", "fraction"))
+        return fraction, fraction == 1.0
+
     for quadrant in QUADRANTS:
 
-        def counted(quadrant: str = quadrant) -> Verdict:
-            count = int(record(data, "thresholds", "counts").get(quadrant, 0))
-            return float(count), count >= SNAPSHOTS
-
-        judge.add(
+        @judge.criterion(
             f"snapshots_{quadrant}",
             "health",
             f"Snapshots in {quadrant}",
             f"{GE} {SNAPSHOTS}",
             "Raise tasks.train or snapshots.max_snapshots; with few snapshots every interval of this quadrant is wide.",
-            counted,
         )
+        def counted(quadrant: str = quadrant) -> Verdict:
+            count = int(record(data, "thresholds", "counts").get(quadrant, 0))
+            return float(count), count >= SNAPSHOTS
+
     if builtin:
 
-        def banded() -> Verdict:
-            value = _one(data, "metrics", model="base", panel="test", group="all", metric="success")
-            return value, 0.40 <= value.point <= 0.65
-
-        judge.add(
+        @judge.criterion(
             "student_success",
             "health",
             "Success of the built-in student on test tasks",
             "0.40 to 0.65",
             "Outside of this band there are too few failures, or too few successes, to learn from: change "
             "builtin.max_steps or the mix of families.",
-            banded,
         )
+        def banded() -> Verdict:
+            value = _one(data, "metrics", model="base", panel="test", group="all", metric="success")
+            return value, 0.40 <= value.point <= 0.65
 
-    def placebo() -> Verdict:
-        value = _one(data, "label_metrics", metric="placebo_gain", group="all")
-        return value, abs(value.point) <= PLACEBO
-
-    judge.add(
+    @judge.criterion(
         "placebo",
         "health",
         "Mean gain of the placebo",
         f"within \N{PLUS-MINUS SIGN}{PLACEBO}",
         "A patch without content moves the student: check its length and that the student was trained with "
         "empty and filled patches.",
-        placebo,
     )
+    def placebo() -> Verdict:
+        value = _one(data, "label_metrics", metric="placebo_gain", group="all")
+        return value, abs(value.point) <= PLACEBO
 
-    def content() -> Verdict:
-        value = _one(data, "label_metrics", metric="net_mean", group="winnable")
-        return value, value.point > 0
-
-    judge.add(
+    @judge.criterion(
         "content_gain",
         "health",
         "Mean net gain of content patches where the expert can win",
         "> 0",
         "The student does not use patches: a student from scratch must see them in training; a large one "
         "needs a clearer layout.",
-        content,
     )
+    def content() -> Verdict:
+        value = _one(data, "label_metrics", metric="net_mean", group="winnable")
+        return value, value.point > 0
 
-    def adapters() -> Verdict:
-        runs = record(data, "training_summary", "runs")
-        moved = [run for run in RUNS if float((runs.get(run) or {}).get("probe_shift") or 0.0) > 0]
-        return float(len(moved)), len(moved) == len(RUNS)
-
-    judge.add(
+    @judge.criterion(
         "adapters",
         "health",
         "Adapters of the matrix that differ from base on a probe",
         f"= {len(RUNS)}",
         "An adapter equal to base was not trained or not loaded: see probe_shift and the loss of each run in "
         "training_summary.json.",
-        adapters,
     )
+    def adapters() -> Verdict:
+        runs = record(data, "training_summary", "runs")
+        moved = [run for run in RUNS if float((runs.get(run) or {}).get("probe_shift") or 0.0) > 0]
+        return float(len(moved)), len(moved) == len(RUNS)
 
 
 def _labels_and_patch_test(judge: _Judge) -> None:
@@ -204,117 +184,103 @@ def _labels_and_patch_test(judge: _Judge) -> None:
         place = ("overall", key) if quadrant is None else ("per_quadrant", quadrant, key)
         return Interval.of(record(data, "cpt_correlation", *place), f"cpt_correlation.{'.'.join(place)}")
 
-    def heterogeneity() -> Verdict:
-        value = _one(data, "label_metrics", metric="ELP_net", group="high_L_minus_low_L")
-        return value, value.low > 0
-
-    judge.add(
+    @judge.criterion(
         "heterogeneity",
         "H1",
         "ELP_net at high minus low leverage",
         "interval above 0",
         "Teachability does not differ by leverage: look at H1.1 and H1.4 for dead ends, and at the standard "
         "errors of L_local.",
-        heterogeneity,
     )
+    def heterogeneity() -> Verdict:
+        value = _one(data, "label_metrics", metric="ELP_net", group="high_L_minus_low_L")
+        return value, value.low > 0
+
     for name, goal, text in (("patch_test", 0.3, ""), ("patch_test_stretch", 0.5, ", stretch goal")):
 
-        def rank(goal: float = goal) -> Verdict:
-            value = correlation("spearman")
-            return value, value.point >= goal
-
-        judge.add(
+        @judge.criterion(
             name,
             "H2",
             f"Spearman of ELP_net and training effect{text}",
             f"{GE} {number(goal)}",
             "Noise in ELP_net and in the effect caps the correlation: raise condition_episodes and "
             "similar_tasks before doubting the test.",
-            rank,
         )
+        def rank(goal: float = goal) -> Verdict:
+            value = correlation("spearman")
+            return value, value.point >= goal
 
-    def leverage() -> Verdict:
-        value = correlation("spearman_L_local")
-        return value, value.point < correlation("spearman").point
-
-    judge.add(
+    @judge.criterion(
         "leverage_rank",
         "H2",
         "Spearman of L_local and training effect",
         "below that of ELP_net",
         "Leverage alone predicts training as well as the patch test does: the cheaper label may be enough here.",
-        leverage,
     )
+    def leverage() -> Verdict:
+        value = correlation("spearman_L_local")
+        return value, value.point < correlation("spearman").point
 
-    def partial() -> Verdict:
-        value = correlation("partial_spearman_ELP_given_L")
-        return value, value.low > 0
-
-    judge.add(
+    @judge.criterion(
         "patch_test_given_leverage",
         "H2",
         "Partial Spearman of ELP_net and effect, given L_local",
         "interval above 0",
         "The patch test adds nothing certain beyond leverage: enlarge the validation panel.",
-        partial,
     )
+    def partial() -> Verdict:
+        value = correlation("partial_spearman_ELP_given_L")
+        return value, value.low > 0
+
     for quadrant in QUADRANTS:
 
-        def within(quadrant: str = quadrant) -> Verdict:
-            value = correlation("spearman", quadrant)
-            return value, value.point > 0.2
-
-        judge.add(
+        @judge.criterion(
             f"patch_test_{quadrant}",
             "H2",
             f"Spearman within {quadrant}",
             "> 0.20",
             "A quadrant restricts the range of ELP_net: raise panels.validation_per_quadrant and read the "
             "interval, not the point.",
-            within,
         )
+        def within(quadrant: str = quadrant) -> Verdict:
+            value = correlation("spearman", quadrant)
+            return value, value.point > 0.2
 
-    def median() -> Verdict:
-        value = Interval.of(record(data, "cpt_correlation", "median_net_gain"), "cpt_correlation.median_net_gain")
-        return value, value.point > 0
-
-    judge.add(
+    @judge.criterion(
         "median_net_gain",
         "H2",
         "Median ELP_net",
         "> 0",
         "Most patches do not beat the placebo: read figure A2 and check the advice for wrong or vague actions.",
-        median,
     )
+    def median() -> Verdict:
+        value = Interval.of(record(data, "cpt_correlation", "median_net_gain"), "cpt_correlation.median_net_gain")
+        return value, value.point > 0
 
-    def validation_placebo() -> Verdict:
-        value = Interval.of(record(data, "cpt_correlation", "mean_placebo_gain"), "cpt_correlation.mean_placebo_gain")
-        return value, abs(value.point) <= PLACEBO
-
-    judge.add(
+    @judge.criterion(
         "validation_placebo",
         "H2",
         "Mean placebo gain, phase 1b",
         f"within \N{PLUS-MINUS SIGN}{PLACEBO}",
         "See the placebo criterion; on a small panel it may be chance, so look at its interval.",
-        validation_placebo,
     )
+    def validation_placebo() -> Verdict:
+        value = Interval.of(record(data, "cpt_correlation", "mean_placebo_gain"), "cpt_correlation.mean_placebo_gain")
+        return value, abs(value.point) <= PLACEBO
 
-    def utility() -> Verdict:
-        value = Interval.of(
-            record(data, "cpt_correlation", "utility_Q1_minus_Q2"), "cpt_correlation.utility_Q1_minus_Q2"
-        )
-        return value, value.point > 0
-
-    judge.add(
+    @judge.criterion(
         "utility",
         "H2",
         "Training effect in Q1 minus Q2",
         "> 0",
         "Uncertain states without leverage taught as much as those with it: check that Q2 and Q4 were not "
         "swapped, then the interval.",
-        utility,
     )
+    def utility() -> Verdict:
+        value = Interval.of(
+            record(data, "cpt_correlation", "utility_Q1_minus_Q2"), "cpt_correlation.utility_Q1_minus_Q2"
+        )
+        return value, value.point > 0
 
 
 def _training(judge: _Judge) -> None:
@@ -323,52 +289,55 @@ def _training(judge: _Judge) -> None:
     def contrast(name: str, panel: str = "failure") -> Interval:
         return _one(data, "contrasts", contrast=name, panel=panel, group="all", metric="success")
 
-    def formats() -> Verdict:
-        value = contrast("best_format-vs-demo")
-        return value, value.low > 0
-
-    judge.add(
+    @judge.criterion(
         "best_format",
         "H3",
         "Best format minus demonstrations, cross-fitted",
         "interval above 0",
         "Demonstrations are as good as choosing by quadrant here; figure H3.1 shows how large the cells' "
         "intervals are.",
-        formats,
     )
+    def formats() -> Verdict:
+        value = contrast("best_format-vs-demo")
+        return value, value.low > 0
 
-    def diagonal() -> Verdict:
-        value = contrast("transfer_diagonal_minus_off")
-        return value, value.point >= 0.10 or value.low > 0
-
-    judge.add(
+    @judge.criterion(
         "transfer",
         "H4",
         "Diagonal minus off-diagonal of the transfer matrix",
         f"{GE} 0.10, or interval above 0",
         "What is learned is not specific to quadrants: compare B1_uniform, and enlarge the failure panel "
         "before concluding.",
-        diagonal,
     )
+    def diagonal() -> Verdict:
+        value = contrast("transfer_diagonal_minus_off")
+        return value, value.point >= 0.10 or value.low > 0
 
-    def recovery() -> Verdict:
-        value = contrast("recovery-vs-base")
-        return value, value.low > 0
-
-    judge.add(
+    @judge.criterion(
         "recovery",
         "H5",
         "Gain from failure states of the recovery run",
         "interval above 0",
         "Check that recovery examples come from snapshots with high L_upper, and the run's loss in "
         "training_summary.json.",
-        recovery,
     )
+    def recovery() -> Verdict:
+        value = contrast("recovery-vs-base")
+        return value, value.low > 0
+
     for name, limit, text in (
         ("retention", FORGETTING, ""),
         ("retention_stretch", FORGETTING / 2, ", stretch goal"),
     ):
 
+        @judge.criterion(
+            name,
+            "H5",
+            f"Largest drop of retention of any run{text}",
+            f"< {number(limit)}",
+            "Lower the learning rate or the number of epochs, or mix retention examples in; figure H5.2 "
+            "shows when it is forgotten.",
+        )
         def forgotten(limit: float = limit) -> Verdict:
             found = intervals(
                 data, "contrasts", "model", reference="base", panel="retention", group="all", metric="success"
@@ -377,20 +346,17 @@ def _training(judge: _Judge) -> None:
             drop = Interval(-worst.point, -worst.high, -worst.low, worst.n, worst.clusters)
             return drop, drop.point < limit
 
-        judge.add(
-            name,
-            "H5",
-            f"Largest drop of retention of any run{text}",
-            f"< {number(limit)}",
-            "Lower the learning rate or the number of epochs, or mix retention examples in; figure H5.2 "
-            "shows when it is forgotten.",
-            forgotten,
-        )
-
 
 def _predictor(judge: _Judge) -> None:
     data = judge.data
 
+    @judge.criterion(
+        "predictor_ndcg",
+        "H6",
+        "NDCG@k of the predictor minus entropy, middle k",
+        "interval above 0",
+        "Label more snapshots (figure H6.4 shows whether more would help) or add features.",
+    )
     def against_entropy() -> Verdict:
         rows = select(
             data,
@@ -405,43 +371,29 @@ def _predictor(judge: _Judge) -> None:
         value = Interval.of(rows.row(len(rows) // 2, named=True))
         return value, value.low > 0
 
-    judge.add(
-        "predictor_ndcg",
-        "H6",
-        "NDCG@k of the predictor minus entropy, middle k",
-        "interval above 0",
-        "Label more snapshots (figure H6.4 shows whether more would help) or add features.",
-        against_entropy,
-    )
-
-    def quality(target: str, metric: str, goal: float) -> Callable[[], Verdict]:
-        def measure() -> Verdict:
-            rows = select(data, "predictor_metrics", method="predictor", target=target, metric=metric).drop_nulls(
-                "point"
-            )
-            if rows.is_empty():
-                raise PaperError(
-                    f"The input {where('predictor_metrics')} has no {metric} of {target}: the point is null."
-                )
-            value = Interval.of(rows.sort("train_size", nulls_last=False).row(-1, named=True))
-            return value, value.point > goal
-
-        return measure
-
     for name, target, metric, goal, text in (
         ("predictor_U", "U", "r2", 0.6, "R\N{SUPERSCRIPT TWO} of predicted U"),
         ("predictor_L", "L_local", "r2", 0.5, "R\N{SUPERSCRIPT TWO} of predicted L_local"),
         ("predictor_quadrant", "quadrant", "accuracy", 0.7, "Accuracy of the predicted quadrant"),
     ):
-        judge.add(
+
+        @judge.criterion(
             name,
             "H6",
             text,
             f"> {number(goal)}",
             "Noise in the labels bounds this: compare with the standard errors of the labels and with the "
             "oracle features in Tab H6.1.",
-            quality(target, metric, goal),
         )
+        def quality(target: str = target, metric: str = metric, goal: float = goal) -> Verdict:
+            rows = select(data, "predictor_metrics", method="predictor", target=target, metric=metric)
+            rows = rows.drop_nulls("point").sort("train_size", nulls_last=False)
+            if rows.is_empty():
+                raise PaperError(
+                    f"The input {where('predictor_metrics')} has no {metric} of {target}: the point is null."
+                )
+            value = Interval.of(rows.row(-1, named=True))
+            return value, value.point > goal
 
 
 def _selection(judge: _Judge) -> None:
@@ -455,32 +407,28 @@ def _selection(judge: _Judge) -> None:
         ("selection_entropy", "S_entropy-vs-S_random", "Entropy minus random, success from failures"),
     ):
 
-        def gain(pair: str = pair) -> Verdict:
-            value = paired(pair, "failure")
-            return value, value.low > 0
-
-        judge.add(
+        @judge.criterion(
             name,
             "H7",
             text,
             "interval above 0",
             "Compare with the oracle in figure H7.1: if it does not gain either, the budget or the panel is "
             "too small to tell.",
-            gain,
         )
+        def gain(pair: str = pair) -> Verdict:
+            value = paired(pair, "failure")
+            return value, value.low > 0
 
-    def kept() -> Verdict:
-        value = paired("S_predictor-vs-S_entropy", "retention")
-        return value, value.point >= -0.05
-
-    judge.add(
+    @judge.criterion(
         "selection_retention",
         "H7",
         "Predictor minus entropy, retention",
         f"{GE} {number(-0.05)}",
         "The predictor's choice forgets more: see figure H7.2 for the trade-off.",
-        kept,
     )
+    def kept() -> Verdict:
+        value = paired("S_predictor-vs-S_entropy", "retention")
+        return value, value.point >= -0.05
 
 
 def verdicts(entries: list[dict[str, Any]]) -> dict[str, int]:
