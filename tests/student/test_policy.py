@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,36 @@ def test_batching_and_order_do_not_matter(student_directory: Path, batch_tokens:
     order = np.random.default_rng(0).permutation(len(CONTEXTS))
     shuffled = student.policy([student.prompt(CONTEXTS[i]) for i in order], [CONTEXTS[i].commands for i in order])
     assert widest(shuffled, [reference[i] for i in order]) < 1e-5
+
+
+def test_out_of_memory_halves_the_batch_and_changes_nothing_else(
+    student_directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    reference = ask(Student.load(student_directory, device="cpu"))
+    original, seen = SCORERS["tree"], []
+
+    def hungry(model: object, requests: Sequence[Request], pad: int) -> list[np.ndarray]:
+        seen.append(len(requests))
+        if len(requests) > 2:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
+        return original(model, requests, pad)
+
+    monkeypatch.setitem(SCORERS, "tree", hungry)
+    student = Student.load(student_directory, device="cpu", batch_tokens=100_000, method="tree")
+    assert widest(ask(student), reference) < 1e-5
+    assert max(seen) > 2
+    assert student.batch_tokens <= 50_000
+    assert "out of GPU memory" in caplog.text
+
+
+def test_out_of_memory_with_one_prompt_is_an_error(student: Student, monkeypatch: pytest.MonkeyPatch) -> None:
+    def always(*_: object) -> list[np.ndarray]:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
+
+    monkeypatch.setitem(SCORERS, student.method, always)
+    student.forget(everything=True)
+    with pytest.raises(StudentError, match="single prompt of"):
+        student.policy(["act:"], [COMMANDS])
 
 
 def test_the_order_of_commands_only_permutes_the_answer(student: Student) -> None:

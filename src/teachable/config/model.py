@@ -54,7 +54,7 @@ class Student(Section):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(description="where the model runs; auto takes a GPU if there is one")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(description="auto: bfloat16 on a GPU, float32 on a CPU")
-    batch_tokens: Positive = Field(description="tokens per forward pass")
+    batch_tokens: Positive = Field(description="tokens per forward pass to begin with; halved on out-of-memory")
 
     @model_validator(mode="after")
     def _path_for_hf(self) -> Student:

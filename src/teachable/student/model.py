@@ -262,15 +262,33 @@ class Student:
                     f"a prompt of {len(ids)} tokens exceeds the {self._context_length} that {self.name} can read"
                 )
             requests.append(Request(ids, tree, command_ids))
-        scorer, mean = SCORERS[self.method], self.length_normalisation == "mean"
+        mean = self.length_normalisation == "mean"
         found: list[np.ndarray | None] = [None] * len(requests)
         vocabulary = int(self.model.config.get_text_config().vocab_size)
         with self.answering(adapter):
             for batch in batches(requests, self.batch_tokens, vocabulary):
                 chosen = [requests[index] for index in batch]
-                for index, request, values in zip(batch, chosen, scorer(self.model, chosen, self.pad), strict=True):
+                for index, request, values in zip(batch, chosen, self._scores(chosen), strict=True):
                     found[index] = log_softmax(request.tree.scores(values, mean=mean) / self.temperature)
         return [value for value in found if value is not None]
+
+    def _scores(self, requests: Sequence[Request]) -> list[np.ndarray]:
+        """Log-probabilities of each request's tree, in one forward pass; in halves, from now on, where the GPU runs
+        out of memory.
+        """
+        try:
+            return SCORERS[self.method](self.model, requests, self.pad)
+        except torch.cuda.OutOfMemoryError as problem:
+            if len(requests) == 1:
+                raise StudentError(
+                    f"out of GPU memory with a single prompt of {len(requests[0].prompt)} tokens; use a larger GPU"
+                ) from problem
+            self.batch_tokens = max(1, self.batch_tokens // 2)
+            log.warning("out of GPU memory: going on with %d tokens a forward pass", self.batch_tokens)
+        if torch.cuda.is_available():  # outside the handler, so that its traceback frees the activations
+            torch.cuda.empty_cache()
+        half = len(requests) // 2
+        return [*self._scores(requests[:half]), *self._scores(requests[half:])]
 
     @contextmanager
     def answering(self, adapter: str | None) -> Iterator[None]:
