@@ -80,7 +80,11 @@ rule criteria:
     input:
         **{name: DATA[name] for name in CRITERIA_INPUTS},
     output:
-        criteria=report("results/criteria.json", category="criteria"),
+        criteria=report(
+            "results/criteria.json",
+            category="criteria",
+            labels={"item": "Criteria", "shows": "every criterion and its verdict"},
+        ),
     log:
         "logs/paper/criteria.log",
     benchmark:
@@ -108,7 +112,11 @@ rule report:
         pictures=[item.files[1] for item in FIGURES.values()],
         listings=[item.files[1] for item in TABLES.values()],
     output:
-        html=report("results/report.html", category="report"),
+        html=report(
+            "results/report.html",
+            category="report",
+            labels={"item": "Report", "shows": "all on one page"},
+        ),
         markdown="results/report.md",
     log:
         "logs/paper/report.log",

@@ -102,7 +102,7 @@ class Teacher(Section):
     max_retries: Count = Field(description="further attempts after a transport error or an invalid answer")
     timeout_s: Annotated[Above0, OPERATIONAL] = Field(description="seconds one request may take")
     concurrency: Annotated[Positive, OPERATIONAL] = Field(description="requests in flight")
-    budget_usd: Annotated[Annotated[float, Field(ge=0)], OPERATIONAL] = Field(
+    budget_usd: Annotated[float, Field(ge=0), OPERATIONAL] = Field(
         description="hard budget of this workflow, US dollars"
     )
     prices: dict[str, Price] = Field(description="price per model, for the ledger and the budget")

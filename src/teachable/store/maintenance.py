@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import Counter
@@ -95,7 +96,7 @@ def collect(
     of ``results``, and whatever made the inputs of a kept record. Objects and temporary files younger than
     ``grace_seconds`` stay, because a writer may be about to name them.
     """
-    records = [(path, record) for path in store.record_paths() if (record := _readable(path)) is not None]
+    records = _records(store)
     wanted = _reachable(store, records, newer_than_days, results)
     found = Collection(kept=len(wanted))
     named: set[str] = set()
@@ -124,8 +125,7 @@ def collect(
 
 def needed(store: Store, results: Sequence[Path]) -> set[str]:
     """Keys of the records whose output lies below one of ``results``, and of whatever made their inputs."""
-    records = [(path, record) for path in store.record_paths() if (record := _readable(path)) is not None]
-    return _reachable(store, records, None, results)
+    return _reachable(store, _records(store), None, results)
 
 
 def _reachable(
@@ -181,11 +181,13 @@ def _objects_of(store: Store, record: Record) -> Iterable[str]:
                 continue
 
 
-def _readable(path: Path) -> Record | None:
-    try:
-        return read_record(path)
-    except (OSError, ValueError):
-        return None
+def _records(store: Store) -> list[tuple[Path, Record]]:
+    """Every record that can be read, and its file."""
+    found = []
+    for path in store.record_paths():
+        with contextlib.suppress(OSError, ValueError):
+            found.append((path, read_record(path)))
+    return found
 
 
 def _made(record: Record) -> float:
