@@ -74,8 +74,8 @@ SchedulerParameters=sched_interval=2,sched_min_interval=0,batch_sched_delay=0
 SlurmdParameters=config_overrides
 GresTypes=gpu
 DebugFlags=NO_CONF_HASH
-NodeName=node1 NodeHostname=$host NodeAddr=127.0.0.1 Port=16818 CPUs=4 RealMemory=$memory Gres=gpu:2
-NodeName=node2 NodeHostname=$host NodeAddr=127.0.0.1 Port=16819 CPUs=4 RealMemory=$memory
+NodeName=node1 NodeHostname=$host NodeAddr=127.0.0.1 Port=16818 CPUs=2 RealMemory=$memory Gres=gpu:2
+NodeName=node2 NodeHostname=$host NodeAddr=127.0.0.1 Port=16819 CPUs=2 RealMemory=$memory
 PartitionName=cpu Nodes=node1,node2 Default=YES MaxTime=120 State=UP
 PartitionName=gpu Nodes=node1 MaxTime=120 State=UP
 CONF
@@ -84,8 +84,8 @@ NodeName=node1 Name=gpu File=$dir/gpu[0-1]
 CONF
 cat > partitions.yaml <<CONF
 partitions:
-  cpu: {max_runtime: 120, max_threads: 4}
-  gpu: {max_runtime: 120, max_threads: 4, max_gpu: 2}
+  cpu: {max_runtime: 120, max_threads: 2}
+  gpu: {max_runtime: 120, max_threads: 2, max_gpu: 2}
 CONF
 # The job-step plugin strips SLURM_CONF from the environment, so the files must be where SLURM looks by itself.
 mkdir -p /etc/slurm
