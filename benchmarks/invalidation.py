@@ -19,7 +19,6 @@ import ast
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -27,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runs import ROOT, command, environment
+from runs import ROOT, run
 
 from teachable.paper import CRITERIA_INPUTS, FIGURES, INPUTS, TABLES
 from teachable.stages import STAGES
@@ -219,17 +218,7 @@ class Runs:
     def snakemake(self, *arguments: str, config: str | None = None) -> str:
         """What it printed; raises RuntimeError with that when it fails."""
         extra = [config] if config else []
-        done = subprocess.run(
-            command(self.directory, *arguments, "--config", "preset=smoke", *extra, root=self.copy),
-            env=environment(self.store, root=self.copy),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-        if done.returncode != 0:
-            raise RuntimeError(done.stdout[-4000:])
-        return done.stdout
+        return run(self.directory, self.store, *arguments, "--config", "preset=smoke", *extra, root=self.copy)
 
     def plan(self, config: str | None = None) -> Counter[str]:
         """Jobs a stage that Snakemake would run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,3 +32,18 @@ def environment(store: Path | str, *, root: Path = ROOT, before: Path | None = N
         "PYTHONHASHSEED": "0",
         "TEACHABLE_STORE": str(store),
     }
+
+
+def run(directory: Path, store: Path | str, *arguments: str, root: Path = ROOT) -> str:
+    """What Snakemake printed, run to its end; raises RuntimeError with the last of that when it fails."""
+    done = subprocess.run(
+        command(directory, *arguments, root=root),
+        env=environment(store, root=root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(done.stdout[-4000:])
+    return done.stdout

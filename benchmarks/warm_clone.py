@@ -13,12 +13,11 @@ import argparse
 import hashlib
 import json
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from runs import ROOT, command, environment
+from runs import ROOT, run
 
 
 def digests(directory: Path) -> dict[str, str]:
@@ -34,16 +33,7 @@ def digests(directory: Path) -> dict[str, str]:
 def restore(store: Path, preset: str, directory: Path) -> float:
     """Seconds of a whole run in ``directory``."""
     started = time.monotonic()
-    done = subprocess.run(
-        command(directory, "--cores", "2", "--config", f"preset={preset}"),
-        env=environment(store),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(done.stdout[-4000:])
+    run(directory, store, "--cores", "2", "--config", f"preset={preset}")
     return time.monotonic() - started
 
 
