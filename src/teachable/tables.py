@@ -95,7 +95,7 @@ SNAPSHOTS: Schema = {
     "kind": TEXT,  # failure | interval
     "episode_id": TEXT,
     "step": INT,  # index of the decision, 0 is the first
-    "steps_to_end": INT,  # decisions from here to the end (or to the step that made the task unwinnable)
+    "distance": INT,  # decisions back from the deciding decision, 1 is itself
     "prefix": TEXTS,  # commands that lead from the start to here
     "digest": TEXT,
     "goal": TEXT,

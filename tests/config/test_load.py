@@ -40,7 +40,7 @@ def test_default_preset_is_laptop() -> None:
         ({"tasks": {"train": {"eazy": 3}}}, "tasks.train"),
         ({"tasks": {"test": {}}}, "at least one game"),
         ({"labels": {"thresholds": "given"}}, "labels.given_U"),
-        ({"snapshots": {"first_before_end": 9}}, "first_before_end must not exceed"),
+        ({"snapshots": {"nearest": 9}}, "nearest must not exceed"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(override: dict[str, object], expected: str) -> None:

@@ -27,7 +27,7 @@ def snapshots(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
                 "kind": row.get("kind", "failure"),
                 "episode_id": row.get("episode", f"e-{row['id']}"),
                 "step": row.get("step", 4),
-                "steps_to_end": 3,
+                "distance": 3,
                 "prefix": [],
                 "digest": "d",
                 "goal": "g",

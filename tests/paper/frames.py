@@ -80,7 +80,7 @@ def labeled(count: int, seed: int = 0) -> pl.DataFrame:
                 "kind": "failure",
                 "episode_id": f"e{i // 2}",
                 "step": i % 12,
-                "steps_to_end": 2 + i % 4,
+                "distance": 2 + i % 4,
                 "prefix": ["examine cookbook", "open fridge"],
                 "digest": f"d{i}",
                 "memo": "Ingredients: red apple, salt.",

@@ -71,7 +71,7 @@ def _row(rng: np.random.Generator, game: int, i: int, game_effect: float, signal
         "kind": "failure",
         "episode_id": f"e{game:03d}-{i}",
         "step": steps,
-        "steps_to_end": int(rng.integers(2, 6)),
+        "distance": int(rng.integers(2, 6)),
         "prefix": [turn["command"] for turn in history],
         "digest": f"d{game}-{i}",
         "goal": "Cook the apple and eat it.",

@@ -33,7 +33,7 @@ def one(frame: pl.DataFrame, **changes) -> dict[str, float]:
 def test_no_label_is_read(frame):
     forbidden = set(LABELED) - set(SNAPSHOTS) - set(MEASURES)
     assert not forbidden & set(READS)
-    assert not {"steps_to_end", "kind", "source", "quadrant"} & set(READS)
+    assert not {"distance", "kind", "source", "quadrant"} & set(READS)
     spoiled = frame.with_columns(*[pl.lit(None).alias(name) for name in frame.columns if name not in READS])
     assert tier1_features(spoiled).equals(tier1_features(frame))
 

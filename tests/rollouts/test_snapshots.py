@@ -49,17 +49,35 @@ def test_only_failed_episodes_within_the_window(played) -> None:
         for e, success, fault in played.episodes.select("episode_id", "success", "fault").iter_rows()
     }
     assert all(ends[e] == (False, None) for e in chosen["episode_id"])
-    assert failures["steps_to_end"].is_between(2, 5).all()
+    assert failures["distance"].is_between(1, 5).all()
     assert failures.group_by("episode_id").len()["len"].max() <= 2
     assert set(failures["source"]) == {"student", "expert"}
     for row in failures.to_dicts():
         steps = played.steps.filter(episode_id=row["episode_id"])
         bad = steps.filter("unwinnable")["step"].to_list()
         end = bad[0] if bad else len(steps)
-        assert row["steps_to_end"] == end - row["step"]
+        assert row["distance"] == end - row["step"]
         assert not steps["unwinnable"][row["step"]]
         assert row["student_action"] == steps["action"][row["step"]]
         assert row["prefix"] == steps["action"].to_list()[: row["step"]]
+
+
+def test_the_deciding_decision_is_always_among_those_of_an_episode(played) -> None:
+    failures = choose_snapshots(
+        played.steps, played.episodes, SnapshotSettings(max_snapshots=1000, per_episode=2), run_seed=9
+    ).filter(kind="failure")
+    looks = played.steps.select("task_id", "digest", "episode_id", "step")
+    drawn = {(row["task_id"], row["digest"]) for row in failures.to_dicts()}
+    for episode, part in failures.group_by("episode_id"):
+        deciding = part["distance"].min() + part.filter(pl.col("distance") == pl.col("distance").min())["step"][0] - 1
+        row = looks.filter(episode_id=episode[0], step=deciding).to_dicts()[0]
+        assert (row["task_id"], row["digest"]) in drawn  # this one, or one that looks the same
+    assert (failures["distance"] == 1).sum() > 0.3 * len(failures)
+
+
+def test_the_older_rule_leaves_the_deciding_decision_out(played) -> None:
+    failures = choose(played, nearest=2, farthest=5).filter(kind="failure")
+    assert failures["distance"].is_between(2, 5).all()
 
 
 def test_an_episode_with_a_fault_is_never_mined(played) -> None:

@@ -159,7 +159,7 @@ def snapshot(name: str = "s0", **changes: Any) -> dict[str, Any]:
         "kind": "failure",
         "episode_id": "e0",
         "step": 1,
-        "steps_to_end": 3,
+        "distance": 3,
         "prefix": ["open fridge"],
         "digest": "d",
         "goal": "Prepare the meal.",

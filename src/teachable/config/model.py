@@ -130,16 +130,16 @@ class Rollouts(Section):
 class Snapshots(Section):
     max_snapshots: Positive = Field(description="failure snapshots at most")
     per_episode: Positive = Field(description="failure snapshots of one episode at most")
-    first_before_end: Positive = Field(description="nearest decision before the end that is taken")
-    last_before_end: Positive = Field(description="farthest decision before the end that is taken")
+    nearest: Positive = Field(description="least distance of a snapshot to the deciding decision; 1 is that decision")
+    farthest: Positive = Field(description="greatest distance of a snapshot to the deciding decision")
     interval: Positive = Field(description="steps between the snapshots that recovery depth reads")
     interval_episodes: Count = Field(description="failed episodes that get interval snapshots")
     shard_size: Annotated[Positive, OPERATIONAL] = Field(description="snapshots per job, for advice and labels")
 
     @model_validator(mode="after")
     def _ordered(self) -> Snapshots:
-        if self.first_before_end > self.last_before_end:
-            raise ValueError("snapshots.first_before_end must not exceed snapshots.last_before_end")
+        if self.nearest > self.farthest:
+            raise ValueError("snapshots.nearest must not exceed snapshots.farthest")
         return self
 
 

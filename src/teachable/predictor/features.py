@@ -1,7 +1,7 @@
 """Tier 1: what can be told of a snapshot without another forward pass, rollout or call to the teacher.
 
 Only the columns in ``READS`` are looked at. They describe the decision as the student met it; nothing that a
-label is made of, and nothing from after the decision (such as ``steps_to_end``), is among them. Feature names
+label is made of, and nothing from after the decision (such as ``distance``), is among them. Feature names
 are ``group.name``; a group is what the permutation importance shuffles together.
 """
 

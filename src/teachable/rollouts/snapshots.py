@@ -27,22 +27,22 @@ class SnapshotSettings:
 
     max_snapshots: int = 3000  # failure snapshots at most
     per_episode: int = 2  # failure snapshots of one episode at most
-    first_before_end: int = 2  # nearest decision before the end that is taken
-    last_before_end: int = 5  # farthest
+    nearest: int = 1  # least distance to the deciding decision, which is itself at 1
+    farthest: int = 5
     interval: int = 3  # steps between interval snapshots
     interval_episodes: int = 0  # failed episodes that get them
 
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A failed episode: its decisions in order, and the number of those before it was beyond help."""
+    """A failed episode: its decisions in order, and how many there are up to and with the deciding one."""
 
     episode_id: str
     task_id: str
     family: str
     source: str
     steps: Sequence[Row]
-    end: int  # decisions up to and with the one that ended it or made the task unwinnable
+    end: int  # decisions up to and with the deciding one, so decision t is at distance ``end - t``
 
 
 def choose_snapshots(
@@ -55,13 +55,14 @@ def choose_snapshots(
 ) -> pl.DataFrame:
     """Rows of SNAPSHOTS from the STEPS and EPISODES of phase 0, sorted by snapshot_id.
 
-    Only failed episodes count: not won, and no engine fault. With e the number of decisions of an episode up
-    to and with the one that ended it, or that made the task unwinnable where that was earlier, decision t
-    lies ``e - t`` steps before the end; the *failure* snapshots are drawn from those ``first_before_end`` to
-    ``last_before_end`` steps before it. The draw goes round families, within a family round tasks, within a
-    task round episodes, one snapshot at a time, each in seeded random order, until ``max_snapshots``; student
-    and expert episodes (``source``) alike. A decision that looks the same as one already drawn (same task,
-    world state and prompt; without ``prompt`` the whole history counts) is passed over.
+    Only failed episodes count: not won, and no engine fault. The *deciding decision* of an episode is the last
+    one from which the task could still be won, where the world tells; else its last. ``distance`` counts back
+    from it and is 1 there. *Failure* snapshots are drawn at distances ``nearest`` to ``farthest``. The draw goes
+    round families, within a family round tasks, within a task round episodes, one snapshot at a time, until
+    ``max_snapshots``; an episode gives its nearest decision first, then the others in seeded random order, so
+    that with ``nearest`` 1 the deciding decision is always among an episode's. Student and expert episodes
+    (``source``) alike. A decision that looks the same as one already drawn (same task, world state and prompt;
+    without ``prompt`` the whole history counts) is passed over.
 
     Raises TableError when the two tables do not fit, or when every episode ended in an engine fault.
 
@@ -121,11 +122,11 @@ def _draw(
     """Round-robin over families, tasks and episodes; duplicates passed over."""
     families: dict[str, dict[str, list[tuple[_Failure, list[int]]]]] = {}
     for failure in failures:
-        low, high = failure.end - settings.last_before_end, failure.end - settings.first_before_end
-        candidates = [t for t in range(max(0, low), high + 1) if t < len(failure.steps)]
-        if candidates:
-            order = stream(run_seed, "snapshots", failure.episode_id).permutation(len(candidates))
-            shuffled = [candidates[i] for i in order]
+        nearest = failure.end - settings.nearest
+        if nearest >= 0:
+            others = range(max(0, failure.end - settings.farthest), nearest)
+            order = stream(run_seed, "snapshots", failure.episode_id).permutation(len(others))
+            shuffled = [nearest, *(others[i] for i in order)]
             families.setdefault(failure.family, {}).setdefault(failure.task_id, []).append((failure, shuffled))
     queues = {
         family: _queue(tasks, settings.per_episode, stream(run_seed, "snapshots", "order", family))
@@ -215,7 +216,7 @@ def _row(failure: _Failure, t: int, kind: str) -> Row:
         "kind": kind,
         "episode_id": failure.episode_id,
         "step": t,
-        "steps_to_end": failure.end - t,
+        "distance": failure.end - t,
         "prefix": [command for command, _ in history],
         "digest": row["digest"],
         "goal": row["goal"],
