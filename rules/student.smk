@@ -109,9 +109,11 @@ if CONFIG.student.source == "builtin":
                 "demonstrate",
                 trajectories=CONFIG.builtin.trajectories,
                 noise=CONFIG.builtin.noise,
+                gaps=CONFIG.builtin.model_dump()["gaps"],
+                own_lights=CONFIG.builtin.own_lights,
             ),
         message:
-            "Play expert and noisy-expert episodes for the built-in student, shard {wildcards.shard}"
+            "Play the episodes that the built-in student is cloned from, shard {wildcards.shard}"
         shell:
             command("demonstrate")
 
@@ -140,7 +142,7 @@ if CONFIG.student.source == "builtin":
             code=code("build-student"),
             settings=settings("build-student"),
         message:
-            "Make the built-in student: a small Qwen3 cloned from demonstrations, stopped while only partly competent"
+            "Make the built-in student: a small Qwen3 cloned from a demonstrator that lacks some skills"
         shell:
             command("build-student")
 

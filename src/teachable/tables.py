@@ -399,7 +399,7 @@ COST: Schema = {
 }
 
 
-# What the built-in student is cloned from: decisions of expert trajectories.
+# What the built-in student is cloned from: decisions of an expert, a noisy one and a demonstrator with gaps.
 DEMONSTRATIONS: Schema = {
     "key": TEXT,  # task, trajectory and step
     "goal": TEXT,
@@ -409,6 +409,7 @@ DEMONSTRATIONS: Schema = {
     "history": HISTORY,
     "commands": TEXTS,
     "expert_action": TEXT,
+    "demonstrator_action": TEXT,  # the expert's, but for the demonstrator's gaps
 }
 
 

@@ -69,6 +69,20 @@ def test_counts_per_family_are_replaced_whole() -> None:
     assert merged["tasks"]["train"] == {"easy": 5}
 
 
+def test_gaps_are_replaced_whole_and_checked() -> None:
+    one = {"builtin": {"gaps": {"go": {"known": 0.2, "otherwise": "dither"}}}}
+    assert set(load_config({**RAW, "override": one}).builtin.gaps) == {"go"}
+    assert load_config({**RAW, "override": {"builtin": {"gaps": {}}}}).builtin.gaps == {}
+    for wrong, place in (
+        ({"fly": {"known": 0.2, "otherwise": "dither"}}, "builtin.gaps.fly"),
+        ({"go": {"known": 2, "otherwise": "dither"}}, "builtin.gaps.go.known"),
+        ({"go": {"known": 0.2, "otherwise": "sulk"}}, "builtin.gaps.go.otherwise"),
+        ({"go": {"known": 0.2}}, "builtin.gaps.go.otherwise"),
+    ):
+        with pytest.raises(ConfigError, match=place):
+            load_config({**RAW, "override": {"builtin": {"gaps": wrong}}})
+
+
 def test_a_missing_or_torn_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         read_yaml(tmp_path / "absent.yaml")

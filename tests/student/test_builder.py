@@ -1,4 +1,4 @@
-"""The built-in student's builder: stops in the band, goes back when it jumps over, says why it cannot."""
+"""The built-in student's builder: trains to the end, and says why a student outside of the band is none."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ DATA = [Demonstration(context(i), COMMANDS[i % 2]) for i in range(12)]
 @pytest.fixture
 def settings(tiny_settings: StudentSettings) -> StudentSettings:
     return replace(
-        tiny_settings, max_steps=40, validate_from=10, validate_every=10, warmup_steps=5, batch_size=4,
-        band_low=0.4, band_high=0.6,
+        tiny_settings, max_steps=20, warmup_steps=5, batch_size=4, band_low=0.4, band_high=0.6,
     )  # fmt: skip
 
 
@@ -33,16 +32,27 @@ def scripted(values: list[float]) -> Callable[[Student], float]:
     return lambda student: left.pop(0)
 
 
-def test_it_learns_and_stops_inside_the_band(settings: StudentSettings, tmp_path: Path) -> None:
-    out = tmp_path / "student"
-    record = build_student(DATA, settings, validate=scripted([0.1, 0.5]), seed=1, out=out)
-    assert record.steps == 20
-    assert record.validations == ((10, 0.1), (20, 0.5))
+def test_it_learns_to_the_last_step_and_is_validated_once(settings: StudentSettings, tmp_path: Path) -> None:
+    out, seen = tmp_path / "student", []
+    record = build_student(
+        DATA,
+        settings,
+        validate=scripted([0.5]),
+        seed=1,
+        out=out,
+        gaps={"oven": {"known": 0.1, "otherwise": "habit"}},
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert record.steps == len(record.losses) == 20
+    assert seen == [(step, 20) for step in range(1, 21)]
+    assert record.success == 0.5
     assert record.losses[-1] < record.losses[0]
     student = Student.load(out, device="cpu")
     assert student.fingerprint == record.fingerprint
     assert student.layout == "compact"
-    assert json.loads((out / "student.json").read_text())["validation_success"] == 0.5
+    about = json.loads((out / "student.json").read_text())
+    assert about["validation_success"] == 0.5
+    assert about["gaps"] == {"oven": {"known": 0.1, "otherwise": "habit"}}
 
 
 def test_what_is_written_is_what_was_validated(settings: StudentSettings, tmp_path: Path) -> None:
@@ -57,22 +67,18 @@ def test_what_is_written_is_what_was_validated(settings: StudentSettings, tmp_pa
     assert np.abs(answers[-1] - loaded).max() < 1e-6
 
 
-def test_over_the_band_it_goes_back_and_looks_more_often(settings: StudentSettings, tmp_path: Path) -> None:
-    record = build_student(DATA, settings, validate=scripted([0.1, 0.9, 0.5]), seed=1, out=tmp_path / "s")
-    assert record.validations == ((10, 0.1), (20, 0.9), (15, 0.5))
-    assert record.steps == len(record.losses) == 15
-    straight = build_student(
-        DATA, replace(settings, validate_from=15), validate=scripted([0.5]), seed=1, out=tmp_path / "t"
-    )
-    assert straight.fingerprint == record.fingerprint  # going back leaves no trace
-
-
-def test_a_band_that_is_never_reached_is_an_error_with_the_curve(settings: StudentSettings, tmp_path: Path) -> None:
-    with pytest.raises(StudentError, match=r"did not reach 0.40 .* 40 steps .*30: 0.30, 40: 0.35"):
-        build_student(DATA, settings, validate=scripted([0.1, 0.2, 0.3, 0.35]), seed=1, out=tmp_path / "s")
+@pytest.mark.parametrize(("success", "remedy"), [(0.39, "more builtin.max_steps"), (0.61, "widen builtin.gaps")])
+def test_a_student_outside_of_the_band_is_an_error(
+    settings: StudentSettings, tmp_path: Path, success: float, remedy: str
+) -> None:
+    with pytest.raises(StudentError, match=rf"wins {success} .* after 20 steps.*0\.40 to 0\.60.*{remedy}"):
+        build_student(DATA, settings, validate=scripted([success]), seed=1, out=tmp_path / "s")
     assert not (tmp_path / "s").exists()
-    with pytest.raises(StudentError, match="jumps over the band"):
-        build_student(DATA, settings, validate=scripted([0.1] + [0.9] * 9), seed=1, out=tmp_path / "s")
+
+
+@pytest.mark.parametrize("success", [0.4, 0.6])
+def test_the_band_holds_its_ends(settings: StudentSettings, tmp_path: Path, success: float) -> None:
+    assert build_student(DATA, settings, validate=scripted([success]), seed=1, out=tmp_path / "s").success == success
 
 
 def test_the_seed_decides_and_global_state_is_kept(settings: StudentSettings, tmp_path: Path) -> None:

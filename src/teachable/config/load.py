@@ -62,14 +62,14 @@ def load_config(raw: Mapping[str, Any], *, source: str = "workflow_config.yaml",
 
 
 def merge(*layers: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Later layers win. Sections merge key by key; counts per family are replaced whole, so that a preset that names
-    two families means these two and not the other families' defaults as well."""
+    """Later layers win. Sections merge key by key; counts per family, and gaps, are replaced whole, so that a preset
+    that names two families means these two and not the other families' defaults as well."""
     result: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
             here = (*path, key)
             both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-            whole = len(here) == 2 and here[0] == "tasks"
+            whole = (len(here) == 2 and here[0] == "tasks") or here == ("builtin", "gaps")
             result[key] = merge(result[key], value, path=here) if both and not whole else value
     return result
 

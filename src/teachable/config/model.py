@@ -14,7 +14,8 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Above0 = Annotated[float, Field(gt=0)]
-Family = Literal["easy", "medium", "nav", "hard", "treasure_hunter", "coin_collector"]
+Family = Literal["easy", "medium", "walk", "cook1", "cut1", "nav", "hard", "treasure_hunter", "coin_collector"]
+Skill = Literal["go", "open", "take", "slice", "dice", "chop", "oven", "stove", "grill", "examine", "prepare", "eat"]
 Split = Literal["warmstart", "train", "test"]
 
 
@@ -63,6 +64,13 @@ class Student(Section):
         return self
 
 
+class Gap(Section):
+    known: Fraction = Field(description="share of needs in which the demonstrator does the right thing")
+    otherwise: Literal["habit", "dither"] = Field(
+        description="what it does else, wrong and harmless. habit: always the same; dither: anything"
+    )
+
+
 class Builtin(Section):
     hidden: Positive = Field(description="hidden size of the built-in model")
     layers: Positive = Field(description="transformer layers")
@@ -70,17 +78,22 @@ class Builtin(Section):
     key_value_heads: Positive = Field(description="key-value heads")
     intermediate: Positive = Field(description="MLP size")
     vocabulary: Positive = Field(description="entries of the byte-level BPE")
-    trajectories: Positive = Field(description="expert trajectories per warm-start game; the first is clean")
+    trajectories: Positive = Field(description="trajectories per warm-start game; the first is the expert's own")
     noise: Fraction = Field(description="share of random, not losing, commands in the others")
+    gaps: dict[Skill, Gap] = Field(
+        description="skills the demonstrator lacks, each {known: share of needs in which it does the right thing, "
+        "otherwise: habit (one wrong, harmless command, always the same) | dither (any)}; a skill is a verb, or what "
+        "food is cooked with; {}: it is the expert"
+    )
+    own_lights: Fraction = Field(description="share of the trajectories in which the demonstrator's gaps are played")
     learning_rate: Above0 = Field(description="peak learning rate of AdamW, for embeddings and norms")
     matrix_rate: float = Field(ge=0, description="peak learning rate of Muon, for weight matrices; 0: AdamW for all")
     batch_size: Positive = Field(description="examples per step")
-    max_steps: Positive = Field(description="optimiser steps at most")
-    validate_every: Positive = Field(description="steps between validations")
-    validate_from: Count = Field(description="first step at which to validate")
-    band_low: Fraction = Field(description="stop as soon as validation success reaches this")
-    band_high: Fraction = Field(description="a student above this is too good: an error")
+    max_steps: Positive = Field(description="optimiser steps; all of them are made")
+    band_low: Fraction = Field(description="a student with less validation success than this is an error")
+    band_high: Fraction = Field(description="a student with more is one, too: it has nothing left to learn")
     validation_games: Positive = Field(description="warm-start games kept for validation")
+    validation_episodes: Positive = Field(description="sampled episodes on each of them")
     threads: Positive = Field(description="CPU threads for training")
 
 

@@ -131,13 +131,13 @@ def _health(judge: _Judge, builtin: bool) -> None:
             "student_success",
             "health",
             "Success of the built-in student on test tasks",
-            "0.40 to 0.65",
+            "0.40 to 0.75",
             "Outside of this band there are too few failures, or too few successes, to learn from: change "
-            "builtin.max_steps or the mix of families.",
+            "builtin.gaps, builtin.max_steps or the mix of families.",
         )
         def banded() -> Verdict:
             value = _one(data, "metrics", model="base", panel="test", group="all", metric="success")
-            return value, 0.40 <= value.point <= 0.65
+            return value, 0.40 <= value.point <= 0.75
 
     @judge.criterion(
         "placebo",

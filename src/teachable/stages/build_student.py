@@ -1,4 +1,4 @@
-"""Make the built-in student: clone it from demonstrations, stop when it is partly competent."""
+"""Make the built-in student: clone it from demonstrations, then see that it is partly competent."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 def run(inputs: Inputs, outputs: Outputs, params: BuildStudent) -> None:
     """The last games, family by family, are kept for validation and taught nothing.
 
-    Raises ConfigError when there are no games left to learn from, StudentError when success never gets into the band.
+    Raises ConfigError when there are no games left to learn from, StudentError when success is outside of the band.
     """
     tasks = read_tasks(*inputs["tasks"])
     held_out = _last_of_each_family(tasks, params.builtin.validation_games)
     names = {task.task_id for task in held_out}
     frame = pl.concat([tables.read(path, tables.DEMONSTRATIONS) for path in inputs["demonstrations"]])
     decisions = [
-        Decision(row["key"], Context(**context_fields(row)), row["expert_action"])
+        Decision(row["key"], Context(**context_fields(row)), row["expert_action"], row["demonstrator_action"])
         for row in frame.iter_rows(named=True)
         if row["key"].split("/")[0] not in names
     ]
@@ -44,15 +44,10 @@ def run(inputs: Inputs, outputs: Outputs, params: BuildStudent) -> None:
             f"builtin.validation_games is {params.builtin.validation_games}, which leaves none of the {len(tasks)} "
             "warm-start games to learn from: lower it or raise tasks.warmstart."
         )
-    reporter = Reporter("steps at most")
-
-    def show(step: int, loss: float, success: float | None) -> None:
-        if success is not None:
-            print(f"step {step}: loss {loss:.3f}, validation success {success:.2f}", flush=True)
-        reporter(step, params.builtin.max_steps)
-
-    section = params.builtin.model_dump(exclude={"trajectories", "noise", "validation_games"})
-    build_student(
+    section = params.builtin.model_dump(
+        exclude={"trajectories", "noise", "gaps", "own_lights", "validation_games", "validation_episodes"}
+    )
+    record = build_student(
         mix(decisions, patcher, MixSettings(), run_seed=params.seed),
         StudentSettings(**section),
         validate=validator(
@@ -60,12 +55,15 @@ def run(inputs: Inputs, outputs: Outputs, params: BuildStudent) -> None:
             games_root(inputs["games"]),
             held_out,
             run_seed=params.seed,
+            episodes=params.builtin.validation_episodes,
             max_steps=params.world.max_steps,
         ),
         seed=seeds.integer(params.seed, "build-student"),
         out=outputs["weights"],
-        progress=show,
+        gaps=params.builtin.model_dump()["gaps"],
+        progress=Reporter("steps"),
     )
+    print(f"loss {record.losses[-1]:.3f}, validation success {record.success:.2f}", flush=True)
 
 
 def patcher(context: Context, suggested: str, bad: str, key: str) -> Mapping[str, str]:

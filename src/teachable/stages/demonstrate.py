@@ -1,4 +1,4 @@
-"""Expert and noisy-expert trajectories on warm-start games: what the built-in student is cloned from."""
+"""Play of an expert, a noisy expert and a demonstrator with gaps: what the built-in student is cloned from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world
 from teachable.stages.tasks import read_tasks
 from teachable.training.demonstrations import demonstrate
+from teachable.training.gaps import Gap
 
 if TYPE_CHECKING:
     from teachable.stages.params import Demonstrate
@@ -24,6 +25,8 @@ def run(inputs: Inputs, outputs: Outputs, params: Demonstrate) -> None:
         read_tasks(*inputs["tasks"]),
         trajectories=params.trajectories,
         noise=params.noise,
+        gaps={skill: Gap(gap.known, gap.otherwise) for skill, gap in params.gaps.items()},
+        own_lights=params.own_lights,
         run_seed=params.seed,
         max_steps=params.world.max_steps,
         progress=Reporter("games demonstrated"),
@@ -38,6 +41,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Demonstrate) -> None:
             "history": [{"command": c, "observation": o} for c, o in decision.context.history],
             "commands": list(decision.context.commands),
             "expert_action": decision.expert,
+            "demonstrator_action": decision.demonstrator,
         }
         for decision in decisions
     ]

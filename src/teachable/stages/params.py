@@ -42,6 +42,8 @@ class Demonstrate(Seeded):
     world: c.World
     trajectories: int
     noise: float
+    gaps: dict[c.Skill, c.Gap]
+    own_lights: float
 
 
 class BuildStudent(Seeded):

@@ -1,14 +1,15 @@
-"""Decisions of the expert and of a noisy expert: what the built-in student will be cloned from."""
+"""Decisions of an expert, a noisy expert and a demonstrator with gaps: what the built-in student is cloned from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from teachable import seeds
-from teachable.rollouts.sessions import Tables
+from teachable.rollouts.sessions import Place, Table, Tables
 from teachable.student.prompt import Context
+from teachable.training.gaps import Gap, demonstrated
 from teachable.worlds.base import Task, World
 
 __all__ = ["Decision", "demonstrate"]
@@ -16,11 +17,12 @@ __all__ = ["Decision", "demonstrate"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision of an expert trajectory: what is seen there, and the expert's command."""
+    """A decision on the way: what is seen there, the expert's command and the demonstrator's."""
 
     key: str  # unique: task, trajectory and step
     context: Context  # without a patch
     expert: str
+    demonstrator: str  # the expert's, but for its gaps
 
 
 def demonstrate(
@@ -30,31 +32,39 @@ def demonstrate(
     *,
     trajectories: int,
     noise: float,
+    gaps: Mapping[str, Gap],
+    own_lights: float,
     run_seed: int,
     max_steps: int = 15,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[Decision]:
-    """Expert decisions: per task one clean trajectory, then `trajectories - 1` noisy ones.
+    """Decisions of `trajectories` episodes per task; at each, what the expert and the demonstrator would do.
 
-    In a noisy trajectory each command is replaced with probability `noise` by a random one that leaves the
-    task winnable; the expert's command is recorded either way. Every task has its own random stream.
+    The first is played by the expert. In every other each command is replaced with probability `noise` by a
+    random one that leaves the task winnable. The last ones, a share `own_lights` of all, follow the demonstrator
+    (without gaps: the expert), so they reach the states in which a student that lacks these skills finds itself.
+    Each episode has its own random stream, and its gaps another.
     """
+    own = round(own_lights * trajectories)
     found: list[Decision] = []
     with Tables(world, games) as tables:
         for done, task in enumerate(tasks, 1):
             table = tables[task]
             for trajectory in range(trajectories):
-                generator = seeds.stream(run_seed, "demonstrate", task.task_id, trajectory)
+                stray = seeds.stream(run_seed, "demonstrate", task.task_id, trajectory)
+                lack = seeds.stream(run_seed, "gaps", task.task_id, trajectory)
                 place = table.start()
                 for step in range(max_steps):
-                    command = table.expert(place)
-                    if command is None or place.state.done:
+                    right = table.expert(place)
+                    if right is None or place.state.done:
                         break
-                    found.append(Decision(f"{task.task_id}/{trajectory}/{step}", place.context(), command))
+                    shown = demonstrated(right, place.state.commands, gaps, _trial(table, place), lack)
+                    found.append(Decision(f"{task.task_id}/{trajectory}/{step}", place.context(), right, shown))
+                    command = shown if trajectory >= trajectories - own else right
                     follows = table.step(place, command)
-                    if trajectory and generator.random() < noise:
+                    if trajectory and stray.random() < noise:
                         others = [other for other in place.state.commands if other != command]
-                        for index in generator.permutation(len(others)):
+                        for index in stray.permutation(len(others)):
                             tried = table.step(place, others[int(index)])
                             if not tried.state.done and not tried.state.unwinnable:
                                 follows = tried
@@ -64,3 +74,11 @@ def demonstrate(
             if progress is not None:
                 progress(done, len(tasks))
     return found
+
+
+def _trial(table: Table, place: Place) -> Callable[[str], tuple[bool, bool]]:
+    def trial(command: str) -> tuple[bool, bool]:
+        state = table.step(place, command).state
+        return not state.done and not state.unwinnable, state.digest != place.state.digest
+
+    return trial

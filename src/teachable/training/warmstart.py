@@ -1,5 +1,4 @@
-"""What the built-in student is cloned from: expert play with and without patches, and gaps where it stays
-ignorant.
+"""What the built-in student is cloned from: a demonstrator's play, with and without patches.
 
 Three ingredients, each of which the labels need:
 
@@ -7,9 +6,9 @@ Three ingredients, each of which the labels need:
   up after mistakes and what the expert does there;
 * *patches*: part of the examples carry one. Some name a random admissible command that is also the target,
   which teaches to read a patch rather than to know the answer; some are placebos, which teach nothing;
-* *ignorance*: a few skills lose most of their examples, but only those without a patch that helps, so that
-  the student has something to learn from the teacher. Placebos are thinned out exactly like no patch at
-  all, or their mere presence would tell how common the skill is.
+* *gaps*: without a patch that helps the target is the demonstrator's command, so that the student has something
+  to learn from the teacher; with one it is what the patch names, so that it can. Placebos have the same targets
+  as no patch at all, or their mere presence would tell what to do.
 """
 
 from __future__ import annotations
@@ -28,9 +27,10 @@ from teachable.student.builder import Demonstration
 from teachable.student.prompt import Context
 from teachable.training.demonstrations import Decision
 from teachable.training.errors import SetError
+from teachable.training.gaps import skill_of
 from teachable.worlds.base import Task, World
 
-__all__ = ["MixSettings", "ignored", "mix", "validator"]
+__all__ = ["MixSettings", "mix", "validator"]
 
 HELPFUL = ("demo", "contrast", "hint")
 # (situation, suggested command, bad command, a key for wording) -> the patch of every condition
@@ -44,23 +44,15 @@ class MixSettings:
     patched: float = 0.45  # examples with a patch; reading one is learnt long before playing well
     placebo: float = 0.4  # of these: a placebo; with 0.25 it moved the student by itself
     random: float = 0.35  # of these: a helpful patch that names a random command, which is the target
-    kept: float = 0.45  # of the ignored skills' examples without a helpful patch
     easy: tuple[str, ...] = ("examine", "prepare", "eat")  # skills that are learnt at once ...
     easy_kept: float = 0.3  # ... and need no more than this share of their examples
-    ignored: tuple[str, ...] = ("slice", "oven")  # skills, see `ignored`; with five the band was out of reach
     passes: int = 1  # copies of every decision, each with its own draw of patch
-
-
-def ignored(command: str, skills: Sequence[str]) -> bool:
-    """Whether a command exercises one of `skills`: its verb, or the appliance that it cooks with."""
-    words = command.lower().split()
-    return words[0] in skills or (words[0] == "cook" and words[-1] in skills)
 
 
 def mix(
     decisions: Sequence[Decision], patcher: Patcher, settings: MixSettings, *, run_seed: int
 ) -> list[Demonstration]:
-    """Demonstrations with patches in place and the ignored skills thinned out.
+    """Demonstrations with patches in place: the demonstrator's command, or what a helpful patch names.
 
     Each decision draws from its own stream, so adding games changes no other game's examples. Raises
     SetError when nothing is left.
@@ -80,17 +72,16 @@ def mix(
 def _one(
     decision: Decision, patcher: Patcher, settings: MixSettings, generator: np.random.Generator, key: str
 ) -> Demonstration | None:
-    """One example, or None if it fell to ignorance."""
-    context, action = decision.context, decision.expert
-    patched, kind, keep = generator.random(3)
+    """One example, or None where enough is there without it."""
+    context = decision.context
+    patched, kind = generator.random(2)
     pick, other, form = generator.random(3)
     thin = generator.random()
     commands = context.commands
     helpful = patched < settings.patched and kind >= settings.placebo and len(commands) > 1
-    if not helpful and ignored(action, settings.ignored) and keep >= settings.kept:
+    if skill_of(decision.expert) in settings.easy and thin >= settings.easy_kept:
         return None
-    if ignored(action, settings.easy) and thin >= settings.easy_kept:
-        return None
+    action = decision.expert if helpful else decision.demonstrator
     if patched >= settings.patched or len(commands) < 2:
         return Demonstration(context, action)
     if helpful and kind < settings.placebo + settings.random:

@@ -26,6 +26,9 @@ FAMILIES = {
     for family in (
         _cooking("easy", "one room, one ingredient to find"),
         _cooking("medium", "one room, one ingredient to find, cut and cook", cook=True, cut=True),
+        _cooking("walk", "six rooms with doors, one ingredient to find", go=6),
+        _cooking("cook1", "one room, one ingredient to find and cook", cook=True),
+        _cooking("cut1", "one room, one ingredient to find and cut", cut=True),
         _cooking("nav", "six rooms with doors, two ingredients to find and cook", recipe=2, take=2, cook=True, go=6),
         _cooking("hard", "one room, two ingredients to find, cut and cook", recipe=2, take=2, cook=True, cut=True),
         Family("treasure_hunter", "treasure_hunter", "ten rooms, one object to find behind doors", {"level": 15}),
