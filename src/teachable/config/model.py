@@ -82,7 +82,7 @@ class Builtin(Section):
     noise: Fraction = Field(description="share of random, not losing, commands in the others")
     gaps: dict[Skill, Gap] = Field(
         description="skills the demonstrator lacks, each {known: share of needs in which it does the right thing, "
-        "otherwise: habit (one wrong, harmless command, always the same) | dither (any)}; a skill is a verb, or what "
+        "otherwise: habit (one wrong, harmless command, always the same) or dither (any)}; a skill is a verb, or what "
         "food is cooked with; {}: it is the expert"
     )
     own_lights: Fraction = Field(description="share of the trajectories in which the demonstrator's gaps are played")

@@ -52,7 +52,8 @@ def _type(annotation: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(_type(part) for part in get_args(annotation))
     if origin is dict:
-        return "mapping of counts" if get_args(annotation)[1] is not Any else "mapping"
+        inner = get_args(annotation)[1]
+        return "mapping" if inner is Any or _is_model(inner) else "mapping of counts"
     if origin is list:
         return f"list of {_type(get_args(annotation)[0])}"
     if annotation is type(None):
