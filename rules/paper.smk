@@ -107,6 +107,7 @@ rule report:
         criteria="results/criteria.json",
         labeled=DATA["labeled"],
         thresholds=DATA["thresholds"],
+        skills=DATA["skills"],
         splits=DATA["splits"],
         episodes=DATA["episodes"],
         pictures=[item.files[1] for item in FIGURES.values()],

@@ -100,11 +100,39 @@ rule label_metrics:
         command("label-metrics")
 
 
+rule skills:
+    input:
+        labeled="results/phase1/labeled_snapshots.parquet",
+    output:
+        skills="results/phase1/skills.parquet",
+    log:
+        "logs/phase1/skills.log",
+    benchmark:
+        "results/benchmarks/phase1/skills.tsv"
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("skills"),
+        settings=settings(
+            "skills",
+            gaps=(
+                CONFIG.builtin.model_dump()["gaps"]
+                if CONFIG.student.source == "builtin"
+                else {}
+            ),
+        ),
+    message:
+        "Phase 1: count the skills that the failures lack, beside those that were planted"
+    shell:
+        command("skills")
+
+
 rule phase1:
     input:
         rules.label.output,
         rules.panels.output,
         rules.label_metrics.output,
+        rules.skills.output,
         "results/phase1/action_values.parquet",
         "results/phase1/label_episodes.parquet",
 

@@ -177,6 +177,8 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     """Every logical input of ``teachable.paper.INPUTS`` but ``criteria``."""
     from teachable.paper.drift_metrics import drift_metrics
     from teachable.paper.label_metrics import label_metrics
+    from teachable.paper.skills import skills
+    from teachable.training.gaps import Gap
 
     rng = np.random.default_rng(seed + 1)
     lab = labeled(snapshots, seed)
@@ -621,6 +623,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "labeled": lab,
         "thresholds": thresholds(lab),
         "label_metrics": label_metrics(lab, seed=1, repetitions=120),
+        "skills": skills(lab, {"take": Gap(0.1, "dither")}, seed=1, repetitions=60),
         "advice": fit(advice, tables.ADVICE),
         "restore_check": {"fraction": 1.0, "verified": len(lab), "total": len(lab), "games": games},
         "microtraining": fit(micro, tables.MICROTRAINING),

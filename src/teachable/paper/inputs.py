@@ -66,6 +66,11 @@ INPUTS: dict[str, Input] = {
         "model base, panel labeled; made by teachable.paper.label_metrics: means, shares and correlations "
         "of the labels, by all, winnable, quadrant, family",
     ),
+    "skills": Input(
+        "phase1/skills.parquet",
+        "SKILLS",
+        "one row a quadrant (and all) and skill or kind of skill; made by teachable.paper.skills",
+    ),
     "advice": Input("phase0/advice.parquet", "ADVICE", "one row a snapshot"),
     "episodes": Input("phase0/episodes.parquet", "EPISODES", "every episode of the rollouts"),
     "splits": Input("phase0/splits.json", None, "games by split"),

@@ -323,6 +323,16 @@ TABLES: dict[str, Table] = {
             ("label_metrics",),
         ),
         Table(
+            "h1_4",
+            "H1",
+            "Skills that the failures lack",
+            "Snapshots by quadrant and by the skill of the expert's command there, with its share of the quadrant (95 "
+            "% interval clustered by game) and of all snapshots. Planted are skills that the built-in student's "
+            "demonstrator lacks: a habit (wrong and sure of it) should fill Q4, a dithering (unsure) Q1 and Q2. A "
+            "pretrained student has none planted.",
+            ("skills",),
+        ),
+        Table(
             "h2_1",
             "H2",
             "Patch test and micro-training",

@@ -73,7 +73,7 @@ STAGES: dict[str, Stage] = {
         ),
         _stage(
             "demonstrate",
-            "play expert and noisy-expert episodes for the built-in student",
+            "play the episodes that the built-in student is cloned from",
             "tasks games",
             "demonstrations",
             p.Demonstrate,
@@ -145,6 +145,13 @@ STAGES: dict[str, Stage] = {
             "labeled",
             "metrics",
             p.Summarise,
+        ),
+        _stage(
+            "skills",
+            "count the skills that the failures lack, by quadrant",
+            "labeled",
+            "skills",
+            p.Skills,
         ),
         # phase 1b
         _stage(
@@ -253,7 +260,7 @@ STAGES: dict[str, Stage] = {
         _stage(
             "report",
             "write the report",
-            "config criteria labeled thresholds splits episodes pictures* listings*",
+            "config criteria labeled thresholds skills splits episodes pictures* listings*",
             "html markdown",
             p.Report,
         ),

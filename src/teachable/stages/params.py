@@ -95,6 +95,11 @@ class Label(Seeded):
     labels: c.Labels
 
 
+class Skills(Seeded):
+    gaps: dict[c.Skill, c.Gap]  # planted in the student
+    statistics: c.Statistics
+
+
 class MakePanels(Seeded):
     panels: c.Panels
 

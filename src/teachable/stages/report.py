@@ -13,6 +13,7 @@ import polars as pl
 from teachable import tables
 from teachable.paper.registry import FIGURES, TABLES
 from teachable.paper.report import Run, report
+from teachable.paper.skills import sentences
 from teachable.stages.paper_data import read_data
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Report) -> None:
     pictures = {name: made[name].read_bytes() for name in FIGURES if name in made}
     listed = {path.name.partition("_")[2].rsplit(".", 1)[0]: path for path in inputs["listings"]}
     frames = {name: pl.read_csv(listed[name]) for name in TABLES if name in listed}
-    named = ("labeled", "thresholds", "splits", "episodes")
+    named = ("labeled", "thresholds", "splits", "episodes", "skills")
     data = read_data({name: paths for name, paths in inputs.items() if name in named})
     page = report(
         Run(
@@ -46,6 +47,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Report) -> None:
             student=_student(config),
             teacher=_teacher(config),
             builtin_student=config["student"]["source"] == "builtin",
+            planted=sentences(data["skills"]),
             counts=_counts(data),
             versions={name: metadata.version(name) for name in LIBRARIES},
             phases=phase_seconds(Path(params.benchmarks)),

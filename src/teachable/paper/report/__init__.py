@@ -41,8 +41,8 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was run. ``counts`` and ``versions`` are printed in the order given; ``phases`` maps a phase to
-    seconds.
+    """What was run. ``planted`` says which gaps were planted in the student and where they were found. ``counts`` and
+    ``versions`` are printed in the order given; ``phases`` maps a phase to seconds.
     """
 
     preset: str
@@ -50,6 +50,7 @@ class Run:
     student: str
     teacher: str
     builtin_student: bool
+    planted: Sequence[str] = ()
     counts: Mapping[str, int | str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     phases: Mapping[str, float] = field(default_factory=dict)
@@ -83,7 +84,7 @@ def report(
         raise PaperError(f"The report lacks {', '.join(absent)}: draw the minimum paper first.")
     context = {
         "run": run,
-        "notes": ([SMALL_STUDENT] if run.builtin_student else []) + list(NOTES),
+        "notes": ([SMALL_STUDENT] if run.builtin_student else []) + list(run.planted) + list(NOTES),
         "tally": verdicts([dict(entry) for entry in criteria]),
         "criteria": [_criterion(entry) for entry in criteria],
         "figures": [_figure(i, pictures[i], root) for i in _minimum_first("figures", FIGURES) if i in pictures],

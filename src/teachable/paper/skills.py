@@ -1,0 +1,115 @@
+"""Which skills the failures lack, by quadrant, and whether the labels found those that were planted.
+
+A snapshot lacks the skill of the expert's command there. The stage of the same name counts them once (schema
+``SKILLS``) with intervals clustered by game. Groups are single skills (``oven``, ``go`` ...) and kinds: ``a habit``
+and ``a dithering``, all skills planted as such, and ``not planted``. A kind's share of a quadrant beside its share
+of all snapshots (quadrant ``all``, the base rate) says whether the labels put it where it belongs: habits, of which
+the student is sure, into Q4, ditherings, of which it is unsure, into Q1 and Q2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from teachable import stats, tables
+from teachable.paper.inputs import QUADRANTS, Interval, PaperError
+from teachable.seeds import integer
+from teachable.training.gaps import Gap, skill_of
+
+KINDS = {"habit": "a habit", "dither": "a dithering"}
+OTHER = "not planted"
+DEAD_END = "none (dead end)"
+
+
+def skills(
+    labeled: pl.DataFrame,
+    gaps: Mapping[str, Gap],
+    *,
+    seed: int,
+    repetitions: int = stats.REPETITIONS,
+    level: float = 0.95,
+) -> pl.DataFrame:
+    """The table described above from the table LABELED; ``gaps``: what was planted, by skill.
+
+    Snapshots without a quadrant and those of expert episodes count nowhere. Raises PaperError when none is left.
+    """
+    rows = labeled.filter(pl.col("quadrant").is_not_null() & (pl.col("source") != "expert")).sort("snapshot_id")
+    if rows.is_empty():
+        raise PaperError("No labelled snapshot of the student has a quadrant, so there is no skill to count.")
+    probability = [
+        math.exp(logp[commands.index(action)]) if action in commands else None
+        for action, commands, logp in rows.select("expert_action", "commands", "logp").iter_rows()
+    ]
+    likeliest = [commands[int(np.argmax(logp))] for commands, logp in rows.select("commands", "logp").iter_rows()]
+    skill = [skill_of(action) if action else DEAD_END for action in rows["expert_action"]]
+    kind = [KINDS[gaps[name].otherwise] if name in gaps else OTHER for name in skill]
+    rows = rows.with_columns(
+        pl.Series("skill", skill, dtype=pl.String),
+        pl.Series("kind", kind, dtype=pl.String),
+        pl.Series("p_right", probability, dtype=pl.Float64),
+        already_right=(pl.Series(likeliest, dtype=pl.String) == pl.col("expert_action")).cast(pl.Float64),
+    )
+    made: list[dict[str, Any]] = []
+    groups = [("skill", name) for name in sorted({*skill, *gaps})]
+    groups += [("kind", name) for name in (*KINDS.values(), OTHER) if gaps]
+    for quadrant in ("all", *QUADRANTS):
+        part = rows if quadrant == "all" else rows.filter(quadrant=quadrant)
+        for column, name in groups:
+            inside = part.filter(pl.col(column) == name)
+            gap = gaps.get(name) if column == "skill" else None
+            line: dict[str, Any] = {
+                "quadrant": quadrant,
+                "skill": name,
+                "planted": gap.otherwise if gap else None,
+                "known": gap.known if gap else None,
+                "snapshots": len(inside),
+                **{value: inside[value].mean() for value in ("U", "L_local", "p_right", "already_right")},
+                **dict.fromkeys(tables.INTERVAL),
+            }
+            if len(part):
+                share = stats.cluster_bootstrap(
+                    (part[column] == name).cast(pl.Float64),
+                    part["task_id"],
+                    seed=integer(seed, "skills", quadrant, name),
+                    repetitions=repetitions,
+                    level=level,
+                )
+                line |= share.row()
+            made.append(line)
+    return tables.conform(pl.DataFrame(made, schema=dict(tables.SKILLS)), tables.SKILLS, "skills")
+
+
+def sentences(found: pl.DataFrame) -> list[str]:
+    """What was planted and where it was found, in words, from the table SKILLS."""
+    planted = found.filter((pl.col("quadrant") == "all") & pl.col("planted").is_not_null())
+    if planted.is_empty():
+        return [
+            "Nothing was planted in this student: which skills its failures lack (Table H1.4) is a finding, and there "
+            "is no truth to hold the labels against."
+        ]
+    shares = {(row["quadrant"], row["skill"]): row for row in found.iter_rows(named=True)}
+    named = "; ".join(
+        f"{row['skill']} ({row['planted']}, done rightly in {row['known']:.0%} of needs)"
+        for row in planted.iter_rows(named=True)
+    )
+    text = [f"Gaps were planted in this student on purpose, so the labels have a truth to find: {named}."]
+    for kind, places in (("habit", ("Q4",)), ("dither", ("Q1", "Q2"))):
+        if kind not in planted["planted"].to_list():
+            continue
+        name = KINDS[kind]
+        base = Interval.maybe(shares["all", name])
+        where = [(q, Interval.maybe(shares[q, name])) for q in places]
+        parts = [f"{value.text()} of {q}" for q, value in where if value]
+        verdict = "found" if any(base and value and value.low > base.point for _, value in where) else "not found"
+        what = "Skills planted as " + name
+        text.append(
+            f"{what} are what is lacking in {' and '.join(parts) or 'no snapshot'}, and in "
+            f"{base.text() if base else 'none'} of all snapshots (share and 95 % interval): {verdict} in "
+            f"{' or '.join(places)} more often than by chance."
+        )
+    return text

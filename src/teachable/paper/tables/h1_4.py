@@ -1,0 +1,44 @@
+"""Table H1.4: which skills the failures of each quadrant lack, and which of them were planted."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from teachable.paper.inputs import Data, Interval, frame
+
+HEADINGS = {
+    "quadrant": "Quadrant",
+    "skill": "Expert's action",
+    "planted": "Planted as",
+    "snapshots": "Snapshots",
+    "share": "Share of quadrant",
+    "base": "Share of all",
+    "U": "U (nats)",
+    "L_local": "L local",
+    "p_right": "p(expert's action)",
+    "already_right": "Likeliest is right",
+}
+
+
+def make(data: Data) -> pl.DataFrame:
+    rows = frame(data, "skills", "quadrant", "skill", "planted", "snapshots", "point")
+    base = {row["skill"]: row["point"] for row in rows.filter(quadrant="all").iter_rows(named=True)}
+    made = []
+    for row in rows.filter(pl.col("snapshots") > 0).iter_rows(named=True):
+        share = Interval.of(row)
+        made.append(
+            {
+                "quadrant": row["quadrant"],
+                "skill": row["skill"],
+                "planted": row["planted"],
+                "snapshots": row["snapshots"],
+                "share": share.point,
+                "share_low": share.low,
+                "share_high": share.high,
+                "base": base[row["skill"]],
+                **{name: row[name] for name in ("U", "L_local", "p_right", "already_right")},
+            }
+        )
+    order = {name: index for index, name in enumerate(("all", "Q1", "Q2", "Q3", "Q4"))}
+    made.sort(key=lambda line: (order[line["quadrant"]], -line["snapshots"], line["skill"]))
+    return pl.DataFrame(made, infer_schema_length=None)
