@@ -52,6 +52,7 @@ EPISODES: Schema = {
     "family": TEXT,
     "split": TEXT,
     "model": TEXT,  # base, or the name of a run
+    "train_seed": INT,  # which training of the run; null for the base
     "behaviour": TEXT,  # student | expert (who chose the commands)
     "panel": TEXT,  # rollout | test | retention | failure | drift | similar | label ...
     "snapshot_id": TEXT,  # where it started; null: at the start of the task
@@ -302,6 +303,7 @@ MECHANISTIC: Schema = {
 # What a model would do at each held-out snapshot, and its hidden state there.
 PROBES: Schema = {
     "model": TEXT,
+    "train_seed": INT,  # which training of the run; null for the base
     "snapshot_id": TEXT,
     "task_id": TEXT,
     "expert_action": TEXT,  # null at a dead end

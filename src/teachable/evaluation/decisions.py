@@ -56,6 +56,7 @@ def decision_probes(student: Reader, rows: pl.DataFrame, *, model: str, adapter:
         found.append(
             {
                 "model": model,
+                "train_seed": None,
                 "snapshot_id": row["snapshot_id"],
                 "task_id": row["task_id"],
                 "expert_action": expert,

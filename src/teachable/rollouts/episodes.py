@@ -287,6 +287,7 @@ class _Episode:
             "family": task.family,
             "split": task.split,
             "model": job.model,
+            "train_seed": None,
             "behaviour": job.behaviour,
             "panel": job.panel,
             "snapshot_id": job.start.snapshot_id,

@@ -1,4 +1,4 @@
-"""The fourteen runs of the matrix, the recovery model, and the names they share with every later table."""
+"""The fourteen runs of the matrix, their controls, the recovery model, and the names all later tables use."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ BASE = "base"
 UNIFORM = "B1_uniform"
 EVERYTHING = "B2_all"
 RECOVERY = "recovery"
+REPLAY_ONLY = "C_replay"  # control: no example at all, only what is replayed beside the others' examples
+RANDOM_ANSWER = "C_random"  # control: the snapshots of B1_uniform, each with a random command as its answer
+REPLAY = "replay"  # in a `format` column: the student's own decisions
 SELECTION_PREFIX = "S_"
 ALL = "all"  # in a `quadrant` column: drawn from every quadrant
 ROUTED = "routed"  # in a `format` column: each example in its own format
@@ -44,14 +47,21 @@ def matrix() -> tuple[Run, ...]:
     return cells() + baselines()
 
 
+def controls() -> tuple[Run, ...]:
+    """The two controls beside the matrix: what the same training does without anything to learn from."""
+    return (Run(REPLAY_ONLY, ALL, REPLAY), Run(RANDOM_ANSWER, ALL, "demo"))
+
+
 def describe(name: str) -> Run:
     """The run called ``name``; selection runs are recognised by their prefix.
 
     Raises :class:`ValueError` for a name that is no run (``base`` is a model, not a run).
     """
-    for run in (*matrix(), Run(RECOVERY, ALL, "demo")):
+    for run in (*matrix(), *controls(), Run(RECOVERY, ALL, "demo")):
         if run.name == name:
             return run
     if name.startswith(SELECTION_PREFIX):
         return Run(name, ALL, ROUTED)
-    raise ValueError(f"{name!r} is not a run: expected one of the matrix, {RECOVERY!r} or {SELECTION_PREFIX}<method>.")
+    raise ValueError(
+        f"{name!r} is not a run: expected one of the matrix, a control, {RECOVERY!r} or {SELECTION_PREFIX}<method>."
+    )
