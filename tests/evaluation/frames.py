@@ -27,6 +27,7 @@ def episode(
         "family": "easy",
         "split": "test",
         "model": model,
+        "train_seed": None,
         "behaviour": "student",
         "panel": "test" if snapshot is None else "failure",
         "snapshot_id": snapshot,

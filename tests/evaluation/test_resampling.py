@@ -20,6 +20,13 @@ def same(a: float, b: float) -> bool:
     return a == pytest.approx(b, abs=1e-12) or (math.isnan(a) and math.isnan(b))
 
 
+def difference(drawn: Games, a: np.ndarray, b: np.ndarray, seeds: int = 1) -> list:
+    """Success of models a and b, ``[N, C]`` or ``[seeds, N, C]``."""
+    a, b = (np.broadcast_to(v, (seeds, *v.shape[-2:])).copy() for v in (a, b))
+    ones = np.ones_like(a)
+    return drawn.differences((a, ones), (b, ones), [("a", "b")] * a.shape[2], {"a": seeds, "b": seeds})
+
+
 @given(seed=st.integers(0, 10_000), games=st.integers(2, 20), columns=st.integers(1, 4))
 @settings(max_examples=25, deadline=None)
 def test_ratios_equal_the_single_statistic(seed: int, games: int, columns: int) -> None:
@@ -41,9 +48,8 @@ def test_differences_equal_the_paired_contrast(seed: int, games: int) -> None:
     rng = np.random.default_rng(seed)
     clusters = [f"g{i}" for i in [*range(games), *rng.integers(0, games, 30)]]
     a, b = rng.integers(0, 2, (2, len(clusters), 1)).astype(float)
-    ones = np.ones_like(a)
     drawn = Games.draw(clusters, 5, SETTINGS)
-    ((interval, p_value, mde),) = drawn.differences(a, ones, b, ones)
+    ((interval, p_value, mde),) = difference(drawn, a, b)
     single = stats.paired_difference(a[:, 0], b[:, 0], clusters, seed=5, repetitions=300)
     assert all(same(getattr(interval, k), getattr(single.interval, k)) for k in ("point", "low", "high"))
     if games <= EXACT_CLUSTERS:
@@ -57,9 +63,8 @@ def test_missing_slots_are_left_out_on_both_sides() -> None:
     clusters = ["a", "a", "b", "c"]
     a = np.array([[1.0], [np.nan], [1.0], [0.0]])
     b = np.array([[0.0], [1.0], [np.nan], [0.0]])
-    ones = np.ones_like(a)
     drawn = Games.draw(clusters, 1, SETTINGS)
-    ((interval, _, _),) = drawn.differences(a, ones, b, ones)
+    ((interval, _, _),) = difference(drawn, a, b)
     assert interval.point == 0.5
     assert (interval.n, interval.clusters) == (2, 2)
 

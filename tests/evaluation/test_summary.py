@@ -16,12 +16,13 @@ from teachable.evaluation import contrasts, summary
 from teachable.evaluation.errors import EvaluationError
 from teachable.evaluation.outcomes import check_held_out, line_up
 from teachable.evaluation.resampling import Resampling
-from teachable.evaluation.transfer import BEST_FORMAT, DIAGONAL
+from teachable.evaluation.transfer import BEST_FORMAT, DIAGONAL, PERMUTED
 from teachable.training import matrix
 
 from .frames import episode, failure_panel, frame, labels
 
 SETTINGS = Resampling(repetitions=400)
+CONTROLS = [run.name for run in matrix.controls()]
 ALL_MODELS = ["base", *(run.name for run in matrix.matrix())]
 NOTHING = labels({})
 
@@ -168,10 +169,55 @@ def test_best_format_is_chosen_on_other_games() -> None:
     assert abs(float(np.mean(points))) < 3 * float(np.std(points)) / math.sqrt(len(points))
 
 
-def test_transfer_asks_for_every_cell() -> None:
+def test_a_run_that_is_absent_is_named_and_stops_nothing_else() -> None:
+    """Q4 has no example, so its three runs were never trained: all of its rows are null, with the reason."""
+    trained = [name for name in ALL_MODELS if not name.startswith("Q4")]
+    episodes, labeled = failure_panel(trained, 6, lambda m, q, g: m.startswith(q) or g == 0)
+    got = summary.summarise(episodes, labeled, SETTINGS, seed=1)
+    assert got.transfer.height == 64
+    gone = got.transfer.filter(pl.col("trained_on") == "Q4")
+    assert gone["point"].null_count() == gone.height == 16
+    assert gone["method"].str.contains("Q4_.* was not trained").all()
+    assert got.transfer.filter(pl.col("trained_on") != "Q4")["point"].null_count() == 0
+    main = pick(got.contrasts, contrast=DIAGONAL)
+    assert main["point"] is None
+    assert main["prespecified"]
+    assert "Q4" in main["method"]
+    assert pick(got.contrasts, contrast=f"{DIAGONAL}_of_Q1_Q2_Q3")["point"] == pytest.approx(5 / 6)
+    assert pick(got.contrasts, contrast=PERMUTED)["model"] == "diagonal_of_Q1_Q2_Q3"
+    assert pick(got.contrasts, contrast=BEST_FORMAT, group="Q1")["point"] is not None
+    assert pick(got.contrasts, contrast=BEST_FORMAT, group="all")["point"] is None
+    assert pick(got.contrasts, contrast="gain_Q1_minus_Q3_own")["point"] is not None
+
+
+def test_a_quadrant_without_held_out_snapshots() -> None:
+    episodes, labeled = failure_panel(ALL_MODELS, 6, lambda m, q, g: m.startswith(q))
+    episodes = episodes.filter(~pl.col("snapshot_id").str.ends_with("Q3"))
+    got = summary.summarise(episodes, labeled, SETTINGS, seed=1)
+    row = pick(got.transfer, trained_on="Q1", evaluated_on="Q3", format="mean")
+    assert row["point"] is None
+    assert row["method"] == "undefined: the failure panel has no snapshot in Q3"
+    assert pick(got.transfer, trained_on="Q3", evaluated_on="Q1", format="mean")["point"] == 0.0
+    assert "Q3" in pick(got.contrasts, contrast="gain_Q1_minus_Q3_B1_uniform")["method"]
+    assert pick(got.contrasts, contrast="B1_uniform-vs-base", group="all", metric="success")["point"] == 0.0
+
+
+@pytest.mark.parametrize("won", [False, True])
+def test_a_student_that_wins_nothing_or_everything(won: bool) -> None:
+    episodes, labeled = failure_panel([*ALL_MODELS, "C_replay"], 5, lambda m, q, g: won)
+    got = summary.summarise(episodes, labeled, SETTINGS, seed=1)
+    assert got.contrasts.filter(pl.col("metric") == "success")["point"].drop_nulls().unique().to_list() == [0.0]
+    assert pick(got.contrasts, contrast=DIAGONAL)["p_value"] == 1.0
+    assert pick(got.contrasts, contrast=PERMUTED)["p_value"] == 1.0
+
+
+def test_one_cell_alone_and_one_snapshot() -> None:
     episodes, labeled = failure_panel(["base", "Q1_demo"], 3, lambda m, q, g: True)
-    with pytest.raises(EvaluationError, match="Q1_contrast"):
-        summary.summarise(episodes, labeled, SETTINGS, seed=1)
+    got = summary.summarise(episodes, labeled, SETTINGS, seed=1)
+    assert pick(got.transfer, trained_on="Q1", evaluated_on="Q2", format="demo")["point"] == 0.0
+    assert got.transfer.filter(format="mean")["point"].null_count() == 16
+    got = summary.summarise(episodes.filter(pl.col("snapshot_id") == "g00/Q1"), labeled, SETTINGS, seed=1)
+    assert pick(got.contrasts, contrast="Q1_demo-vs-base", group="all", metric="success")["low"] is None
 
 
 def test_holm_is_within_a_hypothesis_and_spares_the_prespecified() -> None:
@@ -188,13 +234,16 @@ def test_holm_is_within_a_hypothesis_and_spares_the_prespecified() -> None:
 
 
 def test_comparisons_are_named_once_and_one_key_a_hypothesis() -> None:
-    models = [*ALL_MODELS, "recovery", "S_random", "S_entropy", "S_predictor", "S_oracle"]
+    models = [*ALL_MODELS, *CONTROLS, "recovery", "S_random", "S_entropy", "S_predictor", "S_oracle"]
     plan = contrasts.comparisons(models)
     pairs = [frozenset((one.model, one.reference)) for one in plan]
     assert len(set(pairs)) == len(pairs)
     keys = [one.hypothesis for one in plan if one.prespecified]
     assert sorted(keys) == ["H5", "H7"], "H3 and H4 have theirs in transfer"
+    assert next(one.name for one in plan if one.prespecified) == "B1_uniform-vs-C_replay"
     names = {one.name for one in plan}
+    headlines = {"Q1_demo-vs-C_replay", "C_random-vs-C_replay", "recovery-vs-C_replay", "B2_all-vs-C_replay"}
+    assert headlines | {"C_replay-vs-base"} <= names
     assert {"Q4_hint-vs-base", "Q2_demo-vs-B1_uniform", "Q1_hint-vs-Q1_demo", "recovery-vs-base"} <= names
     assert {"S_oracle-vs-S_random", "S_predictor-vs-S_entropy"} <= names
 

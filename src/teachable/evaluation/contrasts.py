@@ -1,14 +1,16 @@
 """Which models are compared with which, fixed beforehand, and the paired contrasts: rows of ``CONTRASTS``.
 
 One contrast per hypothesis is prespecified and stands alone; all others of the same hypothesis are
-corrected together by Holm's method. All are paired: the same games, starts and seeds.
+corrected together by Holm's method. All are paired: the same games, starts and seeds. Training also replays
+what the student knows already, so a run's gain is stated against ``C_replay``, which learned from the replay
+alone for as many steps, as well as against the base student.
 
 ========== ============================================================ =================================
 hypothesis prespecified contrast                                        panel, group, metric
 ========== ============================================================ =================================
 H3         ``best_format-vs-demo`` (chosen on the other half of games)  failure, all, success
 H4         ``transfer_diagonal_minus_off``                              failure, all, success
-H5         ``recovery-vs-base``                                         failure, all, success
+H5         ``B1_uniform-vs-C_replay``                                   failure, all, success
 H7         ``S_predictor-vs-S_entropy``                                 failure, all, success
 ========== ============================================================ =================================
 """
@@ -30,7 +32,9 @@ from teachable.training.matrix import (
     EVERYTHING,
     FORMATS,
     QUADRANTS,
+    RANDOM_ANSWER,
     RECOVERY,
+    REPLAY_ONLY,
     SELECTION_PREFIX,
     UNIFORM,
     cell_name,
@@ -72,14 +76,16 @@ def hypothesis_of(model: str) -> str:
 def comparisons(models: Iterable[str]) -> list[Comparison]:
     """All comparisons among the models there are, in a fixed order, each once.
 
-    Every model with the base; cells with ``B1_uniform`` and with the demonstrations of their quadrant;
-    ``B2_all`` and recovery with ``B1_uniform``; selection runs with ``S_random`` and ``S_entropy``.
+    Every model with the base, and every trained one with ``C_replay``; cells with ``B1_uniform`` and with the
+    demonstrations of their quadrant; ``B2_all``, recovery and ``C_random`` with ``B1_uniform``; selection runs
+    with ``S_random`` and ``S_entropy``.
     """
     there = set(models)
     success = ("success",)
-    plan = [
-        Comparison(hypothesis_of(model), model, BASE, prespecified=_KEY if model == RECOVERY else None)
-        for model in sorted(there - {BASE})
+    plan = [Comparison(hypothesis_of(model), model, BASE) for model in sorted(there - {BASE})]
+    plan += [
+        Comparison(hypothesis_of(model), model, REPLAY_ONLY, success, prespecified=_KEY if model == UNIFORM else None)
+        for model in sorted(there - {BASE, REPLAY_ONLY})
     ]
     plan += [Comparison("H3", run.name, UNIFORM, success) for run in cells()]
     plan += [
@@ -88,7 +94,7 @@ def comparisons(models: Iterable[str]) -> list[Comparison]:
         for format_ in FORMATS
         if format_ != "demo"
     ]
-    plan += [Comparison("H5", model, UNIFORM, success) for model in (EVERYTHING, RECOVERY)]
+    plan += [Comparison("H5", model, UNIFORM, success) for model in (EVERYTHING, RECOVERY, RANDOM_ANSWER)]
     chosen = sorted(model for model in there if model.startswith(SELECTION_PREFIX))
     for reference in (f"{SELECTION_PREFIX}random", f"{SELECTION_PREFIX}entropy"):
         for model in chosen:
@@ -113,21 +119,26 @@ def contrast_rows(
     rows: list[dict[str, Any]] = []
     games = np.asarray(outcomes.games, dtype=object)
     asked = [
-        (one, metric, outcomes.column(one.model), outcomes.column(one.reference))
+        (one, metric)
         for one in plan
         if {one.model, one.reference} <= set(outcomes.models) and (not one.panels or outcomes.panel in one.panels)
         for metric in (one.metrics or METRICS)
     ]
     if not asked:
         return rows
+    count = dict(zip(outcomes.models, outcomes.seeds, strict=True))
     for group, mask in outcomes.groups().items():
         drawn = Games.draw(games[mask].tolist(), seeds.integer(seed, "contrasts", outcomes.panel, group), settings)
-        sides = [
-            np.stack([values[metric][mask, column] for metric, column in picks], axis=1)
-            for picks in ([(m, a) for _, m, a, _ in asked], [(m, b) for _, m, _, b in asked])
-            for values in (outcomes.top, outcomes.bottom)
-        ]
-        for (one, metric, _, _), (interval, p_value, mde) in zip(asked, drawn.differences(*sides), strict=True):
+        a, b = (
+            tuple(
+                np.stack([values[m][:, mask, outcomes.column(getattr(one, side))] for one, m in asked], axis=2)
+                for values in (outcomes.top, outcomes.bottom)
+            )
+            for side in ("model", "reference")
+        )
+        models = [(one.model, one.reference) for one, _ in asked]
+        found = drawn.differences((a[0], a[1]), (b[0], b[1]), models, count)
+        for (one, metric), (interval, p_value, mde) in zip(asked, found, strict=True):
             if interval.n:
                 rows.append(
                     contrast_row(

@@ -13,7 +13,8 @@ probe_state_chance, the same when the probe always names the commonest class of 
 probe_goal_chance  what an accuracy has to be read against
 ================== ==================================================================================
 
-Each is given for all snapshots, by quadrant, by ELP bin and by route; intervals draw whole games.
+Each is given for all snapshots, by quadrant, by ELP bin and by route, as the mean over training seeds; intervals
+draw whole games and training seeds.
 """
 
 from __future__ import annotations
@@ -50,19 +51,18 @@ def mechanistic(
         raise EvaluationError("The base student's probes are missing: the shift of probabilities is against it.")
     groups = snapshot_groups(labeled)
     rows = _success(episodes, groups, settings, seed)
-    parts = {model: probes.filter(pl.col("model") == model).sort("snapshot_id") for model in models}
-    base = parts[BASE]
-    columns: dict[str, list[Floats]] = {}
-    for model, part in parts.items():
-        if part["snapshot_id"].to_list() != base["snapshot_id"].to_list():
-            raise EvaluationError(f"Model {model!r} was probed at other snapshots than the base.")
-        values = _decision_values(part, base, seed)
-        for name, column in values.items():
-            if not (name == "expert_prob_shift" and model == BASE):
-                columns.setdefault(name, []).append(column)
-    names = [(m, name) for name in columns for m in (models if name != "expert_prob_shift" else models[1:])]
-    matrix = np.stack([column for found in columns.values() for column in found], axis=1)
-    rows += _grouped(names, matrix, base["snapshot_id"].to_list(), base["task_id"].to_list(), groups, settings, seed)
+    base = probes.filter(pl.col("model") == BASE).sort("snapshot_id")
+    for model in models:
+        trainings = []
+        for part in probes.filter(pl.col("model") == model).partition_by("train_seed"):
+            part = part.sort("snapshot_id")
+            if part["snapshot_id"].to_list() != base["snapshot_id"].to_list():
+                raise EvaluationError(f"Model {model!r} was probed at other snapshots than the base.")
+            trainings.append(_decision_values(part, base, seed))
+        names = [name for name in trainings[0] if not (name == "expert_prob_shift" and model == BASE)]
+        values = np.stack([np.stack([one[name] for name in names], axis=1) for one in trainings])
+        where = base["snapshot_id"].to_list(), base["task_id"].to_list()
+        rows += _grouped(model, names, values, *where, groups, settings, seed)
     frame = pl.DataFrame(rows, schema=dict(tables.MECHANISTIC))
     return frame.sort("model", "by", "metric", "group", maintain_order=True)
 
@@ -91,25 +91,39 @@ def _success(
     )
     if played.is_empty():
         return []
-    means = played.group_by("model", "task_id", "snapshot_id").agg(pl.col("success").cast(pl.Float64).mean())
-    wide = means.pivot("model", index=["task_id", "snapshot_id"], values="success").sort("snapshot_id")
-    models = [column for column in wide.columns if column not in ("task_id", "snapshot_id")]
-    models.sort(key=lambda name: (name != BASE, name))
-    matrix = wide.select(models).to_numpy().astype(np.float64)
-    names = [(model, "success_from_state") for model in models]
-    return _grouped(names, matrix, wide["snapshot_id"].to_list(), wide["task_id"].to_list(), groups, settings, seed)
+    means = played.group_by("model", "train_seed", "task_id", "snapshot_id").agg(
+        pl.col("success").cast(pl.Float64).mean()
+    )
+    starts = means.select("task_id", "snapshot_id").unique().sort("snapshot_id")
+    rows: list[dict[str, Any]] = []
+    for model in sorted(means["model"].unique(), key=lambda name: (name != BASE, name)):
+        trainings = means.filter(pl.col("model") == model).partition_by("train_seed")
+        trainings.sort(key=lambda part: part["train_seed"][0] or 0)
+        values = np.stack(
+            [
+                starts.join(part, on=["task_id", "snapshot_id"], how="left", maintain_order="left")["success"]
+                .fill_null(np.nan)
+                .to_numpy()[:, None]
+                for part in trainings
+            ]
+        )
+        where = starts["snapshot_id"].to_list(), starts["task_id"].to_list()
+        rows += _grouped(model, ["success_from_state"], values, *where, groups, settings, seed)
+    return rows
 
 
 def _grouped(
-    names: Sequence[tuple[str, str]],
-    matrix: Floats,
+    model: str,
+    names: Sequence[str],
+    values: Floats,
     snapshot_ids: Sequence[str],
     games: Sequence[str],
     groups: Mapping[tuple[str, str], set[str]],
     settings: Resampling,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Means of the columns ``matrix[N, C]`` (named by model and metric) in every group; NaN is left out."""
+    """Means of the metrics ``values[S, N, C]`` of a model with S training seeds in every group; NaN is left
+    out."""
     rows: list[dict[str, Any]] = []
     for (by, group), members in groups.items():
         mask: Flags = np.array([snapshot_id in members for snapshot_id in snapshot_ids], dtype=np.bool_)
@@ -117,9 +131,9 @@ def _grouped(
             continue
         here = [game for game, inside in zip(games, mask, strict=True) if inside]
         drawn = Games.draw(here, seeds.integer(seed, "mechanistic", by, group), settings)
-        values = matrix[mask]
-        ones = np.where(np.isnan(values), np.nan, 1.0)
-        for (model, metric), interval in zip(names, drawn.ratios(values, ones), strict=True):
+        inside = values[:, mask]
+        ones = np.where(np.isnan(inside), np.nan, 1.0)
+        for metric, interval in zip(names, drawn.ratios(inside, ones, model=model, count=len(values)), strict=True):
             if interval.n:
                 rows.append({"model": model, "by": by, "group": group, "metric": metric, **interval.row()})
     return rows

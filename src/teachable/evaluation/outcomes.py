@@ -1,8 +1,9 @@
 """Episodes of many models on the same starts, lined up as arrays.
 
 A *slot* is one pairing unit: a start (a task, or a snapshot of it) and a repeat. Every model plays the same
-slots with the same seeds, so the array of an outcome is ``[slots, models]`` and a paired comparison is a
-difference of columns.
+slots with the same seeds, and was trained under S training seeds, so the array of an outcome is ``[seeds,
+slots, models]`` and a paired comparison is a difference of columns. The base student was not trained by the
+runs: it has one seed, the same for all.
 
 Every metric is a ratio of sums over episodes, ``sum(top) / sum(bottom)``:
 
@@ -58,13 +59,16 @@ _BOTTOM = {name: pl.col("steps").cast(pl.Float64) if name.endswith("_rate") else
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """One panel: ``slots`` (task_id, snapshot_id, repeat, family, quadrant) and arrays ``[slots, models]``.
+    """One panel: ``slots`` (task_id, snapshot_id, repeat, family, quadrant) and arrays ``[seeds, slots,
+    models]``.
 
-    ``top`` and ``bottom`` are NaN where a model has no (faultless) episode in the slot.
+    ``seeds`` says how many training seeds each model has; they fill the first places of the first axis.
+    ``top`` and ``bottom`` are NaN where a model has no (faultless) episode in the slot, and beyond its seeds.
     """
 
     panel: str
     models: tuple[str, ...]
+    seeds: tuple[int, ...]
     slots: pl.DataFrame
     top: Mapping[str, Floats]
     bottom: Mapping[str, Floats]
@@ -77,6 +81,12 @@ class Outcomes:
             raise EvaluationError(
                 f"Model {model!r} has no episodes on the {self.panel} panel; those that have: {', '.join(self.models)}."
             ) from None
+
+    def present(self, metric: str = "success") -> Flags:
+        """``[slots, models]``: whether every training seed of the model has an outcome in the slot."""
+        beyond = np.arange(len(self.top[metric]))[:, None, None] >= np.asarray(self.seeds)
+        known = ~(np.isnan(self.top[metric]) | np.isnan(self.bottom[metric]))
+        return np.asarray((known | beyond).all(axis=0))
 
     @property
     def games(self) -> list[str]:
@@ -108,7 +118,8 @@ def reference_steps(episodes: pl.DataFrame) -> pl.DataFrame:
 def line_up(episodes: pl.DataFrame, panel: str, quadrants: Mapping[str, str]) -> Outcomes | None:
     """The episodes of one panel as :class:`Outcomes`; ``None`` when nobody played it.
 
-    ``quadrants`` gives the quadrant of every snapshot. Raises :class:`EvaluationError` when two episodes
+    ``quadrants`` gives the quadrant of every snapshot. A model without episodes here (a run that could not be
+    trained) has no column. Raises :class:`EvaluationError` when two episodes of a model and training seed
     share a slot, when models played a slot with different seeds, or when a snapshot has no quadrant.
     """
     played = episodes.filter(pl.col("panel") == panel)
@@ -131,26 +142,31 @@ def line_up(episodes: pl.DataFrame, panel: str, quadrants: Mapping[str, str]) ->
         .join(slots.select("_slot", *_SLOT), on=_SLOT, how="left", nulls_equal=True)
         .join(reference_steps(played), on=("task_id", "snapshot_id"), how="left", nulls_equal=True)
     )
-    rows = joined["_slot"].to_numpy()
+    trained = student.select("model", "train_seed").unique().sort("model", "train_seed")
+    places = trained.with_columns((pl.int_range(pl.len()).over("model")).alias("_seed"))
+    joined = joined.join(places, on=("model", "train_seed"), how="left", nulls_equal=True)
+    counts = dict(trained.group_by("model").len().iter_rows())
+    seeds = tuple(int(counts[model]) for model in models)
+    layers, rows = joined["_seed"].to_numpy(), joined["_slot"].to_numpy()
     columns = joined["model"].replace_strict({m: i for i, m in enumerate(models)}, return_dtype=pl.Int64).to_numpy()
     top: dict[str, Floats] = {}
     bottom: dict[str, Floats] = {}
     for name in METRICS:
         values = joined.select(_TOP[name].alias("top"), _BOTTOM[name].alias("bottom"))
         for side, arrays in (("top", top), ("bottom", bottom)):
-            array = np.full((slots.height, len(models)), np.nan)
-            array[rows, columns] = values[side].fill_null(np.nan).to_numpy()
+            array = np.full((max(seeds), slots.height, len(models)), np.nan)
+            array[layers, rows, columns] = values[side].fill_null(np.nan).to_numpy()
             arrays[name] = array
-    return Outcomes(panel, tuple(models), slots.drop("_slot"), top, bottom)
+    return Outcomes(panel, tuple(models), seeds, slots.drop("_slot"), top, bottom)
 
 
 def _check(student: pl.DataFrame, panel: str, quadrants: Mapping[str, str]) -> None:
-    doubled = student.filter(pl.struct("model", *_SLOT).is_duplicated())
+    doubled = student.filter(pl.struct("model", "train_seed", *_SLOT).is_duplicated())
     if doubled.height:
         row = doubled.row(0, named=True)
         raise EvaluationError(
             f"Model {row['model']!r} has {panel} task {row['task_id']!r} repeat {row['repeat']} "
-            "more than once: give the episodes of each model once."
+            "more than once: give the episodes of each model and training seed once."
         )
     apart = student.group_by(*_SLOT).agg(pl.struct("seed", "greedy").n_unique().alias("kinds"))
     apart = apart.filter(pl.col("kinds") > 1)

@@ -13,7 +13,7 @@ from teachable.evaluation.errors import EvaluationError
 from teachable.evaluation.metrics import metric_rows, metrics_frame
 from teachable.evaluation.outcomes import PANELS, Outcomes, line_up
 from teachable.evaluation.resampling import Resampling
-from teachable.evaluation.transfer import best_format, has_matrix, transfer
+from teachable.evaluation.transfer import best_format, has_matrix, quadrant_gains, transfer
 from teachable.training.matrix import BASE
 
 
@@ -35,7 +35,10 @@ def quadrants_of(labeled: pl.DataFrame) -> dict[str, str]:
 
 def summarise(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resampling, *, seed: int) -> Summary:
     """Metrics, paired contrasts and transfer of all models in ``episodes`` (``EPISODES`` rows of every
-    model).
+    model and training seed).
+
+    A run without episodes (it could not be trained) has no row; a contrast that was asked for beforehand and
+    needs it stands as a row of nulls with the reason. A panel without episodes is left out.
 
     Raises :class:`EvaluationError` when the base is missing or models did not play the same starts with the
     same seeds.
@@ -53,6 +56,7 @@ def summarise(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resamplin
         if outcomes.panel == "failure" and has_matrix(outcomes):
             transferred, diagonal = transfer(outcomes, settings, seed=seed)
             compared += diagonal + best_format(outcomes, settings, seed=seed)
+            compared += quadrant_gains(outcomes, settings, seed=seed)
     return Summary(metrics_frame(rows), contrasts_frame(compared), transferred)
 
 

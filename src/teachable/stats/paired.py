@@ -105,11 +105,11 @@ def sign_flip_test(difference: ArrayLike, clusters: ArrayLike, *, seed: int, rep
     return (1 + extreme) / (1 + repetitions)
 
 
-def minimum_detectable_effect(error: float, clusters: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
+def minimum_detectable_effect(error: float, clusters: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
     """The smallest true effect a two-sided test would find with the given power, at standard error ``error``.
 
-    ``(t_{1 - alpha/2} + t_{power}) * error`` with ``clusters - 1`` degrees of freedom (Bloom 1995); NaN below
-    two clusters.
+    ``(t_{1 - alpha/2} + t_{power}) * error`` with ``clusters - 1`` degrees of freedom (Bloom 1995), which need not be
+    whole where several variances are added; NaN below two clusters.
     """
     if not 0 < alpha < 1 or not 0 < power < 1:
         raise StatsError(f"alpha and power must lie between 0 and 1, but are {alpha} and {power}.")
