@@ -69,6 +69,7 @@ STEPS: dict[str, Step] = {
     "labeled": Step("label", 1, "snapshots advice estimates"),
     "panels": Step("panels", 1, "labeled retention"),
     "label_metrics": Step("label-metrics", 1, "labeled"),
+    "skills": Step("skills", 1, "labeled"),
     # phases 1b and 2
     "micro": Step("microtrain", 1, "labeled advice panels tasks_train student"),
     "microtraining": Step("gather", 1, "micro"),
@@ -102,7 +103,9 @@ STEPS: dict[str, Step] = {
 STEPS["report"] = Step(
     "report",
     1,
-    " ".join(["config criteria labeled splits episodes", *(name for name in STEPS if name[:4] in ("fig_", "tab_"))]),
+    " ".join(
+        ["config criteria labeled skills splits episodes", *(name for name in STEPS if name[:4] in ("fig_", "tab_"))]
+    ),
 )
 ALIASES = {  # data of the paper that a step makes beside its namesake
     "thresholds": "labeled",
@@ -179,7 +182,7 @@ WITH_STUDENT = (
     "drifted",
     "features",
 )
-SUMMARIES = ("label_metrics", "cpt_correlation", "metrics", "mechanistic", "checkpoints", "selection_metrics")
+SUMMARIES = ("label_metrics", "skills", "cpt_correlation", "metrics", "mechanistic", "checkpoints", "selection_metrics")
 EDITS = (
     Edit("every source file touched", source=touch("src/**/*.py")),
     Edit("a comment in the rollout tree", source=append("src/teachable/rollouts/tree.py", "\n# a remark\n")),
