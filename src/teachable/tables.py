@@ -194,7 +194,7 @@ LABELED: Schema = {
 
 # Which skill the student's failures lack: that of the expert's command. One row a quadrant and skill.
 SKILLS: Schema = {
-    "quadrant": TEXT,  # all | Q1..Q4
+    "quadrant": TEXT,  # all | Q1..Q4 | Q4 - rest | Q1 and Q2 - rest (kinds: difference of the shares)
     "skill": TEXT,  # oven, go ...; or a kind: a habit | a dithering | not planted
     "planted": TEXT,  # habit | dither; null: not planted, or a kind
     "known": REAL,  # share of needs in which the student's demonstrator did the right thing; null as above
@@ -203,7 +203,7 @@ SKILLS: Schema = {
     "L_local": REAL,
     "p_right": REAL,  # the student's probability of the expert's command
     "already_right": REAL,  # share in which that is the student's likeliest
-    **INTERVAL,  # of the share of the quadrant's snapshots; null in an empty quadrant
+    **INTERVAL,  # of the share of the quadrant's snapshots, or the difference; null in an empty quadrant
 }
 
 # Which snapshots and tasks serve what. A task is on one side only: `train` or `held_out`.

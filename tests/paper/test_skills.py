@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -55,6 +56,7 @@ def test_each_skill_is_counted_in_its_quadrant_with_its_means() -> None:
     assert one(table, "all", "eat")["planted"] is None
     for quadrant in ("all", "Q1", "Q2", "Q3", "Q4"):
         here = table.filter(quadrant=quadrant)
+        assert here["snapshots"].sum() == 2 * len(frame if quadrant == "all" else frame.filter(quadrant=quadrant))
         single = here.filter(~pl.col("skill").is_in(["a habit", "a dithering", "not planted"]))
         assert single["point"].sum() == pytest.approx(1.0)
 
@@ -81,16 +83,30 @@ def test_the_report_says_that_what_was_planted_was_found() -> None:
     first, habit, dither = sentences(found(made()))
     assert "oven (habit, done rightly in 3% of needs)" in first
     assert "1.00 [1.00, 1.00] of Q4" in habit
-    assert "found in Q4" in habit
-    assert "not found" not in habit
-    assert "of Q1 and 1.00 [1.00, 1.00] of Q2" in dither
+    assert "Q4 minus the rest +1.00 [1.00, 1.00], so the labels found them there" in habit
+    assert "1.00 [1.00, 1.00] of Q1, 1.00 [1.00, 1.00] of Q2" in dither
+    assert "Q1 and Q2 minus the rest +1.00" in dither
 
 
 def test_the_report_says_that_what_was_planted_was_not_found() -> None:
     everywhere = made(dict.fromkeys(ACTIONS, "cook potato with oven"))
     _, habit, dither = sentences(found(everywhere))
-    assert "not found in Q4" in habit
-    assert "not found in Q1 or Q2" in dither
+    assert "Q4 minus the rest 0.00 [0.00, 0.00], so the labels did not find them there" in habit
+    assert "did not find them there" in dither
+
+
+def test_skills_dealt_without_regard_to_the_quadrant_are_rarely_called_found() -> None:
+    frame = made()
+    rng = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(40):
+        action = [str(rng.choice(["cook potato with oven", "eat meal"])) for _ in range(len(frame))]
+        dealt = frame.with_columns(
+            pl.Series("expert_action", action),
+            pl.Series("commands", [["look", "wait", right, "stay"] for right in action]),
+        )
+        alarms += "found them there" in sentences(found(dealt))[1]
+    assert alarms <= 5
 
 
 def test_where_nothing_was_planted_kinds_still_show_and_the_report_says_so() -> None:
@@ -104,7 +120,7 @@ def test_where_nothing_was_planted_kinds_still_show_and_the_report_says_so() -> 
 def test_an_empty_quadrant_is_an_empty_row_and_no_error() -> None:
     table = found(made().filter(pl.col("quadrant") != "Q4"))
     assert one(table, "Q4", "go")["point"] is None
-    assert "no snapshot" in sentences(table)[1]
+    assert "there is no snapshot in Q4" in sentences(table)[1]
     assert "Q4" not in set(h1_4.make({"skills": table})["quadrant"])
 
 

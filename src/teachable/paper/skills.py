@@ -2,9 +2,10 @@
 
 A snapshot lacks the skill of the expert's command there. The stage of the same name counts them once (schema
 ``SKILLS``) with intervals clustered by game. Groups are single skills (``oven``, ``go`` ...) and kinds: ``a habit``
-and ``a dithering``, all skills planted as such, and ``not planted``. A kind's share of a quadrant beside its share
-of all snapshots (quadrant ``all``, the base rate) says whether the labels put it where it belongs: habits, of which
-the student is sure, into Q4, ditherings, of which it is unsure, into Q1 and Q2.
+and ``a dithering``, all skills planted as such, and ``not planted``. The share of a quadrant stands beside that of
+all snapshots (quadrant ``all``, the base rate). A kind belongs somewhere: habits, of which the student is sure, into
+Q4, ditherings, of which it is unsure, into Q1 and Q2; the difference between its share there and its share elsewhere
+(quadrant ``Q4 - rest``, ``Q1 and Q2 - rest``) says whether the labels found it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from teachable.training.gaps import Gap, skill_of
 KINDS = {"habit": "a habit", "dither": "a dithering"}
 OTHER = "not planted"
 DEAD_END = "none (dead end)"
+PLACES = {"habit": ("Q4",), "dither": ("Q1", "Q2")}  # where each kind belongs
 
 
 def skills(
@@ -81,7 +83,32 @@ def skills(
                 )
                 line |= share.row()
             made.append(line)
+    for otherwise, places in PLACES.items():
+        name = KINDS[otherwise]
+        side = ["inside" if quadrant in places else "elsewhere" for quadrant in rows["quadrant"]]
+        if gaps and len(set(side)) == 2:
+            difference, _, _ = stats.group_contrast(
+                (rows["kind"] == name).cast(pl.Float64),
+                side,
+                rows["task_id"],
+                {"inside": 1.0, "elsewhere": -1.0},
+                seed=integer(seed, "skills", "difference", name),
+                repetitions=repetitions,
+                level=level,
+            )
+            made.append(
+                {
+                    "quadrant": _difference(otherwise),
+                    "skill": name,
+                    "snapshots": side.count("inside"),
+                    **difference.row(),
+                }
+            )
     return tables.conform(pl.DataFrame(made, schema=dict(tables.SKILLS)), tables.SKILLS, "skills")
+
+
+def _difference(otherwise: str) -> str:
+    return f"{' and '.join(PLACES[otherwise])} - rest"
 
 
 def sentences(found: pl.DataFrame) -> list[str]:
@@ -98,18 +125,23 @@ def sentences(found: pl.DataFrame) -> list[str]:
         for row in planted.iter_rows(named=True)
     )
     text = [f"Gaps were planted in this student on purpose, so the labels have a truth to find: {named}."]
-    for kind, places in (("habit", ("Q4",)), ("dither", ("Q1", "Q2"))):
+    for kind, places in PLACES.items():
         if kind not in planted["planted"].to_list():
             continue
         name = KINDS[kind]
-        base = Interval.maybe(shares["all", name])
-        where = [(q, Interval.maybe(shares[q, name])) for q in places]
-        parts = [f"{value.text()} of {q}" for q, value in where if value]
-        verdict = "found" if any(base and value and value.low > base.point for _, value in where) else "not found"
-        what = "Skills planted as " + name
+        lacking = [
+            (q, Interval.maybe(shares["all" if q == "all snapshots" else q, name])) for q in (*places, "all snapshots")
+        ]
+        parts = [f"{value.text()} of {q}" for q, value in lacking if value]
+        difference = Interval.maybe(shares.get((_difference(kind), name)))
+        where = " and ".join(places)
+        if difference is None:
+            verdict = f"there is no snapshot in {where}, or none elsewhere, to tell whether the labels found them."
+        else:
+            found_there = "found them there" if difference.low > 0 else "did not find them there"
+            verdict = f"{where} minus the rest {difference.text(signed=True)}, so the labels {found_there}."
         text.append(
-            f"{what} are what is lacking in {' and '.join(parts) or 'no snapshot'}, and in "
-            f"{base.text() if base else 'none'} of all snapshots (share and 95 % interval): {verdict} in "
-            f"{' or '.join(places)} more often than by chance."
+            f"Skills planted as {name} belong into {where}. Share of the failure snapshots that lack one, with 95 % "
+            f"interval: {', '.join(parts)}; {verdict}"
         )
     return text

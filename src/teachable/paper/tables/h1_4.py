@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from teachable.paper.inputs import Data, Interval, frame
+from teachable.paper.inputs import QUADRANTS, Data, Interval, frame
 
 HEADINGS = {
     "quadrant": "Quadrant",
@@ -22,6 +22,7 @@ HEADINGS = {
 
 def make(data: Data) -> pl.DataFrame:
     rows = frame(data, "skills", "quadrant", "skill", "planted", "snapshots", "point")
+    rows = rows.filter(pl.col("quadrant").is_in(["all", *QUADRANTS]))
     base = {row["skill"]: row["point"] for row in rows.filter(quadrant="all").iter_rows(named=True)}
     made = []
     for row in rows.filter(pl.col("snapshots") > 0).iter_rows(named=True):
@@ -39,6 +40,6 @@ def make(data: Data) -> pl.DataFrame:
                 **{name: row[name] for name in ("U", "L_local", "p_right", "already_right")},
             }
         )
-    order = {name: index for index, name in enumerate(("all", "Q1", "Q2", "Q3", "Q4"))}
+    order = {name: index for index, name in enumerate(("all", *QUADRANTS))}
     made.sort(key=lambda line: (order[line["quadrant"]], -line["snapshots"], line["skill"]))
     return pl.DataFrame(made, infer_schema_length=None)
