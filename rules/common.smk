@@ -151,7 +151,14 @@ CELLS = [
     for kind in ("demo", "contrast", "hint")
 ]
 MATRIX = [*CELLS, "B1_uniform", "B2_all"]
+TRAINED = [*MATRIX, "C_replay", "C_random", "recovery"]
+TRAIN_SEEDS = [str(seed + 1) for seed in range(CONFIG.training.seeds)]
 SELECTIONS = [f"S_{method}" for method in CONFIG.selection.methods]
+REPLAYING = dict(
+    epochs=CONFIG.training.epochs,
+    batch_size=CONFIG.training.batch_size,
+    replay=CONFIG.training.replay,
+)
 LAYOUT = "compact" if CONFIG.student.source == "builtin" else "chat"
 
 
@@ -159,6 +166,7 @@ wildcard_constraints:
     split="warmstart|train|test",
     shard=r"\d+",
     run=r"[A-Za-z0-9_]+",
+    model=r"[A-Za-z0-9_]+/\d+",  # a run and its training seed
     method="[a-z_]+",
 
 

@@ -1,44 +1,60 @@
 """Training and evaluation of every model: the matrix and recovery (phases 2 and 3), the selections (phase 5).
 
-Needs: examples, panels, games, student. Makes: <phase>/adapters/<run>, records/<run>.json and, in phase 3 or 5,
-models/<run>/{episodes,probes}.parquet.
+Needs: examples, replay, panels, games, student. Makes, for every run and training seed: <phase>/adapters/<run>/<seed>,
+records/<run>/<seed>.json and, in phase 3 or 5, models/<run>/<seed>/{episodes,probes}.parquet.
 
 A job makes `resources.models_per_job` models, so that a small student's libraries are not loaded for each. The store
 keeps every model by itself: where one changed, its job takes the others from there.
 """
 
 MODELS = {  # suffix of the rules: (where adapters go, where evaluations go, runs)
-    "": ("results/phase2", "results/phase3", [*MATRIX, "recovery"]),
+    "": ("results/phase2", "results/phase3", TRAINED),
     "_selection": ("results/phase5", "results/phase5", SELECTIONS),
 }
 
 
+def models_of(runs):
+    """Every training of the runs: <run>/<training seed>."""
+    return [f"{run}/{seed}" for run in runs for seed in TRAIN_SEEDS]
+
+
 def batches(runs):
-    """Suffix of a rule's name, and its runs; one rule with a wildcard where each job has one run."""
+    """Suffix of a rule's name, and its models; one rule with a wildcard where each job has one model."""
     size = CONFIG.resources.models_per_job
     if size == 1:
-        return {"": ["{run}"]}
+        return {"": ["{model}"]}
+    models = models_of(runs)
     return {
-        f"_{number}": runs[first : first + size]
-        for number, first in enumerate(range(0, len(runs), size), 1)
+        f"_{number}": models[first : first + size]
+        for number, first in enumerate(range(0, len(models), size), 1)
     }
 
 
-def examples_of(trained, run):
+REPLAY = "results/phase2/replay.parquet"
+
+
+def examples_of(trained, model):
+    run = model.split("/")[0]
     if trained == "results/phase5":
         return f"{trained}/examples/{run}.parquet"
     return f"{trained}/{'recovery_' if run == 'recovery' else ''}examples.parquet"
 
 
-def train_line(trained, run):
+def train_line(trained, model):
+    run, seed = model.split("/")
     return line(
         "train",
-        {"examples": examples_of(trained, run), "student": STUDENT},
         {
-            "adapter": f"{trained}/adapters/{run}",
-            "record": f"{trained}/records/{run}.json",
+            "examples": examples_of(trained, model),
+            "replay": REPLAY,
+            "student": STUDENT,
+        },
+        {
+            "adapter": f"{trained}/adapters/{model}",
+            "record": f"{trained}/records/{model}.json",
         },
         run=run,
+        train_seed=int(seed),
     )
 
 
@@ -61,38 +77,41 @@ PLAYING = {
 }
 
 
-def evaluate_line(trained, evaluated, run):
+def evaluate_line(trained, evaluated, model):
+    run, seed = model.split("/")
     return line(
         "evaluate",
         {
             "student": STUDENT,
-            "adapter": f"{trained}/adapters/{run}",
+            "adapter": f"{trained}/adapters/{model}",
             **PLAYED_ON,
         },
         {
-            "episodes": f"{evaluated}/models/{run}/episodes.parquet",
-            "probes": f"{evaluated}/models/{run}/probes.parquet",
+            "episodes": f"{evaluated}/models/{model}/episodes.parquet",
+            "probes": f"{evaluated}/models/{model}/probes.parquet",
         },
         model=run,
+        train_seed=int(seed),
         **PLAYING,
     )
 
 
 for suffix, (trained, evaluated, every_run) in MODELS.items():
-    for number, runs in batches(every_run).items():
-        label = number.removeprefix("_") or "{run}"
+    for number, models in batches(every_run).items():
+        label = number.removeprefix("_") or "{model}"
 
         rule:
             name:
                 f"train{suffix}{number}"
             input:
-                examples=lambda w, trained=trained, runs=runs: sorted(
-                    {examples_of(trained, run.format(**w)) for run in runs}
+                examples=lambda w, trained=trained, models=models: sorted(
+                    {examples_of(trained, model.format(**w)) for model in models}
                 ),
+                replay=REPLAY,
                 student=STUDENT,
             output:
-                adapters=[directory(f"{trained}/adapters/{run}") for run in runs],
-                records=[f"{trained}/records/{run}.json" for run in runs],
+                adapters=[directory(f"{trained}/adapters/{model}") for model in models],
+                records=[f"{trained}/records/{model}.json" for model in models],
             log:
                 f"logs/{Path(trained).name}/train/{label}.log",
             benchmark:
@@ -102,12 +121,12 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
                 **STUDENT_JOB,
             params:
                 code=code("train"),
-                lines=lambda w, trained=trained, runs=runs: " --then ".join(
-                    train_line(trained, run.format(**w)) for run in runs
+                lines=lambda w, trained=trained, models=models: " --then ".join(
+                    train_line(trained, model.format(**w)) for model in models
                 ),
             message:
-                f"Train LoRA adapters: {' '.join(runs)}".replace(
-                    "{run}", "{wildcards.run}"
+                f"Train LoRA adapters: {' '.join(models)}".replace(
+                    "{model}", "{wildcards.model}"
                 )
             shell:
                 "teachable {params.lines} > {log} 2>&1"
@@ -118,27 +137,32 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
             input:
                 **PLAYED_ON,
                 student=STUDENT,
-                adapters=[f"{trained}/adapters/{run}" for run in runs],
+                adapters=[f"{trained}/adapters/{model}" for model in models],
             output:
-                episodes=[f"{evaluated}/models/{run}/episodes.parquet" for run in runs],
-                probes=[f"{evaluated}/models/{run}/probes.parquet" for run in runs],
+                episodes=[
+                    f"{evaluated}/models/{model}/episodes.parquet" for model in models
+                ],
+                probes=[
+                    f"{evaluated}/models/{model}/probes.parquet" for model in models
+                ],
             log:
                 f"logs/{Path(evaluated).name}/evaluate/{label}.log",
             benchmark:
                 f"{evaluated.replace('results', 'results/benchmarks')}/evaluate-{label}.tsv"
             wildcard_constraints:
-                run="(?!base)[A-Za-z0-9_]+",
+                model=r"(?!base)[A-Za-z0-9_]+/\d+",
             threads: STUDENT_THREADS
             resources:
                 **STUDENT_JOB,
             params:
                 code=code("evaluate"),
-                lines=lambda w, trained=trained, evaluated=evaluated, runs=runs: " --then ".join(
-                    evaluate_line(trained, evaluated, run.format(**w)) for run in runs
+                lines=lambda w, trained=trained, evaluated=evaluated, models=models: " --then ".join(
+                    evaluate_line(trained, evaluated, model.format(**w))
+                    for model in models
                 ),
             message:
-                f"Play on every panel: {' '.join(runs)}".replace(
-                    "{run}", "{wildcards.run}"
+                f"Play on every panel: {' '.join(models)}".replace(
+                    "{model}", "{wildcards.model}"
                 )
             shell:
                 "teachable {params.lines} > {log} 2>&1"

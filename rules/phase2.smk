@@ -1,8 +1,33 @@
 """Phase 2: the 14-run matrix and the recovery model; the runs themselves are in models.smk.
 
-Needs: labels, advice, panels, student. Makes: results/phase2/{examples,budget}.parquet, adapters/<run>,
-records/<run>.json, training_summary.json.
+Needs: rollouts, labels, advice, panels, student. Makes: results/phase2/{replay,examples,budget}.parquet,
+training_summary.json.
 """
+
+
+rule replay_examples:
+    input:
+        steps="results/phase0/steps.parquet",
+        episodes="results/phase0/episodes.parquet",
+        panels="results/phase1/panels.parquet",
+        retention="results/phase0/retention_panel.parquet",
+        student=STUDENT,
+    output:
+        replay=REPLAY,
+    log:
+        "logs/phase2/replay_examples.log",
+    benchmark:
+        "results/benchmarks/phase2/replay_examples.tsv"
+    localrule: True
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("replay-examples"),
+        settings=settings("replay-examples"),
+    message:
+        "Phase 2: collect decisions of the student's own won episodes"
+    shell:
+        command("replay-examples")
 
 
 rule examples:
@@ -10,6 +35,7 @@ rule examples:
         labeled="results/phase1/labeled_snapshots.parquet",
         advice="results/phase0/advice.parquet",
         panels="results/phase1/panels.parquet",
+        replay=REPLAY,
         student=STUDENT,
     output:
         examples="results/phase2/examples.parquet",
@@ -23,9 +49,14 @@ rule examples:
         **OTHER_JOB,
     params:
         code=code("examples"),
-        settings=settings("examples", max_examples=CONFIG.training.max_examples),
+        settings=settings(
+            "examples",
+            max_examples=CONFIG.training.max_examples,
+            plain=CONFIG.training.plain,
+            **REPLAYING,
+        ),
     message:
-        "Phase 2: make the training sets of the 14 runs"
+        "Phase 2: make the training sets of the 14 runs and their controls"
     shell:
         command("examples")
 
@@ -34,6 +65,7 @@ rule recovery_examples:
     input:
         labeled="results/phase1/labeled_snapshots.parquet",
         panels="results/phase1/panels.parquet",
+        replay=REPLAY,
         tasks=TASKS["train"],
         games=GAMES["train"],
         student=STUDENT,
@@ -52,6 +84,7 @@ rule recovery_examples:
             "recovery-examples",
             max_examples=CONFIG.training.max_examples,
             recovery_minimum=CONFIG.training.recovery_minimum,
+            **REPLAYING,
         ),
     message:
         "Phase 2: continue with the expert from snapshots of high leverage"
@@ -61,7 +94,7 @@ rule recovery_examples:
 
 rule training_summary:
     input:
-        records=expand("results/phase2/records/{run}.json", run=[*MATRIX, "recovery"]),
+        records=[f"results/phase2/records/{model}.json" for model in models_of(TRAINED)],
     output:
         summary="results/phase2/training_summary.json",
     log:

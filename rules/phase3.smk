@@ -21,7 +21,7 @@ rule evaluate_base:
         **STUDENT_JOB,
     params:
         code=code("evaluate"),
-        settings=settings("evaluate", model="base", **PLAYING),
+        settings=settings("evaluate", model="base", train_seed=None, **PLAYING),
     message:
         "Phase 3: play the base student on every panel"
     shell:
@@ -32,7 +32,7 @@ rule evaluation_summary:
     input:
         episodes=[
             f"results/phase3/models/{run}/episodes.parquet"
-            for run in ["base", *MATRIX, "recovery"]
+            for run in ["base", *models_of(TRAINED)]
         ],
         labeled="results/phase1/labeled_snapshots.parquet",
     output:
@@ -54,15 +54,15 @@ rule evaluation_summary:
         command("evaluation-summary")
 
 
+# Mechanism and drift are looked at in the first training of each run.
+FIRST_TRAINED = ["base", *(f"{run}/{TRAIN_SEEDS[0]}" for run in TRAINED)]
+
+
 rule mechanistic_summary:
     input:
-        probes=[
-            f"results/phase3/models/{run}/probes.parquet"
-            for run in ["base", *MATRIX, "recovery"]
-        ],
+        probes=[f"results/phase3/models/{run}/probes.parquet" for run in FIRST_TRAINED],
         episodes=[
-            f"results/phase3/models/{run}/episodes.parquet"
-            for run in ["base", *MATRIX, "recovery"]
+            f"results/phase3/models/{run}/episodes.parquet" for run in FIRST_TRAINED
         ],
         labeled="results/phase1/labeled_snapshots.parquet",
     output:
@@ -85,7 +85,7 @@ rule mechanistic_summary:
 rule drift:
     input:
         student=STUDENT,
-        adapter="results/phase2/adapters/{run}",
+        adapter=f"results/phase2/adapters/{{run}}/{TRAIN_SEEDS[0]}",
         labeled="results/phase1/labeled_snapshots.parquet",
         advice="results/phase0/advice.parquet",
         panels="results/phase1/panels.parquet",

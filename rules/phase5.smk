@@ -1,7 +1,7 @@
 """Phase 5: selection at a fixed budget. One model a method, evaluated as in phase 3.
 
 Needs: features, predictions, labels. Makes: results/phase5/{sets,examples,budget}/<run>.parquet,
-adapters/<run>, models/<run>/, metrics.parquet, contrasts.parquet.
+adapters/<run>/<seed>, models/<run>/<seed>/, metrics.parquet, contrasts.parquet.
 """
 
 
@@ -35,6 +35,7 @@ rule selection_examples:
         labeled="results/phase1/labeled_snapshots.parquet",
         advice="results/phase0/advice.parquet",
         panels="results/phase1/panels.parquet",
+        replay=REPLAY,
         student=STUDENT,
     output:
         examples="results/phase5/examples/{run}.parquet",
@@ -48,7 +49,7 @@ rule selection_examples:
         **OTHER_JOB,
     params:
         code=code("selection-examples"),
-        settings=settings("selection-examples", k=CONFIG.selection.k),
+        settings=settings("selection-examples", k=CONFIG.selection.k, **REPLAYING),
     message:
         "Phase 5: make the training set of {wildcards.run}"
     shell:
@@ -59,7 +60,10 @@ rule selection_summary:
     input:
         episodes=[
             "results/phase3/models/base/episodes.parquet",
-            *expand("results/phase5/models/{run}/episodes.parquet", run=SELECTIONS),
+            *expand(
+                "results/phase5/models/{model}/episodes.parquet",
+                model=models_of(SELECTIONS),
+            ),
         ],
         labeled="results/phase1/labeled_snapshots.parquet",
     output:

@@ -217,14 +217,16 @@ PANELS: Schema = {
 }
 
 EXAMPLES: Schema = {
-    "run": TEXT,
+    "run": TEXT,  # "replay": a decision of a won episode of the student's own
+    "draw": INT,  # the training seed that this example serves; null: all of them
     "example_id": TEXT,
-    "snapshot_id": TEXT,
+    "snapshot_id": TEXT,  # null for a replayed decision
     "task_id": TEXT,
     "quadrant": TEXT,
     "format": TEXT,  # demo | contrast | hint
+    "plain": FLAG,  # a contrast or hint example without its patch
     "prompt": TEXT,  # as rendered by the student's layout
-    "completion": TEXT,  # the teacher's action
+    "completion": TEXT,  # the teacher's action; replay: the student's own; C_random: any other
 }
 
 BUDGET: Schema = {
@@ -237,6 +239,10 @@ BUDGET: Schema = {
     "target_examples": INT,
     "difference": INT,
     "repeated": INT,  # of the examples, copies made by up-sampling; 0 unless it was asked for
+    "plain": INT,  # of the examples, those of contrast and hint without their patch
+    "epochs": INT,  # passes over the examples
+    "replayed": INT,  # decisions of the student's own won episodes beside them, over all epochs
+    "steps": INT,  # optimiser steps
 }
 
 MICROTRAINING: Schema = {

@@ -579,6 +579,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     examples = [
         {
             "run": f"Q1_{f}",
+            "draw": None,
             "example_id": f"x{i}",
             "snapshot_id": shared,
             "task_id": known["task_id"][0],
@@ -600,6 +601,10 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
             "target_examples": 80,
             "difference": 0,
             "repeated": 3,
+            "plain": 0,
+            "epochs": 3,
+            "replayed": 240,
+            "steps": 60,
         }
         for r in RUNS
     ]

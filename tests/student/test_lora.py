@@ -70,7 +70,51 @@ def test_loss_is_on_the_completion_only(student: Student) -> None:
         behind = torch.log_softmax(logits[item.start - 1 : -1], dim=-1)
         total -= float(behind[range(len(item.ids) - item.start), item.ids[item.start :]].sum())
     with torch.inference_mode():
-        assert float(lora._loss(student.model, data, student.pad)) == pytest.approx(total, rel=1e-5)
+        logits, wanted = lora._answers(student.model, data, student.pad)
+    loss = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")
+    assert float(loss) == pytest.approx(total, rel=1e-5)
+
+
+def test_every_epoch_replays_other_decisions_until_all_were_used() -> None:
+    batches = list(lora.epoch_batches(5, 4, 12, np.random.default_rng(0), pool=10, replayed=3))  # 8 an epoch
+    epochs = [[*batches[i], *batches[i + 1]] for i in range(0, 12, 2)]
+    assert all(sorted(row for row in epoch if row < 5) == [*range(5)] for epoch in epochs)
+    replayed = [row for epoch in epochs for row in epoch if row >= 5]
+    assert len(replayed) == 18
+    first = [{row for row in epoch if row >= 5} for epoch in epochs[:3]]
+    assert len(set.union(*first)) == 9, "none twice before all were used"
+    assert set(replayed) == set(range(5, 15))
+    assert any(epoch[:5] != sorted(epoch[:5]) for epoch in epochs), "mixed, not one after the other"
+
+
+def test_replay_keeps_what_the_examples_do_not_show(student: Student) -> None:
+    data = examples(student, 3)
+    kept = [Example(student.prompt(context(i)), COMMANDS[4]) for i in range(20, 26)]
+    settings = replace(SETTINGS, epochs=10)
+    alone = train_lora(student, data, settings, seed=1, name="alone")
+    beside = train_lora(student, data, settings, seed=1, replay=kept, replayed=6, name="beside")
+    assert (alone.replayed, alone.steps) == (0, 10)
+    assert (beside.examples, beside.replayed, beside.replay_pool, beside.steps) == (3, 60, 6, 30)
+    prompts, listed = [e.prompt for e in kept], [COMMANDS] * len(kept)
+    chances = [np.mean([p[4] for p in student.policy(prompts, listed, adapters=[a] * 6)]) for a in ("alone", "beside")]
+    assert chances[1] > chances[0]
+    only = train_lora(student, [], settings, seed=1, replay=kept, replayed=4, name="only")
+    assert (only.examples, only.replayed) == (0, 40)
+    with pytest.raises(StudentError, match="nothing to replay"):
+        train_lora(student, data, settings, seed=1, replayed=4, name="none")
+
+
+def test_a_heavy_penalty_holds_the_policy_at_the_base(student: Student) -> None:
+    data = examples(student)
+    prompts, listed = [e.prompt for e in data], [COMMANDS] * len(data)
+    base = np.exp(student.policy(prompts, listed))
+    moved = {}
+    for weight in (0.0, 1.0, 300.0):
+        settings = replace(SETTINGS, epochs=20, learning_rate=3e-2, base_penalty=weight)
+        train_lora(student, data, settings, seed=1, name="a")
+        moved[weight] = np.abs(np.exp(student.policy(prompts, listed, adapters=["a"] * len(data))) - base).max()
+    assert moved[0.0] > moved[1.0] > moved[300.0]
+    assert moved[300.0] < 0.5 * moved[0.0]
 
 
 def test_gradients_do_not_depend_on_the_micro_batch(student: Student) -> None:
@@ -99,14 +143,14 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(
     student: Student, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     plain = train_lora(student, examples(student, 8), replace(SETTINGS, micro_batch=1), seed=2, name="a")
-    original = lora._loss
+    original = lora._answers
 
-    def hungry(model: object, chosen: list[object], pad: int) -> torch.Tensor:
+    def hungry(model: object, chosen: list[object], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
         if len(chosen) > 1:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
         return original(model, chosen, pad)
 
-    monkeypatch.setattr(lora, "_loss", hungry)
+    monkeypatch.setattr(lora, "_answers", hungry)
     squeezed = train_lora(student, examples(student, 8), replace(SETTINGS, micro_batch=4), seed=2, name="a")
     assert squeezed.micro_batch == 1
     assert squeezed.steps == plain.steps
@@ -118,7 +162,7 @@ def test_out_of_memory_with_one_example_is_an_error(student: Student, monkeypatc
     def always(*_: object) -> torch.Tensor:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
 
-    monkeypatch.setattr(lora, "_loss", always)
+    monkeypatch.setattr(lora, "_answers", always)
     with pytest.raises(StudentError, match="single example"):
         train_lora(student, examples(student), SETTINGS, seed=2, name="a")
 

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 from teachable import tables
 from teachable.training import matrix, sets
+from teachable.training.budget import Replay
 from teachable.training.errors import SetError, SplitError
+from teachable.training.replay import replay_examples
 
+REPLAY = Replay(share=0.5, pool=100, epochs=2, batch_size=4)
 SIZES = {"Q1": 9, "Q2": 5, "Q3": 12, "Q4": 4}
 
 
@@ -30,6 +33,7 @@ def labeled_frame(sizes: dict[str, int], **columns: Any) -> pl.DataFrame:
                     "quadrant": quadrant,
                     "unwinnable": False,
                     "L_upper": 0.1 * (i % 10),
+                    "commands": [f"do {quadrant}-s{i}", "look", "wait"],
                     **columns,
                 }
             )
@@ -87,6 +91,7 @@ def make(
         render,
         count,
         sets.SetSettings(seed=3, **options),
+        REPLAY,
     )
     return examples, budget, labeled
 
@@ -98,7 +103,7 @@ def sizes_of(examples: pl.DataFrame) -> dict[str, int]:
 def test_fourteen_runs_of_equal_size_by_default() -> None:
     examples, budget, _ = make()
     sizes = sizes_of(examples)
-    assert set(sizes) == {run.name for run in matrix.matrix()}
+    assert set(sizes) == {run.name for run in matrix.matrix()} | {matrix.RANDOM_ANSWER}
     assert {n for run, n in sizes.items() if run != matrix.EVERYTHING} == {4}
     assert sizes[matrix.EVERYTHING] == 30
     by_run = {row["run"]: row for row in budget.iter_rows(named=True)}
@@ -117,14 +122,15 @@ def test_fourteen_runs_of_equal_size_by_default() -> None:
 @settings(max_examples=40, deadline=None)
 def test_budget_properties(sizes: dict[str, int], wanted: int | None, upsample: bool) -> None:
     examples, budget, _ = make(sizes, examples_per_run=wanted, upsample=upsample)
-    target = wanted or min(sizes.values())
+    target = wanted if wanted and upsample else min(wanted or 99, *sizes.values())
     lengths = sizes_of(examples)
     cells = [lengths[run.name] for run in matrix.cells()]
     for run in matrix.cells():
-        expected = target if upsample else min(target, sizes[run.quadrant])
-        assert lengths[run.name] == expected
-    assert min(cells) <= lengths[matrix.UNIFORM] <= max(cells), "B1 has the size of a typical cell"
-    for row in budget.iter_rows(named=True):
+        assert lengths[run.name] == target, "all cells have as many"
+    assert set(cells) == {lengths[matrix.RANDOM_ANSWER]} == {lengths[matrix.UNIFORM]}
+    steps = dict(budget.select("run", "steps").iter_rows())
+    assert len({steps[run.name] for run in (*matrix.cells(), *matrix.controls())} | {steps[matrix.UNIFORM]}) == 1
+    for row in budget.filter(pl.col("run") != matrix.REPLAY_ONLY).iter_rows(named=True):
         rows = examples.filter(pl.col("run") == row["run"])
         assert row["examples"] == rows.height
         assert row["difference"] == rows.height - target
@@ -174,14 +180,89 @@ def test_a_game_on_both_sides_is_refused() -> None:
         sets.teachable_pool(labeled, advice_frame(labeled), pl.concat([panels, both]))
 
 
-def test_empty_cell_names_the_quadrant() -> None:
-    with pytest.raises(SetError, match="Q4 has 0"):
-        make({"Q1": 3, "Q2": 3, "Q3": 3, "Q4": 0})
+def test_an_empty_quadrant_takes_only_its_own_runs_away() -> None:
+    examples, budget, _ = make({"Q1": 3, "Q2": 3, "Q3": 3, "Q4": 0})
+    absent = {run.name for run in matrix.cells() if run.quadrant == "Q4"}
+    assert set(sizes_of(examples)) == {run.name for run in matrix.matrix()} - absent | {matrix.RANDOM_ANSWER}
+    assert not absent & set(budget["run"])
+    nothing, none, _ = make({})
+    assert nothing.is_empty()
+    assert none.is_empty()
+
+
+def test_controls_differ_from_uniform_in_what_they_should_and_in_nothing_else() -> None:
+    examples, budget, labeled = make(dict.fromkeys(matrix.QUADRANTS, 20))
+    uniform = examples.filter(pl.col("run") == matrix.UNIFORM)
+    control = examples.filter(pl.col("run") == matrix.RANDOM_ANSWER)
+    assert control.select("snapshot_id", "prompt").equals(uniform.select("snapshot_id", "prompt"))
+    assert (control["completion"] != uniform["completion"]).all()
+    admissible = dict(labeled.select("snapshot_id", "commands").iter_rows())
+    assert all(c in admissible[s] for s, c in control.select("snapshot_id", "completion").iter_rows())
+    assert control["completion"].n_unique() == 2, "both other commands are drawn"
+    rows = {row["run"]: row for row in budget.iter_rows(named=True)}
+    alone, beside = rows[matrix.REPLAY_ONLY], rows[matrix.UNIFORM]
+    assert (alone["examples"], alone["steps"]) == (0, beside["steps"])
+    assert alone["replayed"] == beside["replayed"] + beside["examples"] * beside["epochs"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
+def test_an_exact_share_of_contrast_and_hint_stands_on_the_plain_prompt(share: float) -> None:
+    examples, budget, _ = make(dict.fromkeys(matrix.QUADRANTS, 10), plain=share)
+    for run in matrix.cells():
+        rows = examples.filter(pl.col("run") == run.name)
+        plain = rows["prompt"].str.starts_with("demo")
+        expected = 10 if run.format == "demo" else round(10 * share)
+        assert plain.sum() == expected
+        assert rows["plain"].to_list() == plain.to_list()
+    counted = dict(budget.select("run", "plain").iter_rows())
+    assert counted["Q1_hint"] == round(10 * share)
+    assert counted["Q1_demo"] == 0
+
+
+def test_replay_takes_won_episodes_of_games_that_evaluate_nothing() -> None:
+    def decisions(episode: str, task: str, length: int) -> list[dict[str, Any]]:
+        return [
+            {
+                **dict.fromkeys(tables.STEPS),
+                "episode_id": episode,
+                "task_id": task,
+                "step": t,
+                "observation": f"o{t}",
+                "action": f"a{t}",
+            }
+            for t in range(length)
+        ]
+
+    kinds = [  # episode, game, won, who
+        ("e1", "t1", True, "student"),
+        ("e2", "t1", False, "student"),
+        ("e3", "t2", True, "student"),
+        ("e4", "t3", True, "expert"),
+        ("e5", "t4", None, "student"),
+        ("e6", "t5", True, "student"),
+    ]
+    episodes = pl.DataFrame(
+        [
+            {**dict.fromkeys(tables.EPISODES), "episode_id": e, "task_id": t, "success": won, "behaviour": who}
+            for e, t, won, who in kinds
+        ],
+        schema=dict(tables.EPISODES),
+    )
+    steps = pl.DataFrame(
+        [row for e, t, _, _ in kinds for row in decisions(e, t, 3)], schema=dict(tables.STEPS)
+    ).reverse()
+    found = replay_examples(steps, episodes, {"t2"}, lambda row, command: (str(row["history"]), command))
+    assert tables.conform(found, tables.EXAMPLES).equals(found)
+    assert set(found["task_id"]) == {"t1", "t5"}
+    assert found["completion"].to_list() == ["a0", "a1", "a2"] * 2
+    assert found["prompt"][0] == "[]"
+    each = [{"command": "a0", "observation": "o1"}, {"command": "a1", "observation": "o2"}]
+    assert found["prompt"][2] == str(each), "each command with what it led to"
 
 
 def test_order_of_rows_does_not_matter() -> None:
     labeled = labeled_frame(SIZES)
-    args = (render, count, sets.SetSettings(seed=3))
+    args = (render, count, sets.SetSettings(seed=3), REPLAY)
     one, _ = sets.matrix_sets(labeled, advice_frame(labeled), panels_frame(labeled), *args)
     turned = labeled.reverse()
     two, _ = sets.matrix_sets(turned, advice_frame(turned), panels_frame(turned), *args)
@@ -206,7 +287,7 @@ def test_selection_runs_use_each_row_s_format_and_report_what_is_missing() -> No
         ("S_oracle", "Q1-s0", "contrast"),
     ]
     examples, budget = sets.selection_sets(
-        labeled, advice_frame(labeled), panels_frame(labeled), selection_frame(chosen), render, count
+        labeled, advice_frame(labeled), panels_frame(labeled), selection_frame(chosen), render, count, REPLAY
     )
     got = Counter(examples.select("run", "snapshot_id", "format").iter_rows())
     assert got == Counter(chosen)
@@ -214,7 +295,7 @@ def test_selection_runs_use_each_row_s_format_and_report_what_is_missing() -> No
     assert set(budget["format"]) == {matrix.ROUTED}
     alone = selection_frame(chosen[2:])
     _, short = sets.selection_sets(
-        labeled, advice_frame(labeled), panels_frame(labeled), alone, render, count, target=3
+        labeled, advice_frame(labeled), panels_frame(labeled), alone, render, count, REPLAY, target=3
     )
     assert short.select("examples", "target_examples", "difference").rows() == [(1, 3, -2)]
 
@@ -224,10 +305,12 @@ def test_selection_from_the_held_out_side_or_twice_is_refused() -> None:
     panels = panels_frame(labeled, held_out=("Q1-t0",))
     advice = advice_frame(labeled)
     with pytest.raises(SetError, match="Q1-s0"):
-        sets.selection_sets(labeled, advice, panels, selection_frame([("S_random", "Q1-s0", "demo")]), render, count)
+        sets.selection_sets(
+            labeled, advice, panels, selection_frame([("S_random", "Q1-s0", "demo")]), render, count, REPLAY
+        )
     twice = selection_frame([("S_random", "Q2-s0", "demo"), ("S_random", "Q2-s0", "hint")])
     with pytest.raises(SetError, match="twice"):
-        sets.selection_sets(labeled, advice, panels, twice, render, count)
+        sets.selection_sets(labeled, advice, panels, twice, render, count, REPLAY)
 
 
 def continuation(snapshot: str, length: int, *, success: bool = True, stem: str = "") -> list[dict[str, Any]]:
@@ -259,6 +342,7 @@ def recovery(rows: list[dict[str, Any]], target: int, **options: Any) -> tuple[p
         lambda row, command: (row["scene"], command),
         count,
         sets.SetSettings(seed=1, **options),
+        REPLAY,
         target=target,
     )
 
@@ -276,10 +360,11 @@ def test_recovery_takes_successful_continuations_of_high_ceilings() -> None:
     assert budget["difference"].to_list() == [-6]
     cut, _ = recovery(rows, target=3)
     assert cut.height == 3
-    with pytest.raises(SetError, match="nothing to recover"):
-        recovery(continuation("Q3-s9", 2, success=False), target=3)
-    with pytest.raises(SetError, match="recovery_minimum"):
-        recovery(rows, target=3, recovery_minimum=0.95)
+    for nothing in (
+        recovery(continuation("Q3-s9", 2, success=False), target=3),
+        recovery(rows, target=3, recovery_minimum=0.95),
+    ):
+        assert all(frame.is_empty() for frame in nothing)
 
 
 def test_names_of_runs() -> None:

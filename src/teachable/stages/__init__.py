@@ -170,20 +170,27 @@ STAGES: dict[str, Stage] = {
         ),
         # phase 2
         _stage(
+            "replay-examples",
+            "collect decisions of the student's own won episodes",
+            "steps episodes panels retention student",
+            "replay",
+            p.Nothing,
+        ),
+        _stage(
             "examples",
             "make the training sets of the matrix",
-            "labeled advice panels student",
+            "labeled advice panels replay student",
             "examples budget",
             p.MakeExamples,
         ),
         _stage(
             "recovery-examples",
             "make examples of expert continuations",
-            "labeled panels tasks games* student",
+            "labeled panels replay tasks games* student",
             "examples budget",
             p.RecoveryExamples,
         ),
-        _stage("train", "train one LoRA adapter", "examples student", "adapter record", p.Train),
+        _stage("train", "train one LoRA adapter", "examples replay student", "adapter record", p.Train),
         _stage("training-summary", "collect the records of the runs", "records*", "summary", p.Nothing),
         # phase 3
         _stage(
@@ -241,7 +248,7 @@ STAGES: dict[str, Stage] = {
         _stage(
             "selection-examples",
             "make the training sets of the selections",
-            "selection labeled advice panels student",
+            "selection labeled advice panels replay student",
             "examples budget",
             p.SelectionExamples,
         ),

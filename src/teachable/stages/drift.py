@@ -13,7 +13,7 @@ from teachable.evaluation.panels import panel_jobs
 from teachable.rollouts.episodes import PlaySettings, play
 from teachable.rollouts.sessions import Start, starts_of
 from teachable.stages.games import games_root, open_world
-from teachable.stages.models import load_student
+from teachable.stages.models import ABSENT, load_student
 from teachable.stages.tasks import read_tasks
 from teachable.stages.valuing import patches_of, valuer
 
@@ -29,6 +29,11 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
     tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
     world, games = open_world(params.world), games_root(inputs["games"])
     run_directory = inputs["adapter"][0]
+    if (run_directory / ABSENT).exists():
+        print(f"{params.model}: not trained, so it cannot drift", flush=True)
+        tables.write(tables.empty(tables.DRIFT), outputs["drift"], tables.DRIFT)
+        tables.write(tables.empty(tables.EPISODES), outputs["episodes"], tables.EPISODES)
+        return
     shares = sorted((run_directory / "checkpoints").iterdir(), key=lambda path: float(path.name))
     if len(shares) != len(CHECKPOINTS) - 1:
         raise ConfigError(

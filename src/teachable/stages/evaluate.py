@@ -13,7 +13,7 @@ from teachable.evaluation.panels import Repeats, panel_starts, play_panels
 from teachable.rollouts.episodes import PlaySettings
 from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world, shared_tables
-from teachable.stages.models import load_student
+from teachable.stages.models import ABSENT, load_student
 from teachable.stages.tasks import read_tasks
 from teachable.training.matrix import BASE
 
@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 
 
 def run(inputs: Inputs, outputs: Outputs, params: Evaluate) -> None:
+    adapter = None if params.model == BASE else params.model
+    if adapter is not None and (inputs["adapter"][0] / ABSENT).exists():
+        print(f"{params.model}: not trained, so not played", flush=True)
+        tables.write(tables.empty(tables.EPISODES), outputs["episodes"], tables.EPISODES)
+        tables.write(tables.empty(tables.PROBES), outputs["probes"], tables.PROBES)
+        return
     labeled = tables.read(inputs["labeled"][0], tables.LABELED)
     panels = tables.read(inputs["panels"][0], tables.PANELS)
     tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
-    adapter = None if params.model == BASE else params.model
     student = load_student(inputs["student"][0], {} if adapter is None else {adapter: inputs["adapter"][0]})
     episodes = play_panels(
         student,
@@ -51,5 +56,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Evaluate) -> None:
     failure = panels.filter(pl.col("panel") == "failure")["snapshot_id"]
     rows = labeled.filter(pl.col("snapshot_id").is_in(failure.implode()))
     probes = decision_probes(student, rows, model=params.model, adapter=adapter)
+    trained = pl.lit(params.train_seed, pl.Int64).alias("train_seed")
+    episodes, probes = episodes.with_columns(trained), probes.with_columns(trained)
     tables.write(episodes, outputs["episodes"], tables.EPISODES)
     tables.write(probes, outputs["probes"], tables.PROBES)

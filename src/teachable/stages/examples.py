@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from teachable import tables
 from teachable.stages.models import load_prompter
+from teachable.stages.replay_examples import replay_of
 from teachable.training.sets import SetSettings, matrix_sets
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def run(inputs: Inputs, outputs: Outputs, params: MakeExamples) -> None:
         tables.read(inputs["panels"][0], tables.PANELS),
         prompter.render,
         prompter.count_tokens,
-        SetSettings(seed=params.seed, examples_per_run=params.max_examples),
+        SetSettings(seed=params.seed, examples_per_run=params.max_examples, plain=params.plain),
+        replay_of(inputs["replay"][0], params),
     )
     tables.write(examples, outputs["examples"], tables.EXAMPLES)
     tables.write(budget, outputs["budget"], tables.BUDGET)

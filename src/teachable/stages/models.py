@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SETTINGS = "settings.json"
 WEIGHTS = "weights"
+ABSENT = "absent.json"  # all there is in the adapter directory of a run that could not be trained
 
 
 def load_student(directory: Path, adapters: dict[str, Path] | None = None) -> Student:

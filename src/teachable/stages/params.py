@@ -118,11 +118,18 @@ class CptCorrelation(Seeded):
     microtraining: c.Microtraining
 
 
-class MakeExamples(Seeded):
+class Replaying(Seeded):
+    epochs: int
+    batch_size: int
+    replay: float
+
+
+class MakeExamples(Replaying):
     max_examples: int
+    plain: float
 
 
-class RecoveryExamples(Seeded):
+class RecoveryExamples(Replaying):
     world: c.World
     max_examples: int
     recovery_minimum: float
@@ -130,12 +137,14 @@ class RecoveryExamples(Seeded):
 
 class Train(Seeded):
     run: str
+    train_seed: int
     lora: c.Lora
     training: c.Training
 
 
 class Evaluate(Seeded):
     model: str
+    train_seed: int | None  # null for the base
     world: c.World
     horizon: Literal["fresh", "remaining"]
     test_repeats: int
@@ -169,7 +178,7 @@ class Select(Seeded):
     method: str
 
 
-class SelectionExamples(Seeded):
+class SelectionExamples(Replaying):
     k: int
 
 

@@ -11,6 +11,7 @@ from teachable.rollouts.sessions import Start, Table, Tables, starts_of
 from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_prompter
+from teachable.stages.replay_examples import replay_of
 from teachable.stages.tasks import read_tasks
 from teachable.training.sets import CONTINUATIONS, SetSettings, recovery_set, recovery_snapshots, train_side
 from teachable.worlds.base import EngineFault
@@ -53,6 +54,7 @@ def run(inputs: Inputs, outputs: Outputs, params: RecoveryExamples) -> None:
         prompter.render_decision,
         prompter.count_tokens,
         settings,
+        replay_of(inputs["replay"][0], params),
         target=params.max_examples,
     )
     tables.write(examples, outputs["examples"], tables.EXAMPLES)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from teachable import tables
 from teachable.stages.models import load_prompter
+from teachable.stages.replay_examples import replay_of
 from teachable.training.sets import selection_sets
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def run(inputs: Inputs, outputs: Outputs, params: SelectionExamples) -> None:
         tables.read(inputs["selection"][0], tables.SELECTION),
         prompter.render,
         prompter.count_tokens,
+        replay_of(inputs["replay"][0], params),
         target=params.k,
     )
     tables.write(examples, outputs["examples"], tables.EXAMPLES)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,15 @@ class AdapterBank:
         for parameter in parameters:
             parameter.requires_grad_(True)
         return parameters
+
+    @contextmanager
+    def suspended(self, name: str) -> Iterator[None]:
+        """The base model in the middle of training the adapter `name`, which is trainable again afterwards."""
+        self.activate(None)
+        try:
+            yield
+        finally:
+            self.trainable(name)
 
     def freeze(self, name: str) -> None:
         for _, parameter in self._parameters(name):

@@ -58,6 +58,7 @@ class LoraSettings:
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     clip: float = 1.0  # gradient norm
+    base_penalty: float = 0.0  # weight of KL(base || tuned) a completion token
     max_tokens: int | None = None  # longest example; None: the model's context
     gradient_checkpointing: bool = False
 
@@ -67,6 +68,8 @@ class LoraSettings:
                 raise StudentError(f"LoRA setting {name} must be above 0, not {getattr(self, name)}")
         if self.max_steps is not None and self.max_steps < 1:
             raise StudentError(f"LoRA setting max_steps must be at least 1, not {self.max_steps}")
+        if not self.base_penalty >= 0:
+            raise StudentError(f"LoRA setting base_penalty must be at least 0, not {self.base_penalty}")
         if self.schedule not in ("constant", "cosine"):
             raise StudentError(f"LoRA setting schedule is constant or cosine, not {self.schedule!r}")
 
@@ -76,6 +79,8 @@ class TrainRecord:
     """What a training run did. Losses are nats per completion token; tokens count every pass over them."""
 
     examples: int
+    replayed: int  # decisions replayed beside the examples, over all epochs
+    replay_pool: int  # decisions there were to replay
     steps: int
     tokens: int
     completion_tokens: int
@@ -120,20 +125,31 @@ def schedule(settings: LoraSettings, step: int, steps: int) -> float:
     return settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def epoch_batches(count: int, batch_size: int, steps: int, generator: np.random.Generator) -> Iterator[list[int]]:
-    """`steps` batches of indices, every epoch in a new order; the last batch of an epoch may be smaller."""
+def epoch_batches(
+    count: int, batch_size: int, steps: int, generator: np.random.Generator, *, pool: int = 0, replayed: int = 0
+) -> Iterator[list[int]]:
+    """`steps` batches of indices, every epoch in a new order; the last batch of an epoch may be smaller.
+
+    Every epoch holds all of `range(count)` and, mixed among them, `replayed` of the `pool` indices behind it:
+    other ones every epoch, none again before all were used.
+    """
     made = 0
+    waiting: list[int] = []
     while True:
-        order = generator.permutation(count).tolist()
-        for start in range(0, count, batch_size):
+        while len(waiting) < replayed:
+            waiting += (count + generator.permutation(pool)).tolist()
+        rows = [*range(count), *waiting[:replayed]]
+        del waiting[:replayed]
+        order = [rows[i] for i in generator.permutation(len(rows))]
+        for start in range(0, len(rows), batch_size):
             if made == steps:
                 return
             yield order[start : start + batch_size]
             made += 1
 
 
-def _loss(model: Any, chosen: Sequence[_Encoded], pad: int) -> torch.Tensor:
-    """Summed negative log-likelihood (float32) of the completions, right-padded in one forward pass.
+def _answers(model: Any, chosen: Sequence[_Encoded], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits [T, V] (float32) at the T completion tokens, and these tokens [T]; right-padded in one forward pass.
 
     Under causal attention no real token sees the padding behind it, so no attention mask is needed and the
     fast kernels apply. Logits are made only for the columns from the first completion on.
@@ -149,18 +165,34 @@ def _loss(model: Any, chosen: Sequence[_Encoded], pad: int) -> torch.Tensor:
     logits = model(input_ids=ids.to(model.device), logits_to_keep=width - first, use_cache=False).logits
     wanted = labels.to(model.device)
     real = wanted != IGNORE
-    return torch.nn.functional.cross_entropy(logits[real].float(), wanted[real], reduction="sum")
+    return logits[real].float(), wanted[real]
 
 
-def _accumulate(model: Any, batch: Sequence[_Encoded], micro_batch: int, pad: int) -> float:
-    """Gradients of the batch's mean loss, micro-batch by micro-batch; returns that loss."""
+def _accumulate(student: Student, slot: str, batch: Sequence[_Encoded], micro_batch: int, penalty: float) -> float:
+    """Gradients of the batch's mean loss, micro-batch by micro-batch; returns that loss without the penalty.
+
+    The loss is the mean negative log-likelihood of the completion tokens plus ``penalty`` times the mean over
+    these tokens of KL(base || tuned), which pulls every probability back to the base student's (knowledge
+    distillation against forgetting: Li and Hoiem 2016).
+    """
+    functional = torch.nn.functional
+    model, pad = student.model, student.pad
     tokens = sum(len(example.ids) - example.start for example in batch)
     ordered = sorted(batch, key=lambda example: len(example.ids))  # similar lengths share a forward pass
     total = 0.0
     for start in range(0, len(ordered), micro_batch):
-        loss = _loss(model, ordered[start : start + micro_batch], pad) / tokens
-        torch.autograd.backward(loss)
+        chosen = ordered[start : start + micro_batch]
+        before = None
+        if penalty:
+            with student.bank.suspended(slot), torch.no_grad():
+                before = functional.log_softmax(_answers(model, chosen, pad)[0], dim=-1)
+        logits, wanted = _answers(model, chosen, pad)
+        loss = functional.cross_entropy(logits, wanted, reduction="sum") / tokens
         total += float(loss.detach())
+        if before is not None:
+            after = functional.log_softmax(logits, dim=-1)
+            loss = loss + penalty * functional.kl_div(after, before, reduction="sum", log_target=True) / tokens
+        torch.autograd.backward(loss)
     return total
 
 
@@ -200,12 +232,18 @@ def train_lora(
     settings: LoraSettings,
     *,
     seed: int,
+    replay: Sequence[Example] = (),
+    replayed: int = 0,
     out: Path | None = None,
     name: str | None = None,
     checkpoints: Sequence[float] = (),
     progress: Callable[[int, int, float], None] | None = None,
 ) -> TrainRecord:
     """Train a LoRA adapter on `examples` from fresh weights; the base model is not changed.
+
+    Every epoch goes through all `examples` and, mixed among them, through `replayed` decisions of `replay`,
+    other ones every epoch until all were used (experience replay against forgetting; Rolnick et al. 2019). With
+    no example at all the replayed decisions are all there is.
 
     `out`: write it there in PEFT's format, whole or not at all; checkpoints go to `out/checkpoints/<share>`
     after each share of the steps named in `checkpoints` (0 < share < 1; the end is `out` itself). `name`:
@@ -216,15 +254,17 @@ def train_lora(
     The same student, examples, settings and seed give the same weights on the same machine and threads.
     Raises StudentError when even one example does not fit in memory, or for a loss that is not finite.
     """
-    if not examples:
+    if replayed and not replay:
+        raise StudentError("there is nothing to replay")
+    if not examples and not replayed:
         raise StudentError("no examples to train on")
     if out is None and name is None:
         raise StudentError("train_lora needs `out`, `name` or both, or its result is lost")
     if any(not 0 < share < 1 for share in checkpoints):
         raise StudentError(f"checkpoints are shares between 0 and 1, not {tuple(checkpoints)}")
     begun = time.perf_counter()
-    encoded = encode(student, examples, settings.max_tokens)
-    per_epoch = math.ceil(len(encoded) / settings.batch_size)
+    encoded = encode(student, [*examples, *(replay if replayed else ())], settings.max_tokens)
+    per_epoch = math.ceil((len(examples) + replayed) / settings.batch_size)
     steps = settings.max_steps or max(1, round(settings.epochs * per_epoch))
     slot = name if name is not None else _UNNAMED
     config = lora_config(settings.rank, settings.alpha, settings.dropout, settings.targets)
@@ -234,7 +274,7 @@ def train_lora(
     due = {min(steps - 1, max(1, round(share * steps))): share for share in checkpoints if steps > 1}
     kept: dict[float, dict[str, torch.Tensor]] = {}
     losses: list[float] = []
-    tokens = completion_tokens = 0
+    tokens = completion_tokens = again = 0
     micro_batch = min(settings.micro_batch, settings.batch_size)
     try:
         with _training_mode(student, slot, settings, seed) as parameters:
@@ -244,12 +284,20 @@ def train_lora(
                 betas=settings.betas,
                 weight_decay=settings.weight_decay,
             )
-            order = epoch_batches(len(encoded), settings.batch_size, steps, np.random.default_rng(seed))
+            order = epoch_batches(
+                len(examples),
+                settings.batch_size,
+                steps,
+                np.random.default_rng(seed),
+                pool=len(encoded) - len(examples),
+                replayed=replayed,
+            )
             for step, rows in enumerate(order):
+                again += sum(row >= len(examples) for row in rows)
                 batch = [encoded[row] for row in rows]
                 for group in optimiser.param_groups:
                     group["lr"] = settings.learning_rate * schedule(settings, step, steps)
-                loss, micro_batch = _gradients(student, optimiser, batch, micro_batch)
+                loss, micro_batch = _gradients(student, slot, optimiser, batch, micro_batch, settings.base_penalty)
                 if not math.isfinite(loss):
                     raise StudentError(f"the loss became {loss} at step {step + 1}; lower the learning rate")
                 torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
@@ -277,7 +325,8 @@ def train_lora(
             "layout_version": student.layout_spec.version,
             "seed": seed,
             "settings": asdict(settings),
-            "examples": len(encoded),
+            "examples": len(examples),
+            "replayed": again,
         }
         config.base_model_name_or_path = student.name
         with new_directory(out) as draft:
@@ -293,7 +342,9 @@ def train_lora(
                 {**about, "steps": steps, "sha256": digest},
             )
     return TrainRecord(
-        examples=len(encoded),
+        examples=len(examples),
+        replayed=again,
+        replay_pool=len(replay),
         steps=steps,
         tokens=tokens,
         completion_tokens=completion_tokens,
@@ -309,13 +360,18 @@ def train_lora(
 
 
 def _gradients(
-    student: Student, optimiser: torch.optim.Optimizer, batch: Sequence[_Encoded], micro_batch: int
+    student: Student,
+    slot: str,
+    optimiser: torch.optim.Optimizer,
+    batch: Sequence[_Encoded],
+    micro_batch: int,
+    penalty: float,
 ) -> tuple[float, int]:
     """Fill the gradients of one step, with a smaller micro-batch each time memory runs out."""
     while True:
         optimiser.zero_grad(set_to_none=True)
         try:
-            return _accumulate(student.model, batch, micro_batch, student.pad), micro_batch
+            return _accumulate(student, slot, batch, micro_batch, penalty), micro_batch
         except torch.cuda.OutOfMemoryError as problem:
             if micro_batch == 1:
                 raise StudentError(

@@ -15,16 +15,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from teachable import seeds, tables
-from teachable.training.budget import CountTokens, budget
+from teachable.training.budget import CountTokens, Replay, budget
 from teachable.training.errors import SetError, SplitError
 from teachable.training.matrix import (
     EVERYTHING,
     FORMATS,
     QUADRANTS,
+    RANDOM_ANSWER,
     RECOVERY,
     UNIFORM,
     cell_name,
@@ -40,6 +40,7 @@ ASSIGNMENTS: tables.Schema = {
     "task_id": pl.String,
     "quadrant": pl.String,
     "format": pl.String,
+    "plain": pl.Boolean,  # a contrast or hint example without its patch
     "copy": pl.Int64,  # 0 for the example itself, 1.. for its repetitions by up-sampling
 }
 
@@ -64,16 +65,16 @@ CONTINUATIONS: tables.Schema = {
 class SetSettings:
     """How training sets are drawn.
 
-    ``examples_per_run``: examples of a cell at most; ``None`` is the size of the smallest quadrant, so that
-    all are equal. ``upsample``: repeat examples of a cell that has fewer (counted in the budget table);
-    without it the cell is smaller and the difference is reported. ``minimum``: a cell below it is an error.
+    ``examples_per_run``: examples of a cell at most. Every cell has as many as the smallest quadrant that has
+    any, but no more than that, so that all are equal. ``upsample``: instead repeat examples of a cell that has
+    fewer (counted in the budget table). ``plain``: share of contrast and hint examples without their patch.
     ``recovery_minimum``: recovery learns from snapshots whose ``L_upper`` is strictly above it.
     """
 
     seed: int
     examples_per_run: int | None = None
     upsample: bool = False
-    minimum: int = 1
+    plain: float = 0.0
     recovery_minimum: float = 0.5
 
     def __post_init__(self) -> None:
@@ -124,32 +125,41 @@ def teachable_pool(labeled: pl.DataFrame, advice: pl.DataFrame, panels: pl.DataF
 
 
 def matrix_assignments(pool: pl.DataFrame, settings: SetSettings) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Assignments of the fourteen runs, and each run's target size.
+    """Assignments of the fourteen runs and of ``C_random``, and each run's target size.
 
-    ``B1_uniform`` draws uniformly from all quadrants as many examples as a typical cell has (the median of
-    the cells' sizes); ``B2_all`` takes the whole pool. Both are written as demonstrations. The target of
-    every run is the common cell size, so ``B2_all`` shows in the budget how much more it sees.
+    ``B1_uniform`` draws uniformly from all quadrants as many examples as a cell has, and ``C_random`` takes the
+    very same; ``B2_all`` takes the whole pool. All three are written as demonstrations. The target of every run
+    is the common cell size, so ``B2_all`` shows in the budget how much more it sees. A quadrant without a
+    training snapshot gives no assignment: its runs cannot be, and with an empty pool no run can.
     """
     sizes = {q: pool.filter(pl.col("quadrant") == q).height for q in QUADRANTS}
-    small = {q: n for q, n in sizes.items() if n < max(1, settings.minimum)}
-    if small:
-        raise SetError(
-            f"Too few training snapshots: {', '.join(f'{q} has {n}' for q, n in small.items())}, at least "
-            f"{max(1, settings.minimum)} are needed. Label more snapshots, or lower `minimum`."
-        )
-    target = settings.examples_per_run or min(sizes.values())
+    least = min((size for size in sizes.values() if size), default=0)
+    if not least:
+        return pl.DataFrame(schema=dict(ASSIGNMENTS)), {}
+    wanted = settings.examples_per_run or least
+    target = wanted if settings.upsample else min(wanted, least)
     parts: list[pl.DataFrame] = []
     for quadrant in QUADRANTS:
         rows = pool.filter(pl.col("quadrant") == quadrant)
+        if rows.is_empty():
+            continue
         chosen, copies = _draw(rows.height, target, settings.upsample, settings.seed, "cell", quadrant)
         drawn = rows[chosen]
-        parts.extend(_assign(cell_name(quadrant, f), drawn, f, copies) for f in FORMATS)
-    typical = int(np.median([part.height for part in parts]))
-    chosen, copies = _draw(pool.height, typical, settings.upsample, settings.seed, UNIFORM)
-    parts.append(_assign(UNIFORM, pool[chosen], "demo", copies))
+        for format_ in FORMATS:
+            run = cell_name(quadrant, format_)
+            plain = _plain(len(chosen), 0.0 if format_ == "demo" else settings.plain, settings.seed, run)
+            parts.append(_assign(run, drawn, format_, copies, None if format_ == "demo" else plain))
+    chosen, copies = _draw(pool.height, target, settings.upsample, settings.seed, UNIFORM)
+    parts += [_assign(run, pool[chosen], "demo", copies) for run in (UNIFORM, RANDOM_ANSWER)]
     parts.append(_assign(EVERYTHING, pool, "demo", [0] * pool.height))
     assignments = pl.concat(parts)
     return assignments, dict.fromkeys(assignments["run"].unique(maintain_order=True), target)
+
+
+def _plain(size: int, share: float, seed: int, run: str) -> list[bool]:
+    """Which of ``size`` examples stand on the plain prompt: exactly ``round(share * size)``, drawn by seed."""
+    drawn = seeds.stream(seed, "training sets", "plain", run).permutation(size)[: round(share * size)]
+    return [index in set(drawn.tolist()) for index in range(size)]
 
 
 def _draw(available: int, wanted: int, upsample: bool, seed: int, *names: str) -> tuple[list[int], list[int]]:
@@ -164,13 +174,16 @@ def _draw(available: int, wanted: int, upsample: bool, seed: int, *names: str) -
     return chosen, copies
 
 
-def _assign(run: str, rows: pl.DataFrame, format_: str, copies: Sequence[int]) -> pl.DataFrame:
+def _assign(
+    run: str, rows: pl.DataFrame, format_: str, copies: Sequence[int], plain: Sequence[bool] | None = None
+) -> pl.DataFrame:
     return rows.select(
         pl.lit(run).alias("run"),
         "snapshot_id",
         "task_id",
         "quadrant",
         pl.lit(format_).alias("format"),
+        pl.Series("plain", [format_ == "demo"] * rows.height if plain is None else plain, dtype=pl.Boolean),
         pl.Series("copy", copies, dtype=pl.Int64),
     )
 
@@ -206,7 +219,15 @@ def selection_assignments(
             how="left",
             maintain_order="left",
         )
-        .select("run", "snapshot_id", "task_id", "quadrant", "format", pl.lit(0, pl.Int64).alias("copy"))
+        .select(
+            "run",
+            "snapshot_id",
+            "task_id",
+            "quadrant",
+            "format",
+            (pl.col("format") == "demo").alias("plain"),
+            pl.lit(0, pl.Int64).alias("copy"),
+        )
     )
     sizes = rows.group_by("run").len()
     target = target or int(sizes["len"].max() or 0)  # type: ignore[arg-type]
@@ -217,21 +238,31 @@ def selection_assignments(
 
 
 def render_examples(
-    assignments: pl.DataFrame, pool: pl.DataFrame, advice: pl.DataFrame, render: Render
+    assignments: pl.DataFrame, pool: pl.DataFrame, advice: pl.DataFrame, render: Render, *, seed: int = 0
 ) -> pl.DataFrame:
-    """``EXAMPLES`` rows of ``assignments``. Each (snapshot, format) is rendered once, however many runs use
-    it."""
+    """``EXAMPLES`` rows of ``assignments``. Each (snapshot, format) is rendered once, however many runs use it.
+
+    On the plain prompt an example of any format reads as a demonstration. The answer of ``C_random`` is a command
+    drawn by seed from the admissible ones other than the teacher's; where there is no other the example is left
+    out.
+    """
+    assignments = assignments.with_columns(pl.when("plain").then(pl.lit("demo")).otherwise("format").alias("written"))
     wanted = assignments["snapshot_id"].unique().implode()
     snapshots = _by_id(pool.filter(pl.col("snapshot_id").is_in(wanted)))
     advices = _by_id(advice.filter(pl.col("snapshot_id").is_in(wanted)))
     texts: dict[tuple[str, str], tuple[str, str]] = {}
-    for snapshot_id, format_ in assignments.select("snapshot_id", "format").unique(maintain_order=True).iter_rows():
+    for snapshot_id, format_ in assignments.select("snapshot_id", "written").unique(maintain_order=True).iter_rows():
         if snapshot_id not in snapshots or snapshot_id not in advices:
             raise SetError(f"Snapshot {snapshot_id!r} is assigned to a run but has no label or no advice.")
         texts[snapshot_id, format_] = render(snapshots[snapshot_id], advices[snapshot_id], format_)
-    keys = list(assignments.select("snapshot_id", "format").iter_rows())
-    return assignments.select(
+    keys = list(assignments.select("snapshot_id", "written").iter_rows())
+    completions: list[str | None] = [texts[key][1] for key in keys]
+    for row, (run, (snapshot_id, _)) in enumerate(zip(assignments["run"], keys, strict=True)):
+        if run == RANDOM_ANSWER:
+            completions[row] = _other(snapshots[snapshot_id], str(completions[row]), seed)
+    made = assignments.select(
         "run",
+        pl.lit(None, pl.Int64).alias("draw"),
         pl.when(pl.col("copy") == 0)
         .then(pl.format("{}:{}", "snapshot_id", "format"))
         .otherwise(pl.format("{}:{}:copy{}", "snapshot_id", "format", "copy"))
@@ -240,9 +271,20 @@ def render_examples(
         "task_id",
         "quadrant",
         "format",
+        "plain",
         pl.Series("prompt", [texts[key][0] for key in keys], dtype=pl.String),
-        pl.Series("completion", [texts[key][1] for key in keys], dtype=pl.String),
+        pl.Series("completion", completions, dtype=pl.String),
     )
+    return made.filter(pl.col("completion").is_not_null())
+
+
+def _other(snapshot: Row, command: str, seed: int) -> str | None:
+    """An admissible command other than ``command``, each as likely; None where there is none."""
+    rest = [other for other in snapshot["commands"] if other != command]
+    if not rest:
+        return None
+    generator = seeds.stream(seed, "training sets", RANDOM_ANSWER, snapshot["snapshot_id"])
+    return str(rest[int(generator.integers(len(rest)))])
 
 
 def _by_id(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
@@ -256,13 +298,9 @@ def recovery_snapshots(pool: pl.DataFrame, settings: SetSettings) -> list[str]:
     """Snapshots worth an expert continuation: ``L_upper`` strictly above the configured minimum.
 
     In the seeded order in which the recovery set will use them, so a stage may stop playing when it has
-    enough. Raises :class:`SetError` when there is none.
+    enough. Empty when there is none: then there is nothing to recover.
     """
     high = pool.filter(pl.col("L_upper").fill_nan(None) > settings.recovery_minimum)["snapshot_id"].sort()
-    if not len(high):
-        raise SetError(
-            f"No training snapshot has L_upper above {settings.recovery_minimum}: lower training.recovery_minimum."
-        )
     order = seeds.stream(settings.seed, "training sets", RECOVERY).permutation(len(high))
     return [high[int(i)] for i in order]
 
@@ -299,17 +337,17 @@ def recovery_examples(
             rows.append(
                 {
                     "run": RECOVERY,
+                    "draw": None,
                     "example_id": f"{snapshot_id}:recovery:{row['step']}",
                     "snapshot_id": snapshot_id,
                     "task_id": row["task_id"],
                     "quadrant": quadrant[snapshot_id],
                     "format": "demo",
+                    "plain": True,
                     "prompt": prompt,
                     "completion": completion,
                 }
             )
-    if not rows:
-        raise SetError("No successful expert continuation of a snapshot with high L_upper: nothing to recover with.")
     return pl.DataFrame(rows, schema=dict(tables.EXAMPLES))
 
 
@@ -323,12 +361,17 @@ def matrix_sets(
     render: Render,
     count_tokens: CountTokens,
     settings: SetSettings,
+    replay: Replay,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """``EXAMPLES`` and ``BUDGET`` of the fourteen runs, from the student's own failures."""
+    """``EXAMPLES`` and ``BUDGET`` of the fourteen runs and the controls, from the student's own failures.
+
+    ``C_replay`` has no example; its row in the budget says how many decisions it replays.
+    """
     pool = teachable_pool(labeled, advice, panels).filter(pl.col("source").ne_missing("expert"))
     assignments, targets = matrix_assignments(pool, settings)
-    examples = tables.conform(render_examples(assignments, pool, advice, render), tables.EXAMPLES, "examples")
-    return examples, budget(examples, targets, count_tokens)
+    made = render_examples(assignments, pool, advice, render, seed=settings.seed)
+    examples = tables.conform(made, tables.EXAMPLES, "examples")
+    return examples, budget(examples, targets, count_tokens, replay)
 
 
 def recovery_set(
@@ -338,6 +381,7 @@ def recovery_set(
     render_decision: RenderDecision,
     count_tokens: CountTokens,
     settings: SetSettings,
+    replay: Replay,
     *,
     target: int,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -346,7 +390,7 @@ def recovery_set(
     pool = train_side(labeled, panels)
     examples = recovery_examples(pool, continuations, render_decision, settings, target=target)
     examples = tables.conform(examples, tables.EXAMPLES, "examples")
-    return examples, budget(examples, {RECOVERY: target}, count_tokens)
+    return examples, budget(examples, {RECOVERY: target}, count_tokens, replay)
 
 
 def selection_sets(
@@ -356,6 +400,7 @@ def selection_sets(
     selection: pl.DataFrame,
     render: Render,
     count_tokens: CountTokens,
+    replay: Replay,
     *,
     target: int | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -366,7 +411,7 @@ def selection_sets(
     pool = teachable_pool(labeled, advice, panels)
     assignments, targets = selection_assignments(pool, selection, target)
     examples = tables.conform(render_examples(assignments, pool, advice, render), tables.EXAMPLES, "examples")
-    return examples, budget(examples, targets, count_tokens)
+    return examples, budget(examples, targets, count_tokens, replay)
 
 
 __all__ = [
