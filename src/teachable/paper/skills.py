@@ -129,6 +129,9 @@ def sentences(found: pl.DataFrame) -> list[str]:
         if kind not in planted["planted"].to_list():
             continue
         name = KINDS[kind]
+        if not shares["all", name]["snapshots"]:
+            text.append(f"No failure snapshot lacks a skill planted as {name}, so there was nothing to find.")
+            continue
         lacking = [
             (q, Interval.maybe(shares["all" if q == "all snapshots" else q, name])) for q in (*places, "all snapshots")
         ]
