@@ -10,6 +10,7 @@ from teachable.errors import ConfigError
 from teachable.fingerprint import fingerprint
 from teachable.paper import INPUTS
 from teachable.stages import STAGES
+from teachable.training.matrix import selection_name, selection_of
 
 BASE = Path(workflow.basedir)
 
@@ -153,7 +154,11 @@ CELLS = [
 MATRIX = [*CELLS, "B1_uniform", "B2_all"]
 TRAINED = [*MATRIX, "C_replay", "C_random", "recovery"]
 TRAIN_SEEDS = [str(seed + 1) for seed in range(CONFIG.training.seeds)]
-SELECTIONS = [f"S_{method}" for method in CONFIG.selection.methods]
+SELECTIONS = [
+    selection_name(method, k)
+    for k in CONFIG.selection.k
+    for method in CONFIG.selection.methods
+]
 REPLAYING = dict(
     epochs=CONFIG.training.epochs,
     batch_size=CONFIG.training.batch_size,

@@ -1,4 +1,4 @@
-"""Phase 5: selection at a fixed budget. One model a method, evaluated as in phase 3.
+"""Phase 5: selection at fixed budgets. One run a method and budget, evaluated as in phase 3.
 
 Needs: features, predictions, labels. Makes: results/phase5/{sets,examples,budget}/<run>.parquet,
 adapters/<run>/<seed>, models/<run>/<seed>/, metrics.parquet, contrasts.parquet.
@@ -12,19 +12,24 @@ rule select:
         labeled="results/phase1/labeled_snapshots.parquet",
         panels="results/phase1/panels.parquet",
     output:
-        selection="results/phase5/sets/S_{method}.parquet",
+        selection="results/phase5/sets/{run}.parquet",
     log:
-        "logs/phase5/select/{method}.log",
+        "logs/phase5/select/{run}.log",
     benchmark:
-        "results/benchmarks/phase5/select-{method}.tsv"
+        "results/benchmarks/phase5/select-{run}.tsv"
     localrule: True
     resources:
         **OTHER_JOB,
     params:
         code=code("select"),
-        settings=lambda w: settings("select", method=w.method, k=CONFIG.selection.k),
+        settings=lambda w: settings(
+            "select",
+            method=selection_of(w.run)[0],
+            k=selection_of(w.run)[1],
+            draws=CONFIG.training.seeds,
+        ),
     message:
-        "Phase 5: choose snapshots by {wildcards.method}"
+        "Phase 5: choose the snapshots of {wildcards.run}"
     shell:
         command("select")
 
@@ -49,7 +54,9 @@ rule selection_examples:
         **OTHER_JOB,
     params:
         code=code("selection-examples"),
-        settings=settings("selection-examples", k=CONFIG.selection.k, **REPLAYING),
+        settings=lambda w: settings(
+            "selection-examples", k=selection_of(w.run)[1], **REPLAYING
+        ),
     message:
         "Phase 5: make the training set of {wildcards.run}"
     shell:

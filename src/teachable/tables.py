@@ -360,6 +360,7 @@ PREDICTOR_METRICS: Schema = {
 
 SELECTION: Schema = {
     "run": TEXT,
+    "draw": INT,  # the training seed that a random choice serves; null: all of them
     "method": TEXT,
     "snapshot_id": TEXT,
     "rank": INT,

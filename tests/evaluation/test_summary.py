@@ -221,11 +221,11 @@ def test_one_cell_alone_and_one_snapshot() -> None:
 
 
 def test_holm_is_within_a_hypothesis_and_spares_the_prespecified() -> None:
-    models = ["base", "S_random", "S_entropy", "S_predictor"]
-    episodes, labeled = failure_panel(models, 9, lambda m, q, g: m == "S_predictor" and g < 7)
+    models = ["base", "S_random_k8", "S_entropy_k8", "S_predictor_k8"]
+    episodes, labeled = failure_panel(models, 9, lambda m, q, g: m == "S_predictor_k8" and g < 7)
     got = summary.summarise(episodes, labeled, SETTINGS, seed=1).contrasts
     chosen = got.filter(pl.col("prespecified"))
-    assert chosen["contrast"].to_list() == ["S_predictor-vs-S_entropy"]
+    assert chosen["contrast"].to_list() == ["S_predictor_k8-vs-S_entropy_k8"]
     assert chosen["p_holm"].to_list() == chosen["p_value"].to_list()
     rest = got.filter(~pl.col("prespecified"))
     assert (rest["p_holm"] >= rest["p_value"]).all()
@@ -234,7 +234,7 @@ def test_holm_is_within_a_hypothesis_and_spares_the_prespecified() -> None:
 
 
 def test_comparisons_are_named_once_and_one_key_a_hypothesis() -> None:
-    models = [*ALL_MODELS, *CONTROLS, "recovery", "S_random", "S_entropy", "S_predictor", "S_oracle"]
+    models = [*ALL_MODELS, *CONTROLS, "recovery", "S_random_k8", "S_entropy_k8", "S_predictor_k8", "S_oracle_k8"]
     plan = contrasts.comparisons(models)
     pairs = [frozenset((one.model, one.reference)) for one in plan]
     assert len(set(pairs)) == len(pairs)
@@ -245,7 +245,7 @@ def test_comparisons_are_named_once_and_one_key_a_hypothesis() -> None:
     headlines = {"Q1_demo-vs-C_replay", "C_random-vs-C_replay", "recovery-vs-C_replay", "B2_all-vs-C_replay"}
     assert headlines | {"C_replay-vs-base"} <= names
     assert {"Q4_hint-vs-base", "Q2_demo-vs-B1_uniform", "Q1_hint-vs-Q1_demo", "recovery-vs-base"} <= names
-    assert {"S_oracle-vs-S_random", "S_predictor-vs-S_entropy"} <= names
+    assert {"S_oracle_k8-vs-S_random_k8", "S_predictor_k8-vs-S_entropy_k8"} <= names
 
 
 def test_row_order_does_not_change_a_number() -> None:
@@ -259,7 +259,7 @@ def test_row_order_does_not_change_a_number() -> None:
 
 
 def test_tables_have_their_schemas_and_nineteen_models_take_seconds() -> None:
-    models = [*ALL_MODELS, "recovery", "S_random", "S_entropy", "S_predictor"]
+    models = [*ALL_MODELS, "recovery", "S_random_k8", "S_entropy_k8", "S_predictor_k8"]
     rng = np.random.default_rng(0)
     episodes, labeled = failure_panel(models, 60, lambda m, q, g: bool(rng.random() < 0.4))
     test = [

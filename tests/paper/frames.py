@@ -17,7 +17,17 @@ from teachable.paper.inputs import FORMATS, QUADRANTS, RUNS
 
 PROFILES = ("A_bottleneck", "B_trajectory", "C_deadend", "mixed")
 FAMILIES = ("easy", "medium", "nav", "hard")
-SELECTIONS = ("S_random", "S_entropy", "S_predictor", "S_oracle", "S_eef_failures", "S_eef_error")
+SELECTED = {
+    "random": 0.05,
+    "entropy": 0.08,
+    "predictor": 0.13,
+    "predictor_diverse": 0.14,
+    "oracle": 0.16,
+    "oracle_diverse": 0.17,
+    "eef_failures": 0.09,
+    "eef_error": 0.07,
+}
+BUDGETS = (8, 24)
 SENTENCES = (
     "You are in the kitchen. You see a closed fridge, an oven and a table. On the table there is a cookbook.",
     "The knife cannot cut what you do not hold; take the red apple from the counter before slicing it.",
@@ -529,15 +539,19 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
 
     sel_rows = [("base", p, "all", "success", v) for p, v in base.items()]
     sel_contrasts = []
-    sel_gain = dict(zip(SELECTIONS, (0.05, 0.08, 0.13, 0.16, 0.09, 0.07), strict=True))
+    sel_gain = {f"S_{m}_k{k}": gain + 0.002 * k for m, gain in SELECTED.items() for k in BUDGETS}
     for run, gain in sel_gain.items():
         panel_gain = {"test": gain / 2, "failure": gain, "retention": -0.1 * gain - 0.01}
         sel_rows += [(run, p, "all", "success", base[p] + panel_gain[p]) for p in base]
     for a, b in (
-        *((r, "base") for r in SELECTIONS),
-        ("S_predictor", "S_entropy"),
-        ("S_entropy", "S_random"),
-        ("S_predictor", "S_random"),
+        *((r, "base") for r in sel_gain),
+        *(
+            (f"S_{m}_k{k}", f"S_{rival}_k{k}")
+            for k in BUDGETS
+            for m in SELECTED
+            for rival in dict.fromkeys(("random", "entropy", m.removesuffix("_diverse")))
+            if m != rival
+        ),
     ):
         for panel in base:
             value = sel_gain[a] - sel_gain.get(b, 0.0)
@@ -555,9 +569,16 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
                     "p_value": 0.01,
                     "p_holm": 0.03,
                     "mde": 0.04,
-                    "prespecified": a == "S_predictor" and b == "S_entropy" and panel == "failure",
+                    "prespecified": a == "S_predictor_k8" and b == "S_entropy_k8" and panel == "failure",
                 }
             )
+
+    selection = [
+        {"run": f"S_{m}_k{k}", "draw": None, "method": m, "snapshot_id": s, "rank": i, "score": 0.0, "format": "demo"}
+        for m in SELECTED
+        for k in BUDGETS
+        for i, s in enumerate(lab["snapshot_id"][:k], 1)
+    ]
 
     advice = [
         {
@@ -649,7 +670,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "importance": fit(importance, tables.IMPORTANCE),
         "confusion": fit(confusion, tables.CONFUSION),
         "cost": fit(cost, tables.COST),
-        "selection": tables.empty(tables.SELECTION),
+        "selection": fit(selection, tables.SELECTION),
         "selection_metrics": metrics_of(sel_rows, 10, 0.03),
         "selection_contrasts": fit(sel_contrasts, tables.CONTRASTS),
     }

@@ -24,7 +24,7 @@ PROTOCOL_FIGURES = [
 ]
 PROTOCOL_TABLES = [
     *("h1_1", "h1_2", "h1_4", "h2_1", "h2_2", "h3_1", "h3_2", "h4_1", "h4_2"),
-    *("h5_1", "h6_1", "h6_2", "h7_1", "summary"),
+    *("h5_1", "h6_1", "h6_2", "h7_1", "h7_2", "summary"),
 ]
 ITEMS = [*FIGURES.values(), *TABLES.values()]
 

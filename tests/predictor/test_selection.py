@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
+
 import numpy as np
 import polars as pl
 import pytest
 
 from predictor.synthetic import labeled
 from teachable.predictor import PredictorError, select
+from teachable.predictor.coverage import Coverage, greedy_coverage
 from teachable.predictor.expected_error import Surrogate, greedy_error_reduction
 from teachable.predictor.selection import METHODS, candidates, rank_expert_failures
 from teachable.tables import LABELED, SELECTION, conform
@@ -40,8 +44,7 @@ def test_a_selection_is_a_set_of_k_in_a_fixed_order(method, pool, fitted, featur
     assert chosen.reason == ""
     shuffled = pool.sample(fraction=1.0, shuffle=True, seed=9)
     assert select(method, shuffled, 25, seed=4, **options(fitted, features)).frame.equals(chosen.frame)
-    formats = pool.join(chosen.frame, on="snapshot_id")
-    assert (formats["format"] == formats["route"]).all()
+    assert set(chosen.frame["format"]) == {"demo"}, "the same for all: what is compared is the choice"
 
 
 def test_oracle_entropy_and_predictor_take_their_best(pool, fitted, features):
@@ -155,13 +158,57 @@ def test_an_example_that_teaches_nothing_is_not_taken():
     assert greedy_error_reduction(model, 2, np.arange(2))[0] == [1]
 
 
-def test_error_reduction_aims_at_the_validation_snapshots(frame, features, fitted, pool):
-    validation = frame.filter(pl.col("task_id") >= "game-050")
-    on_pool = select("eef_error", pool, 20, seed=0, **options(fitted, features))
-    on_panel = select("eef_error", pool, 20, seed=0, validation=validation, **options(fitted, features))
-    assert set(on_pool.frame["snapshot_id"]) != set(on_panel.frame["snapshot_id"])
-    with pytest.raises(PredictorError, match="split by task"):
-        select("eef_error", pool, 5, seed=0, validation=pool.head(5), **options(fitted, features))
+def test_error_reduction_judges_on_games_of_the_training_side_that_give_no_candidate(pool, fitted, features):
+    chosen = select("eef_error", pool, 12, seed=3, **options(fitted, features)).frame
+    games = set(pool.filter(pl.col("snapshot_id").is_in(chosen["snapshot_id"].implode()))["task_id"])
+    judged = set(pool["task_id"].unique()) - games
+    assert len(judged) >= 0.3 * pool["task_id"].n_unique()
+
+
+def coverage(rng: np.random.Generator, count: int) -> Coverage:
+    actions = [f"{verb} thing{i}" for i, verb in enumerate(rng.choice(["cook", "cut", "go"], count))]
+    return Coverage.build(rng.normal(0.2, 0.3, count), actions, rng.normal(size=(count, 3)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_greedy_coverage_is_within_its_guarantee_and_submodular(seed):
+    rng = np.random.default_rng(seed)
+    model = coverage(rng, 9)
+    chosen, gains = greedy_coverage(model, 3, np.arange(9))
+    best = max(model.value(subset) for subset in itertools.combinations(range(9), 3))
+    assert model.value(chosen) >= (1 - 1 / np.e) * best
+    assert model.value(chosen) == pytest.approx(gains.sum())
+    for _ in range(30):
+        large = rng.permutation(9)[: rng.integers(2, 8)].tolist()
+        small, new = large[: rng.integers(0, len(large))], int(rng.integers(9))
+        assert model.value([*small, new]) >= model.value(small) - 1e-12
+        gain = [model.value([*part, new]) - model.value(part) for part in (small, large)]
+        assert gain[0] >= gain[1] - 1e-12
+
+
+def test_a_diverse_choice_spreads_over_skills_where_ranking_repeats_one():
+    """Thirty snapshots of one skill are the most teachable, and three other skills stand behind them."""
+    rng = np.random.default_rng(0)
+    actions = [f"cook food{i} with oven" for i in range(30)]
+    actions += [f"{verb} food{i}" for verb in ("slice", "dice", "open") for i in range(10)]
+    utility = np.concatenate([rng.uniform(0.7, 0.9, 30), rng.uniform(0.3, 0.6, 30)])
+    chosen, _ = greedy_coverage(Coverage.build(utility, actions, rng.normal(size=(60, 4))), 24, np.arange(60))
+    taught = Counter(actions[c].split()[0] for c in chosen)
+    assert len(set(chosen)) == 24
+    assert set(taught) == {"cook", "slice", "dice", "open"}
+    assert taught["cook"] < 20
+    ranked = Counter(actions[c].split()[0] for c in np.argsort(-utility)[:24])
+    assert set(ranked) == {"cook"}
+
+
+def test_random_draws_once_for_every_training(pool):
+    frame = select("random", pool, 5, seed=1, draws=3).frame
+    draws = [set(part["snapshot_id"]) for part in frame.partition_by("draw", maintain_order=True)]
+    assert [len(draw) for draw in draws] == [5, 5, 5]
+    assert draws[0] != draws[1] != draws[2]
+    assert set(frame["run"]) == {"S_random_k5"}
+    more = select("random", pool, 8, seed=1, draws=1).frame
+    assert draws[0] < set(more["snapshot_id"]), "a larger k adds to the smaller one"
 
 
 def test_errors_say_what_is_wrong(pool, fitted, features):

@@ -272,7 +272,7 @@ def test_order_of_rows_does_not_matter() -> None:
 def selection_frame(rows: list[tuple[str, str, str]]) -> pl.DataFrame:
     return pl.DataFrame(
         [
-            {"run": run, "method": run[2:], "snapshot_id": s, "rank": i, "score": 0.0, "format": f}
+            {"run": run, "draw": None, "method": run[2:], "snapshot_id": s, "rank": i, "score": 0.0, "format": f}
             for i, (run, s, f) in enumerate(rows)
         ],
         schema=dict(tables.SELECTION),
@@ -282,17 +282,17 @@ def selection_frame(rows: list[tuple[str, str, str]]) -> pl.DataFrame:
 def test_selection_runs_use_each_row_s_format_and_report_what_is_missing() -> None:
     labeled = labeled_frame(SIZES)
     chosen = [
-        ("S_random", "Q1-s0", "hint"),
-        ("S_random", "Q2-s0", "demo"),
-        ("S_oracle", "Q1-s0", "contrast"),
+        ("S_random_k2", "Q1-s0", "hint"),
+        ("S_random_k2", "Q2-s0", "demo"),
+        ("S_oracle_k2", "Q1-s0", "contrast"),
     ]
     examples, budget = sets.selection_sets(
         labeled, advice_frame(labeled), panels_frame(labeled), selection_frame(chosen), render, count, REPLAY
     )
     got = Counter(examples.select("run", "snapshot_id", "format").iter_rows())
     assert got == Counter(chosen)
-    assert dict(budget.select("run", "difference").iter_rows()) == {"S_random": 0, "S_oracle": -1}
-    assert set(budget["format"]) == {matrix.ROUTED}
+    assert dict(budget.select("run", "difference").iter_rows()) == {"S_random_k2": 0, "S_oracle_k2": -1}
+    assert set(budget["format"]) == {"demo"}
     alone = selection_frame(chosen[2:])
     _, short = sets.selection_sets(
         labeled, advice_frame(labeled), panels_frame(labeled), alone, render, count, REPLAY, target=3
@@ -306,9 +306,9 @@ def test_selection_from_the_held_out_side_or_twice_is_refused() -> None:
     advice = advice_frame(labeled)
     with pytest.raises(SetError, match="Q1-s0"):
         sets.selection_sets(
-            labeled, advice, panels, selection_frame([("S_random", "Q1-s0", "demo")]), render, count, REPLAY
+            labeled, advice, panels, selection_frame([("S_random_k2", "Q1-s0", "demo")]), render, count, REPLAY
         )
-    twice = selection_frame([("S_random", "Q2-s0", "demo"), ("S_random", "Q2-s0", "hint")])
+    twice = selection_frame([("S_random_k2", "Q2-s0", "demo"), ("S_random_k2", "Q2-s0", "hint")])
     with pytest.raises(SetError, match="twice"):
         sets.selection_sets(labeled, advice, panels, twice, render, count, REPLAY)
 
@@ -370,6 +370,9 @@ def test_recovery_takes_successful_continuations_of_high_ceilings() -> None:
 def test_names_of_runs() -> None:
     assert len(matrix.matrix()) == 14
     assert matrix.describe("Q4_hint") == matrix.Run("Q4_hint", "Q4", "hint")
-    assert matrix.describe("S_eef_error").format == matrix.ROUTED
+    assert matrix.describe("S_eef_error_k8").format == "demo"
+    assert matrix.selection_of("S_eef_error_k8") == ("eef_error", 8)
+    assert matrix.selection_of(matrix.selection_name("oracle_diverse", 24)) == ("oracle_diverse", 24)
+    assert matrix.selection_of("Q1_demo") is None
     with pytest.raises(ValueError, match="base"):
         matrix.describe("base")

@@ -243,10 +243,21 @@ class Predictor(Section):
 
 
 class Selection(Section):
-    k: Positive = Field(description="snapshots each method may choose")
-    methods: list[Literal["random", "entropy", "predictor", "oracle", "eef_failures", "eef_error"]] = Field(
-        description="selection methods that are trained and compared"
+    k: Annotated[list[Positive], Field(min_length=1)] = Field(
+        description="snapshots each method may choose; every method is trained with each of these budgets"
     )
+    methods: list[
+        Literal[
+            "random",
+            "entropy",
+            "predictor",
+            "predictor_diverse",
+            "oracle",
+            "oracle_diverse",
+            "eef_failures",
+            "eef_error",
+        ]
+    ] = Field(description="selection methods that are trained and compared")
 
 
 class Statistics(Section):

@@ -11,7 +11,7 @@ hypothesis prespecified contrast                                        panel, g
 H3         ``best_format-vs-demo`` (chosen on the other half of games)  failure, all, success
 H4         ``transfer_diagonal_minus_off``                              failure, all, success
 H5         ``B1_uniform-vs-C_replay``                                   failure, all, success
-H7         ``S_predictor-vs-S_entropy``                                 failure, all, success
+H7         ``S_predictor-vs-S_entropy`` at the smallest k               failure, all, success
 ========== ============================================================ =================================
 """
 
@@ -39,6 +39,8 @@ from teachable.training.matrix import (
     UNIFORM,
     cell_name,
     cells,
+    selection_name,
+    selection_of,
 )
 
 HYPOTHESES: Mapping[str, str] = {
@@ -78,7 +80,7 @@ def comparisons(models: Iterable[str]) -> list[Comparison]:
 
     Every model with the base, and every trained one with ``C_replay``; cells with ``B1_uniform`` and with the
     demonstrations of their quadrant; ``B2_all``, recovery and ``C_random`` with ``B1_uniform``; selection runs
-    with ``S_random`` and ``S_entropy``.
+    with ``S_random`` and ``S_entropy`` of the same k, and the diverse variants with the plain ones.
     """
     there = set(models)
     success = ("success",)
@@ -95,11 +97,13 @@ def comparisons(models: Iterable[str]) -> list[Comparison]:
         if format_ != "demo"
     ]
     plan += [Comparison("H5", model, UNIFORM, success) for model in (EVERYTHING, RECOVERY, RANDOM_ANSWER)]
-    chosen = sorted(model for model in there if model.startswith(SELECTION_PREFIX))
-    for reference in (f"{SELECTION_PREFIX}random", f"{SELECTION_PREFIX}entropy"):
-        for model in chosen:
-            key = _KEY if (model, reference) == ("S_predictor", "S_entropy") else None
-            plan.append(Comparison("H7", model, reference, success, prespecified=key))
+    chosen = sorted((k, method) for method, k in filter(None, map(selection_of, there)))
+    for k, method in chosen:
+        rivals = ["random", "entropy", *([method.removesuffix("_diverse")] if method.endswith("_diverse") else ())]
+        for rival in rivals:
+            model, reference = selection_name(method, k), selection_name(rival, k)
+            first = (method, rival) == ("predictor", "entropy") and k == chosen[0][0]
+            plan.append(Comparison("H7", model, reference, success, prespecified=_KEY if first else None))
     pairs: dict[frozenset[str], Comparison] = {}
     for one in plan:
         if {one.model, one.reference} <= there and one.model != one.reference:

@@ -24,6 +24,7 @@ from teachable.paper.inputs import (
     select,
     where,
 )
+from teachable.training.matrix import selection_name, selection_of
 
 Verdict = tuple[Interval | float, bool]
 FORGETTING = 0.10  # absolute drop of retention that is still accepted; 0.05 is the stretch goal
@@ -399,36 +400,48 @@ def _predictor(judge: _Judge) -> None:
 def _selection(judge: _Judge) -> None:
     data = judge.data
 
-    def paired(name: str, panel: str) -> Interval:
+    def smallest() -> int:
+        rows = select(data, "selection_contrasts", panel="failure", group="all", metric="success")
+        found = [pair[1] for pair in map(selection_of, rows["model"]) if pair]
+        if not found:
+            raise PaperError(f"The input {where('selection_contrasts')} has no selection run.")
+        return min(found)
+
+    def paired(method: str, rival: str, panel: str = "failure") -> Interval:
+        k = smallest()
+        name = f"{selection_name(method, k)}-vs-{selection_name(rival, k)}"
         return _one(data, "selection_contrasts", contrast=name, panel=panel, group="all", metric="success")
 
-    for name, pair, text in (
-        ("selection_predictor", "S_predictor-vs-S_entropy", "Predictor minus entropy, success from failures"),
-        ("selection_entropy", "S_entropy-vs-S_random", "Entropy minus random, success from failures"),
+    for method, rival, advice in (
+        ("predictor", "entropy", "Compare with the oracle: if it does not gain either, no predictor could."),
+        ("entropy", "random", "Uncertainty alone also takes what one action cannot teach: see Tab H7.2."),
+        ("oracle", "random", "Measured teachability does not help the choice at this k: see what it took in Tab H7.2."),
+        ("oracle", "entropy", "Measured teachability is no better a guide than uncertainty at this k."),
+        ("oracle_diverse", "oracle", "Weighing what is covered gains nothing at this k: see larger k in figure H7.1."),
+        ("predictor_diverse", "predictor", "Weighing what is covered gains nothing at this k: see larger k."),
     ):
 
         @judge.criterion(
-            name,
+            f"selection_{method}_{rival}",
             "H7",
-            text,
+            f"Selection at the smallest k, from failures: {method.replace('_', ', ')} minus {rival}",
             "interval above 0",
-            "Compare with the oracle in figure H7.1: if it does not gain either, the budget or the panel is "
-            "too small to tell.",
+            advice,
         )
-        def gain(pair: str = pair) -> Verdict:
-            value = paired(pair, "failure")
+        def gain(method: str = method, rival: str = rival) -> Verdict:
+            value = paired(method, rival)
             return value, value.low > 0
 
     @judge.criterion(
         "selection_retention",
         "H7",
         "Predictor minus entropy, retention",
-        f"{GE} {number(-0.05)}",
-        "The predictor's choice forgets more: see figure H7.2 for the trade-off.",
+        f"interval above {number(-0.05)}",
+        "The predictor's choice may forget more: see figure H7.2 for the trade-off.",
     )
     def kept() -> Verdict:
-        value = paired("S_predictor-vs-S_entropy", "retention")
-        return value, value.point >= -0.05
+        value = paired("predictor", "entropy", "retention")
+        return value, value.low > -0.05
 
 
 def verdicts(entries: list[dict[str, Any]]) -> dict[str, int]:

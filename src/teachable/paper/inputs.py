@@ -142,7 +142,8 @@ INPUTS: dict[str, Input] = {
     "selection_contrasts": Input(
         "phase5/contrasts.parquet",
         "CONTRASTS",
-        "metric success; S_*-vs-base, S_predictor-vs-S_entropy, S_entropy-vs-S_random on test, failure, retention",
+        "metric success; S_*_k*-vs-base, and against random, entropy and the plain variant of the same k; "
+        "test | failure | retention",
     ),
     "criteria": Input("criteria.json", None, "the list that teachable.paper.criteria makes"),
 }

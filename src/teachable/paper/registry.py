@@ -224,8 +224,8 @@ FIGURES: dict[str, Figure] = {
             "h7_1",
             "H7",
             "Choosing what to teach at a fixed budget",
-            "Success of one run per selection method, all with the same number of snapshots; the line is the base "
-            f"student. {_WHISKERS}",
+            "Success of one run per selection method and number of snapshots k, all on plain demonstrations; dashed "
+            f"and hollow: the diverse variants; the line is the base student. {_WHISKERS}",
             ("selection_metrics",),
         ),
         Figure(
@@ -233,7 +233,7 @@ FIGURES: dict[str, Figure] = {
             "H7",
             "Selection: reliability against forgetting",
             "Success from failure states against success on tasks that the base student wins, one run per selection "
-            f"method. The steps are the Pareto frontier. {_WHISKERS}",
+            f"method at the smallest k. The steps are the Pareto frontier. {_WHISKERS}",
             ("selection_metrics",),
         ),
         Figure(
@@ -404,9 +404,17 @@ TABLES: dict[str, Table] = {
             "h7_1",
             "H7",
             "Selection at a fixed budget",
-            "Success of one run per selection method and its paired change against random selection where stored, "
-            "with 95 % intervals clustered by game.",
+            "Success of one run per selection method and k, and its paired change against random selection, entropy "
+            "and, for a diverse variant, the plain one of the same k, with 95 % intervals clustered by game.",
             ("selection_metrics", "selection_contrasts"),
+        ),
+        Table(
+            "h7_2",
+            "H7",
+            "What was chosen",
+            "Snapshots chosen by each selection method, by quadrant, and the skills of the actions they teach; random "
+            "selection as the mean of its draws.",
+            ("selection", "labeled"),
         ),
         Table(
             "summary",

@@ -17,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from teachable.training.matrix import selection_of
+
 COLUMN = 3.4  # inches, one column of a two-column paper
 PAGE = 7.0  # both columns
 
@@ -57,12 +59,23 @@ METHOD_COLOUR = {
     "entropy": "#009E73",
     "random": "#9AA0A8",
     "oracle": "#1F2328",
+    "oracle_diverse": "#1F2328",
+    "predictor_diverse": "#D55E00",
     "oracle_features": "#1F2328",
     "eef_failures": "#CC79A7",
     "eef_error": "#56B4E9",
 }
 METHODS = ("oracle_features", "predictor", "tier2", "tier1", "UxL", "L_local", "entropy", "random")
-SELECTIONS = ("oracle", "predictor", "eef_failures", "eef_error", "entropy", "random")
+SELECTIONS = (
+    "oracle",
+    "oracle_diverse",
+    "predictor",
+    "predictor_diverse",
+    "eef_failures",
+    "eef_error",
+    "entropy",
+    "random",
+)
 
 _NAMES = {
     "base": "base student",
@@ -74,6 +87,8 @@ _NAMES = {
     "L_local": "leverage only",
     "UxL": "U \N{MULTIPLICATION SIGN} L",
     "oracle_features": "oracle features",
+    "oracle_diverse": "oracle, diverse",
+    "predictor_diverse": "predictor, diverse",
     "eef_failures": "expert failures",
     "eef_error": "error reduction",
     "first": "first",
@@ -90,6 +105,8 @@ SEQUENTIAL = LinearSegmentedColormap.from_list("teachable_sequential", ["#F7F8FA
 
 def name(thing: str) -> str:
     """A run, method, selection or feature as a person would write it: ``Q1_demo`` -> ``Q1 demo``."""
+    if found := selection_of(thing):
+        return f"{name(found[0])}, k = {found[1]}"
     bare = thing.removeprefix("S_")
     return _NAMES.get(bare, bare.replace("_", " "))
 
@@ -98,7 +115,8 @@ def model_colour(model: str) -> str:
     """The colour of a run: its quadrant's, its selection method's, or ink."""
     if model[:2] in QUADRANT_COLOUR:
         return QUADRANT_COLOUR[model[:2]]
-    return METHOD_COLOUR.get(model.removeprefix("S_"), MUTED if model == "base" else INK)
+    found = selection_of(model)
+    return METHOD_COLOUR.get(found[0] if found else model, MUTED if model == "base" else INK)
 
 
 def model_marker(model: str) -> str:

@@ -38,7 +38,7 @@ class Surrogate:
         et al. 2017). An example's noise is NOISE times the largest predicted utility over its own: the less a
         snapshot is predicted to teach, the more copies of it one would need.
         """
-        x, v = _standardised(pool, validation)
+        x, v = standardised(pool, validation)
         distance = cdist(x, x)
         apart = distance[np.triu_indices(len(x), 1)]
         positive = apart[apart > 0]
@@ -55,7 +55,8 @@ class Surrogate:
         )
 
 
-def _standardised(pool: FeatureSet, validation: FeatureSet) -> tuple[Floats, Floats]:
+def standardised(pool: FeatureSet, validation: FeatureSet) -> tuple[Floats, Floats]:
+    """Features ``[N, D]`` and ``[V, D]`` of two sets, on the first one's scale; each tier has the same say."""
     blocks = [(pool.table, validation.table)]
     if pool.embeddings:
         projection = Projection.fit(
@@ -66,7 +67,6 @@ def _standardised(pool: FeatureSet, validation: FeatureSet) -> tuple[Floats, Flo
     for mine, theirs in blocks:
         mean, spread = mine.mean(axis=0), mine.std(axis=0)
         used = spread > 1e-9
-        # Each tier has the same say, however many columns it has.
         scale = spread[used] * np.sqrt(max(1, int(used.sum())))
         parts.append(((mine[:, used] - mean[used]) / scale, (theirs[:, used] - mean[used]) / scale))
     return np.concatenate([p[0] for p in parts], axis=1), np.concatenate([p[1] for p in parts], axis=1)

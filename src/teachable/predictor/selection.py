@@ -13,14 +13,37 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from teachable.predictor.coverage import Coverage, greedy_coverage
 from teachable.predictor.errors import PredictorError
-from teachable.predictor.expected_error import Surrogate, greedy_error_reduction
+from teachable.predictor.expected_error import Surrogate, greedy_error_reduction, standardised
 from teachable.predictor.sets import FeatureSet, Floats
 from teachable.seeds import stream
 from teachable.tables import SELECTION, conform
+from teachable.training.matrix import selection_name
 
-METHODS = ("random", "entropy", "predictor", "oracle", "eef_failures", "eef_error")
-NEEDS = ("snapshot_id", "task_id", "episode_id", "step", "source", "prefix", "entropy", "ELP_net", "route")
+METHODS = (
+    "random",
+    "entropy",
+    "predictor",
+    "predictor_diverse",
+    "oracle",
+    "oracle_diverse",
+    "eef_failures",
+    "eef_error",
+)
+VALIDATION = 0.3  # share of the training-side games on which expected error reduction judges
+NEEDS = (
+    "snapshot_id",
+    "task_id",
+    "episode_id",
+    "step",
+    "source",
+    "prefix",
+    "entropy",
+    "ELP_net",
+    "route",
+    "suggested_action",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +89,29 @@ def select(
     k: int,
     *,
     seed: int,
+    draws: int = 1,
     predictions: pl.DataFrame | None = None,
     features: FeatureSet | None = None,
-    validation: pl.DataFrame | None = None,
 ) -> Selection:
-    """The ``k`` snapshots a method would train on, as rows of SELECTION for the run ``S_<method>``.
+    """The ``k`` snapshots a method would train on, as rows of SELECTION for the run ``S_<method>_k<k>``.
 
     ``labeled`` (columns of LABELED) holds the pool: give the training side only. The methods:
 
-    * ``random``: uniform.
+    * ``random``: uniform; ``draws`` of them, one for every training of the run.
     * ``entropy``: the student's entropy, highest first.
     * ``predictor``: predicted ELP_net, from ``predictions`` (PREDICTIONS; they must be out-of-fold for the
       pool).
     * ``oracle``: the measured ELP_net.
+    * ``predictor_diverse``, ``oracle_diverse``: the same weighed against what is already covered, see
+      :class:`~teachable.predictor.coverage.Coverage`. Need ``features`` of the pool.
     * ``eef_failures``: exploring expert failures, see :func:`rank_expert_failures`. Takes expert snapshots
       only; all other methods student snapshots only, as far as the pool tells them apart.
     * ``eef_error``: expected error reduction, see
       :func:`~teachable.predictor.expected_error.greedy_error_reduction`. Needs ``predictions`` (predicted
-      utility) and ``features`` of the pool; with ``validation`` (LABELED rows, whose features must be in
-      ``features`` too) the error is that on the validation snapshots, else that on the pool itself.
+      utility) and ``features`` of the pool. The error is that on a seeded share of the pool's own games, which
+      give no candidate then: held-out games have no say.
 
-    The example format is each snapshot's own route. Ties are broken by a seeded order, not by the names of
-    snapshots.
+    All are trained on as plain demonstrations. Ties are broken by a seeded order, not by the names of snapshots.
     """
     if method not in METHODS:
         raise PredictorError(f"unknown selection method {method!r}: use one of {list(METHODS)}.")
@@ -98,11 +122,23 @@ def select(
         kind = "expert" if method == "eef_failures" else "student"
         return _finish(method, pool, [], np.empty(0), k, f"the pool has no {kind} snapshot with valid advice")
     ties = stream(seed, "selection", method).permutation(len(pool))
+    if method == "random":
+        parts = []
+        for draw in range(1, draws + 1):
+            order = stream(seed, "selection", method, draw).permutation(len(pool))[:k].tolist()
+            parts.append(_finish(method, pool, order, np.ones(len(order)), k, "", draw=draw))
+        return Selection(pl.concat([part.frame for part in parts]), parts[0].shortfall, parts[0].reason)
+    nothing = "every other candidate is predicted to teach nothing"
     if method == "eef_error":
-        surrogate = _surrogate(pool, predictions, features, validation)
-        chosen, gain = greedy_error_reduction(surrogate, k, ties)
-        return _finish(method, pool, chosen, gain, k, "every other candidate is predicted to teach nothing")
-    ranking = _ranking(method, pool, labeled, predictions, ties)
+        pool, surrogate = _surrogate(pool, predictions, features, seed)
+        chosen, gain = greedy_error_reduction(surrogate, k, ties[: len(pool)])
+        return _finish(method, pool, chosen, gain, k, nothing)
+    if method.endswith("_diverse"):
+        oracle = method.startswith("oracle")
+        utility = _floats(pool["ELP_net"]) if oracle else predicted_utility(pool, predictions)
+        chosen, gain = greedy_coverage(_coverage(pool, utility, features), k, ties)
+        return _finish(method, pool, chosen, gain, k, nothing)
+    ranking = _ranking(method, pool, labeled, predictions)
     order = np.lexsort((ties, -ranking.score))
     order = order[ranking.eligible[order]][:k]
     return _finish(method, pool, order.tolist(), ranking.score[order], k, ranking.reason)
@@ -113,11 +149,8 @@ def _ranking(
     pool: pl.DataFrame,
     labeled: pl.DataFrame,
     predictions: pl.DataFrame | None,
-    ties: NDArray[np.int64],
 ) -> Ranking:
     everyone = np.ones(len(pool), dtype=np.bool_)
-    if method == "random":
-        return Ranking((len(pool) - ties) / len(pool), everyone)
     if method == "entropy":
         return Ranking(_floats(pool["entropy"]), everyone)
     if method == "oracle":
@@ -188,26 +221,30 @@ def _surrogate(
     pool: pl.DataFrame,
     predictions: pl.DataFrame | None,
     features: FeatureSet | None,
-    validation: pl.DataFrame | None,
-) -> Surrogate:
+    seed: int,
+) -> tuple[pl.DataFrame, Surrogate]:
+    """The candidates, and the surrogate that judges them on the other games of the pool."""
     if features is None:
         raise PredictorError("expected error reduction needs the features of the candidates.")
+    games = pool["task_id"].unique().sort()
+    drawn = stream(seed, "selection", "validation").permutation(len(games))[: round(VALIDATION * len(games))]
+    judges = pl.col("task_id").is_in(games[drawn.tolist()].implode())
+    target = pool.filter(judges) if len(drawn) else pool
+    pool = pool.filter(~judges) if len(drawn) else pool
     utility = predicted_utility(pool, predictions)
-    if validation is not None:
-        shared = set(validation["task_id"].to_list()) & set(pool["task_id"].to_list())
-        if shared:
-            raise PredictorError(
-                f"{len(shared)} tasks are both in the pool and in the validation set, "
-                f"e.g. {min(shared)}: split by task."
-            )
-    target = pool if validation is None or validation.is_empty() else validation.sort("snapshot_id")
     error = 1.0 - _floats(target["p_policy"])
     known = np.isfinite(error)
     if not known.any():
         raise PredictorError("expected error reduction needs p_policy of the validation snapshots; none is known.")
-    return Surrogate.build(
-        _rows_of(features, pool), utility, _rows_of(features, target.filter(pl.Series(known))), error[known]
-    )
+    judged = _rows_of(features, target.filter(pl.Series(known)))
+    return pool, Surrogate.build(_rows_of(features, pool), utility, judged, error[known])
+
+
+def _coverage(pool: pl.DataFrame, utility: Floats, features: FeatureSet | None) -> Coverage:
+    if features is None:
+        raise PredictorError("a diverse selection needs the features of the candidates.")
+    states, _ = standardised(_rows_of(features, pool), _rows_of(features, pool))
+    return Coverage.build(utility, pool["suggested_action"].fill_null("").to_list(), states)
 
 
 def _rows_of(features: FeatureSet, frame: pl.DataFrame) -> FeatureSet:
@@ -222,16 +259,19 @@ def _floats(column: pl.Series) -> Floats:
     return column.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
 
 
-def _finish(method: str, pool: pl.DataFrame, rows: list[int], score: Floats, k: int, reason: str) -> Selection:
+def _finish(
+    method: str, pool: pl.DataFrame, rows: list[int], score: Floats, k: int, reason: str, draw: int | None = None
+) -> Selection:
     chosen = pool[rows]
     frame = pl.DataFrame(
         {
-            "run": [f"S_{method}"] * len(rows),
+            "run": [selection_name(method, k)] * len(rows),
+            "draw": [draw] * len(rows),
             "method": [method] * len(rows),
             "snapshot_id": chosen["snapshot_id"].to_list(),
             "rank": list(range(1, len(rows) + 1)),
             "score": np.asarray(score, dtype=np.float64).tolist(),
-            "format": chosen["route"].to_list(),
+            "format": ["demo"] * len(rows),
         },
         schema=dict(SELECTION),
     )

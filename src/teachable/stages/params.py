@@ -176,6 +176,7 @@ class Predict(Seeded):
 class Select(Seeded):
     k: int
     method: str
+    draws: int  # of the random choice, one for every training
 
 
 class SelectionExamples(Replaying):

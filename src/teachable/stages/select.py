@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 def run(inputs: Inputs, outputs: Outputs, params: Select) -> None:
     labeled = tables.read(inputs["labeled"][0], tables.LABELED)
     panels = tables.read(inputs["panels"][0], tables.PANELS)
-
-    def panel(name: str) -> pl.DataFrame:
-        chosen = panels.filter(pl.col("panel") == name)["snapshot_id"]
-        return labeled.filter(pl.col("snapshot_id").is_in(chosen.implode()))
-
+    train = panels.filter(pl.col("panel") == "train")["snapshot_id"]
     selection = select(
         params.method,
-        panel("train").filter(pl.col("advice_valid") & ~pl.col("unwinnable").fill_null(False)),
+        labeled.filter(
+            pl.col("snapshot_id").is_in(train.implode())
+            & pl.col("advice_valid")
+            & ~pl.col("unwinnable").fill_null(False)
+        ),
         params.k,
         seed=params.seed,
+        draws=params.draws,
         predictions=tables.read(inputs["predictions"][0], tables.PREDICTIONS),
         features=from_table(tables.read(inputs["features"][0], tables.FEATURES)),
-        validation=panel("validation"),
     )
     if selection.shortfall:
         print(f"{params.method}: {selection.shortfall} fewer than {params.k}: {selection.reason}", flush=True)

@@ -1,4 +1,4 @@
-"""The training set of one selection method, each snapshot in the format of its route."""
+"""The training set of one selection run, as plain demonstrations."""
 
 from __future__ import annotations
 

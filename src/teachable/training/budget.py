@@ -45,6 +45,7 @@ def budget(
     the examples are copies made by up-sampling. A run without an example has no row, but for ``C_replay``: it
     replays in every epoch as many decisions as ``B1_uniform`` has examples and replayed decisions together.
     """
+    examples = examples.filter(pl.col("draw").fill_null(1) == 1)  # every training has as many
     texts = pl.concat([examples["prompt"], examples["completion"]]).unique(maintain_order=True).to_list()
     lengths = dict(zip(texts, count_tokens(texts), strict=True))
     completion = [lengths[text] for text in examples["completion"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
@@ -15,7 +16,6 @@ RANDOM_ANSWER = "C_random"  # control: the snapshots of B1_uniform, each with a 
 REPLAY = "replay"  # in a `format` column: the student's own decisions
 SELECTION_PREFIX = "S_"
 ALL = "all"  # in a `quadrant` column: drawn from every quadrant
-ROUTED = "routed"  # in a `format` column: each example in its own format
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Run:
 
     name: str
     quadrant: str  # Q1..Q4, or "all"
-    format: str  # demo | contrast | hint, or "routed"
+    format: str  # demo | contrast | hint, or "replay"
 
 
 def cell_name(quadrant: str, format_: str) -> str:
@@ -52,6 +52,17 @@ def controls() -> tuple[Run, ...]:
     return (Run(REPLAY_ONLY, ALL, REPLAY), Run(RANDOM_ANSWER, ALL, "demo"))
 
 
+def selection_name(method: str, k: int) -> str:
+    """The run that learns from the k snapshots a method chose, e.g. ``S_oracle_k8``."""
+    return f"{SELECTION_PREFIX}{method}_k{k}"
+
+
+def selection_of(name: str) -> tuple[str, int] | None:
+    """Method and k of a selection run's name; None for any other name."""
+    found = re.fullmatch(rf"{SELECTION_PREFIX}(\w+)_k(\d+)", name)
+    return (found[1], int(found[2])) if found else None
+
+
 def describe(name: str) -> Run:
     """The run called ``name``; selection runs are recognised by their prefix.
 
@@ -61,7 +72,7 @@ def describe(name: str) -> Run:
         if run.name == name:
             return run
     if name.startswith(SELECTION_PREFIX):
-        return Run(name, ALL, ROUTED)
+        return Run(name, ALL, "demo")
     raise ValueError(
         f"{name!r} is not a run: expected one of the matrix, a control, {RECOVERY!r} or {SELECTION_PREFIX}<method>."
     )

@@ -36,6 +36,7 @@ RenderDecision = Callable[[Row, str], tuple[str, str]]  # decision, command -> p
 
 ASSIGNMENTS: tables.Schema = {
     "run": pl.String,
+    "draw": pl.Int64,  # the training seed it serves; null: all of them
     "snapshot_id": pl.String,
     "task_id": pl.String,
     "quadrant": pl.String,
@@ -179,6 +180,7 @@ def _assign(
 ) -> pl.DataFrame:
     return rows.select(
         pl.lit(run).alias("run"),
+        pl.lit(None, pl.Int64).alias("draw"),
         "snapshot_id",
         "task_id",
         "quadrant",
@@ -206,13 +208,13 @@ def selection_assignments(
             f"Run {unknown['run'][0]!r} selected {unknown['snapshot_id'][0]!r} ({unknown.height} in all), which is no "
             "training snapshot with valid advice in a winnable state: select from the train side only."
         )
-    if selection.select(pl.struct("run", "snapshot_id").is_duplicated().any()).item():
+    if selection.select(pl.struct("run", "draw", "snapshot_id").is_duplicated().any()).item():
         raise SetError("A selection run chose the same snapshot twice: a budget counts distinct snapshots.")
     odd = selection.filter(~pl.col("format").is_in(FORMATS))
     if odd.height:
         raise SetError(f"Run {odd['run'][0]!r} asks for the format {odd['format'][0]!r}: expected one of {FORMATS}.")
     rows = (
-        selection.sort("run", "rank", "snapshot_id")
+        selection.sort("run", "draw", "rank", "snapshot_id")
         .join(
             pool.select("snapshot_id", "task_id", "quadrant"),
             on="snapshot_id",
@@ -221,6 +223,7 @@ def selection_assignments(
         )
         .select(
             "run",
+            "draw",
             "snapshot_id",
             "task_id",
             "quadrant",
@@ -229,7 +232,7 @@ def selection_assignments(
             pl.lit(0, pl.Int64).alias("copy"),
         )
     )
-    sizes = rows.group_by("run").len()
+    sizes = rows.group_by("run", "draw").len().group_by("run").agg(pl.col("len").max())
     target = target or int(sizes["len"].max() or 0)  # type: ignore[arg-type]
     return rows, dict.fromkeys(sizes["run"].sort(), target)
 
@@ -262,7 +265,7 @@ def render_examples(
             completions[row] = _other(snapshots[snapshot_id], str(completions[row]), seed)
     made = assignments.select(
         "run",
-        pl.lit(None, pl.Int64).alias("draw"),
+        "draw",
         pl.when(pl.col("copy") == 0)
         .then(pl.format("{}:{}", "snapshot_id", "format"))
         .otherwise(pl.format("{}:{}:copy{}", "snapshot_id", "format", "copy"))
@@ -404,7 +407,8 @@ def selection_sets(
     *,
     target: int | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """``EXAMPLES`` and ``BUDGET`` of the selection runs, each example in the format its row asks for.
+    """``EXAMPLES`` and ``BUDGET`` of the selection runs, each example in the format its row asks for. A run with
+    several draws is counted once, by its first.
 
     ``target`` is the budget K, which the budget table holds every run against.
     """

@@ -1,4 +1,4 @@
-"""Figure H7.1: what training on a fixed budget of snapshots gains, by how they were chosen."""
+"""Figure H7.1: what training on a fixed number of snapshots gains, by how they were chosen and by how many."""
 
 from __future__ import annotations
 
@@ -6,47 +6,51 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import Data, Interval, interval_note, intervals, ordered
+from teachable.paper.inputs import Data, Interval, PaperError, interval_note, intervals, ordered, where
+from teachable.training.matrix import selection_name, selection_of
 
 PANELS = {"failure": "from failure states", "test": "test tasks", "retention": "retention"}
 
 
 def draw(data: Data) -> Figure:
-    figure = style.figure(style.PAGE, 2.3)
+    figure = style.figure(style.PAGE, 2.6)
     shown: list[Interval] = []
-    for at, (axes, (panel_name, title)) in enumerate(
-        zip(figure.subplots(1, 3, sharey=True), PANELS.items(), strict=True)
-    ):
+    grid = figure.subplots(1, 3, sharex=True)
+    for axes, (panel_name, title) in zip(grid, PANELS.items(), strict=True):
         shown += panel(axes, data, panel_name)
         axes.set_title(title)
-        axes.set_xlabel("success")
-        if at:
-            axes.tick_params(axis="y", labelleft=False)
+    grid[0].set_ylabel("success")
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right center", fontsize=6)
     style.footnote(figure, f"{interval_note(shown, 'episodes')}; line and band: base student and its 95 % interval")
     return figure
 
 
 def panel(axes: Axes, data: Data, panel_name: str = "failure") -> list[Interval]:
-    """Draw one panel into ``axes``; returns the intervals shown."""
+    """Draw one panel into ``axes``, a curve over k for each method; returns the intervals shown."""
     found = intervals(data, "selection_metrics", "model", panel=panel_name, group="all", metric="success")
-    runs = [f"S_{m}" for m in ordered([k.removeprefix("S_") for k in found if k.startswith("S_")], style.SELECTIONS)]
+    runs = [pair for pair in map(selection_of, found) if pair]
+    if not runs:
+        raise PaperError(f"The input {where('selection_metrics')} has no selection run on the {panel_name} panel.")
+    budgets = sorted({k for _, k in runs})
+    methods = ordered({method for method, _ in runs}, style.SELECTIONS)
     base = found.get("base")
     if base is not None:
-        axes.axvspan(base.low, base.high, color=style.GRID, linewidth=0, zorder=0)
-        axes.axvline(base.point, color=style.MUTED, linewidth=0.8, zorder=1)
-    for at, run in enumerate(runs):
-        marks.whisker(axes, at, found[run], colour=style.model_colour(run), horizontal=True, size=5.5)
-        axes.annotate(
-            f"{found[run].point:.2f}",
-            (found[run].point, at),
-            xytext=(0, 5),
-            textcoords="offset points",
-            ha="center",
-            fontsize=6,
-        )
-    axes.set_yticks(range(len(runs)), [style.name(run) for run in runs])
-    axes.set_ylim(len(runs) - 0.5, -0.7)
-    axes.tick_params(axis="y", length=0)
-    style.at_least(axes, 0.1, "x")
-    axes.spines["left"].set_visible(False)
-    return [found[run] for run in runs]
+        axes.axhspan(base.low, base.high, color=style.GRID, linewidth=0, zorder=0)
+        axes.axhline(base.point, color=style.MUTED, linewidth=0.8, zorder=1)
+    shown = []
+    for at, method in enumerate(methods):
+        colour = style.METHOD_COLOUR.get(method, style.INK)
+        hollow = method.endswith("_diverse")
+        aside = 0.7 * ((at + 0.5) / len(methods) - 0.5)
+        curve = [(i + aside, found[selection_name(method, k)]) for i, k in enumerate(budgets) if (method, k) in runs]
+        xs, ys = [x for x, _ in curve], [value.point for _, value in curve]
+        axes.plot(xs, ys, color=colour, linewidth=0.7, linestyle="--" if hollow else "-", alpha=0.6, zorder=2)
+        for x, value in curve:
+            label = style.name(method) if x == xs[0] else None
+            marks.whisker(axes, x, value, colour=colour, hollow=hollow, label=label)
+            shown.append(value)
+    axes.set_xticks(range(len(budgets)), [str(k) for k in budgets])
+    axes.set_xlim(-0.5, len(budgets) - 0.5)
+    axes.set_xlabel("k (snapshots chosen)")
+    style.at_least(axes, 0.1)
+    return shown

@@ -1,4 +1,4 @@
-"""Figure H7.2: selection methods, reliability against forgetting."""
+"""Figure H7.2: selection methods at the smallest k, reliability against forgetting."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, PaperError, interval_note, intervals, where
+from teachable.training.matrix import selection_of
 
 
 def draw(data: Data) -> Figure:
@@ -13,8 +14,10 @@ def draw(data: Data) -> Figure:
         p: intervals(data, "selection_metrics", "model", panel=p, group="all", metric="success")
         for p in ("failure", "retention")
     }
-    models = [model for model in level["failure"] if model in level["retention"]]
-    if not models:
+    both = [model for model in level["failure"] if model in level["retention"]]
+    smallest = min((found[1] for model in both if (found := selection_of(model))), default=None)
+    models = [model for model in both if model == "base" or (selection_of(model) or ("", None))[1] == smallest]
+    if smallest is None:
         raise PaperError(
             f"The input {where('selection_metrics')} has no run with success on both failure and retention."
         )
@@ -41,7 +44,14 @@ def draw(data: Data) -> Figure:
     axes.set(xlabel="success on retention tasks", ylabel="success from failure states")
     style.at_least(axes, 0.1)
     style.at_least(axes, 0.1, "x")
-    marks.label_points(axes, points, [style.name(m) for m in models], colours=[style.model_colour(m) for m in models])
+    marks.label_points(
+        axes,
+        points,
+        [style.name((selection_of(m) or (m, 0))[0]) for m in models],
+        colours=[style.model_colour(m) for m in models],
+    )
     shown = [level[p][m] for p in level for m in models]
-    style.footnote(figure, f"{interval_note(shown, 'episodes')}; whiskers: 95 % intervals, clustered by game")
+    style.footnote(
+        figure, f"k = {smallest}; {interval_note(shown, 'episodes')}; whiskers: 95 % intervals, clustered by game"
+    )
     return figure
