@@ -139,7 +139,14 @@ _interval = CONFIG.snapshots.interval_episodes * ceil(
     CONFIG.world.max_steps / CONFIG.snapshots.interval
 )
 SNAPSHOT_SHARDS = numbered(
-    ceil((CONFIG.snapshots.max_snapshots + _interval) / CONFIG.snapshots.shard_size)
+    ceil(
+        (
+            CONFIG.snapshots.max_snapshots
+            + CONFIG.snapshots.max_expert_snapshots
+            + _interval
+        )
+        / CONFIG.snapshots.shard_size
+    )
 )
 MICRO_SHARDS = numbered(
     ceil(4 * CONFIG.panels.validation_per_quadrant / CONFIG.microtraining.shard_size)

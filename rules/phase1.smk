@@ -1,7 +1,7 @@
 """Phase 1: labels. Uncertainty, leverage, contextual patch test, depth, quadrants, panels.
 
 Needs: snapshots, advice, games, student. Makes: results/phase1/{estimates,action_values,label_episodes,
-labeled_snapshots,panels}.parquet, thresholds.json.
+labeled_snapshots,expert_snapshots,panels}.parquet, thresholds.json.
 """
 
 
@@ -41,6 +41,7 @@ rule label:
         estimates="results/phase1/estimates.parquet",
     output:
         labeled="results/phase1/labeled_snapshots.parquet",
+        expert="results/phase1/expert_snapshots.parquet",
         thresholds="results/phase1/thresholds.json",
     log:
         "logs/phase1/label.log",

@@ -10,6 +10,7 @@ rule select:
         predictions="results/phase4/predictions.parquet",
         features="results/phase4/features.parquet",
         labeled="results/phase1/labeled_snapshots.parquet",
+        expert="results/phase1/expert_snapshots.parquet",
         panels="results/phase1/panels.parquet",
     output:
         selection="results/phase5/sets/{run}.parquet",
@@ -38,6 +39,7 @@ rule selection_examples:
     input:
         selection="results/phase5/sets/{run}.parquet",
         labeled="results/phase1/labeled_snapshots.parquet",
+        expert="results/phase1/expert_snapshots.parquet",
         advice="results/phase0/advice.parquet",
         panels="results/phase1/panels.parquet",
         replay=REPLAY,

@@ -23,7 +23,7 @@ def snapshots(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
                 "snapshot_id": row["id"],
                 "task_id": row.get("task", f"task-{row['id']}"),
                 "family": row.get("family", "easy"),
-                "source": "student",
+                "source": row.get("source", "student"),
                 "kind": row.get("kind", "failure"),
                 "episode_id": row.get("episode", f"e-{row['id']}"),
                 "step": row.get("step", 4),

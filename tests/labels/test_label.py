@@ -325,3 +325,41 @@ def test_interval_snapshots_give_failures_their_depth() -> None:
     frame, _ = label(snaps, advice(["f", "i0"]), estimates(values))
     row = frame.row(0, named=True)
     assert (row["d_force"], row["d_force_bin"], row["d_expert"]) == (3, "3+", None)
+
+
+def test_expert_failures_are_cut_where_the_students_are_and_count_nowhere() -> None:
+    rng = np.random.default_rng(4)
+    own = [{"id": f"s{i:02d}", "p": rng.dirichlet(np.ones(4))} for i in range(20)]
+    expert = [{"id": f"x{i:02d}", "source": "expert", "p": [0.97, 0.01, 0.01, 0.01]} for i in range(30)]
+    values = {row["id"]: full(policy=rng.uniform(0, 0.5), force=rng.uniform(0.5, 1)) for row in own}
+    values |= {row["id"]: full(policy=0.0, force=1.0) for row in expert}
+    both = [*own, *expert]
+    mixed, cuts = label(snapshots(both), advice([row["id"] for row in both]), estimates(values))
+    alone, own_cuts = label(
+        snapshots(own),
+        advice([row["id"] for row in own]),
+        estimates({row["id"]: values[row["id"]] for row in own}),
+    )
+    assert mixed.filter(source="student").equals(alone)
+    assert {**cuts, "expert_snapshots": 0} == own_cuts
+    assert cuts["expert_snapshots"] == 30
+    assert set(mixed.filter(source="expert")["quadrant"]) == {"Q4"}
+
+
+def test_thresholds_say_how_much_lies_at_the_cut() -> None:
+    """Forty snapshots with hardly any leverage and ten with much: a median cut divides noise, and it is said."""
+    rng = np.random.default_rng(1)
+    force = [*rng.normal(0.3, 0.01, 40).clip(0, 1), *rng.uniform(0.8, 1.0, 10)]
+    rows = [{"id": f"s{i:02d}"} for i in range(50)]
+    values = {row["id"]: full(policy=0.3, force=float(f)) for row, f in zip(rows, force, strict=True)}
+    frame, cuts = label(snapshots(rows), advice([row["id"] for row in rows]), estimates(values, se=0.02))
+    error = frame["L_local_se"].to_numpy()
+    near = np.abs(frame["L_local"].to_numpy() - cuts["L_local"]["high"]) <= 2 * error
+    assert cuts["L_local"]["within_two_errors_of_cut"] == pytest.approx(near.mean())
+    assert cuts["noisy"]
+    assert cuts["L_local"]["sd"] == pytest.approx(frame["L_local"].std())
+    for quadrant, part in frame.drop_nulls("quadrant").group_by("quadrant"):
+        assert cuts["means"][quadrant[0]]["L_local"] == pytest.approx(part["L_local"].mean())
+    spread = {row["id"]: full(policy=0.3, force=float(f)) for row, f in zip(rows, np.linspace(0, 1, 50), strict=True)}
+    _, clear = label(snapshots(rows), advice([row["id"] for row in rows]), estimates(spread, se=0.02))
+    assert not clear["noisy"]

@@ -141,7 +141,8 @@ class Rollouts(Section):
 
 
 class Snapshots(Section):
-    max_snapshots: Positive = Field(description="failure snapshots at most")
+    max_snapshots: Positive = Field(description="failure snapshots of the student's own episodes at most")
+    max_expert_snapshots: Count = Field(description="failure snapshots of expert episodes (setup B) at most")
     per_episode: Positive = Field(description="failure snapshots of one episode at most")
     nearest: Positive = Field(description="least distance of a snapshot to the deciding decision; 1 is that decision")
     farthest: Positive = Field(description="greatest distance of a snapshot to the deciding decision")

@@ -13,8 +13,9 @@ from teachable.labels.depth import recovery_depth
 from teachable.labels.leverage import with_leverage
 from teachable.labels.measures import uncertainty
 from teachable.labels.patch_test import FORMATS, with_patch_test
-from teachable.labels.quadrants import QUADRANTS, Method, cut, quadrant
+from teachable.labels.quadrants import QUADRANTS, Cut, Method, cut, quadrant
 
+NOISY = 0.5  # share of snapshots within two standard errors of the cut of L_local above which the cut cuts noise
 QUANTITIES = ("policy", "force", "expert", "base", "placebo", *FORMATS)
 
 
@@ -41,7 +42,8 @@ def label(
     The *labelled set*, over which the thresholds are taken and which alone gets quadrants, are the failure
     snapshots with valid advice and with p_policy and p_force. A failure snapshot with invalid advice keeps
     its row, with null patch-test columns and quadrant; one without estimates (an engine fault) likewise.
-    Interval snapshots have no row: they serve recovery depth.
+    Interval snapshots have no row: they serve recovery depth. Snapshots of expert failures (setup B, ``source``
+    expert) get the quadrants of the student's cuts and take no part in these, nor in any count or mean.
 
     Raises TableError when a table contradicts another: duplicated ids or estimates, estimates of unknown
     quantities, failure snapshots without an advice row.
@@ -85,22 +87,56 @@ def label(
     u_cut = cut(own["U"].to_numpy(), settings.thresholds, settings.given_U)
     l_cut = cut(own["L_local"].to_numpy(), settings.thresholds, settings.given_L)
     frame = frame.with_columns(quadrant=pl.when(member).then(quadrant(pl.col("U"), pl.col("L_local"), u_cut, l_cut)))
-    counts = dict(frame.filter(pl.col("quadrant").is_not_null()).group_by("quadrant").len().iter_rows())
+    students = frame.filter(pl.col("source").ne_missing("expert"))
+    cells = dict(
+        students.filter(pl.col("quadrant").is_not_null())
+        .group_by("quadrant")
+        .agg(n=pl.len(), U=pl.col("U").mean(), L_local=pl.col("L_local").mean())
+        .rows_by_key("quadrant", named=True, unique=True)
+    )
+    near_l = _near(own, "L_local", l_cut)
     thresholds = {
         "method": settings.thresholds,
         "measure": settings.uncertainty,
-        "U": asdict(u_cut),
-        "L_local": asdict(l_cut),
+        "U": {**asdict(u_cut), **_spread(own["U"])},
+        "L_local": {**asdict(l_cut), **_spread(own["L_local"]), "within_two_errors_of_cut": near_l},
+        "noisy": bool(near_l is not None and near_l > NOISY),
         "rule": "high is strictly above `high`, low is at or below `low`",
-        "counts": {q: int(counts.get(q, 0)) for q in QUADRANTS},
-        "labelled": len(labelled),
-        "between_cuts": len(labelled) - sum(counts.values()),
-        "advice_invalid": int((~frame["advice_valid"]).sum()),
-        "without_estimates": int(frame["L_local"].is_null().sum()),
-        "failure_snapshots": len(frame),
+        "counts": {q: int(cells[q]["n"]) if q in cells else 0 for q in QUADRANTS},
+        "means": {q: {axis: cells[q][axis] for axis in ("U", "L_local")} if q in cells else None for q in QUADRANTS},
+        "labelled": len(own),
+        "between_cuts": len(own) - sum(int(cell["n"]) for cell in cells.values()),
+        "advice_invalid": int((~students["advice_valid"]).sum()),
+        "without_estimates": int(students["L_local"].is_null().sum()),
+        "failure_snapshots": len(students),
+        "expert_snapshots": len(frame) - len(students),
         "interval_snapshots": len(snapshots) - len(failures),
     }
     return tables.conform(frame.select(list(tables.LABELED)), tables.LABELED, "labeled_snapshots"), thresholds
+
+
+def _spread(values: pl.Series) -> dict[str, float | None]:
+    """Standard deviation and quartiles over the labelled set."""
+    return {
+        "sd": _number(values.std()),
+        "q25": _number(values.quantile(0.25, "linear")),
+        "q50": _number(values.median()),
+        "q75": _number(values.quantile(0.75, "linear")),
+    }
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _near(own: pl.DataFrame, column: str, at: Cut) -> float | None:
+    """Share of the labelled set within two standard errors of a cut; U is exact and has none. A snapshot whose
+    standard error is 0 is near only a cut that it meets exactly."""
+    if own.is_empty():
+        return None
+    value, error = pl.col(column), pl.col(f"{column}_se").fill_null(0.0)
+    distance = pl.min_horizontal((value - at.low).abs(), (value - at.high).abs())
+    return _number(own.select((distance <= 2 * error).mean()).item())
 
 
 def _check_unique(frame: pl.DataFrame, keys: list[str], name: str) -> None:

@@ -25,7 +25,8 @@ Row = dict[str, Any]
 class SnapshotSettings:
     """The names are those of the configuration's ``snapshots`` section."""
 
-    max_snapshots: int = 3000  # failure snapshots at most
+    max_snapshots: int = 3000  # failure snapshots of the student's own episodes at most
+    max_expert_snapshots: int = 0  # of the expert's (setup B), beside them
     per_episode: int = 2  # failure snapshots of one episode at most
     nearest: int = 1  # least distance to the deciding decision, which is itself at 1
     farthest: int = 5
@@ -60,13 +61,13 @@ def choose_snapshots(
     from it and is 1 there. *Failure* snapshots are drawn at distances ``nearest`` to ``farthest``. The draw goes
     round families, within a family round tasks, within a task round episodes, one snapshot at a time, until
     ``max_snapshots``; an episode gives its nearest decision first, then the others in seeded random order, so
-    that with ``nearest`` 1 the deciding decision is always among an episode's. Student and expert episodes
-    (``source``) alike. A decision that looks the same as one already drawn (same task, world state and prompt;
-    without ``prompt`` the whole history counts) is passed over.
+    that with ``nearest`` 1 the deciding decision is always among an episode's. The failures of the expert
+    (``source``) are drawn likewise, within a budget of their own. A decision that looks the same as one already
+    drawn (same task, world state and prompt; without ``prompt`` the whole history counts) is passed over.
 
     Raises TableError when the two tables do not fit, or when every episode ended in an engine fault.
 
-    *Interval* snapshots are every ``interval``-th decision of the first ``interval_episodes`` episodes drawn,
+    *Interval* snapshots are every ``interval``-th decision of the first ``interval_episodes`` student episodes drawn,
     unless drawn already; they only serve recovery depth.
     """
     if len(episodes) and episodes["fault"].null_count() == 0:
@@ -75,10 +76,13 @@ def choose_snapshots(
             "Mend that and run the rollouts again."
         )
     failures = _failures(steps, episodes)
-    drawn = _draw(failures, settings, run_seed, prompt)
+    own = [failure for failure in failures if failure.source != "expert"]
+    expert = [failure for failure in failures if failure.source == "expert"]
+    drawn = _draw(own, settings, settings.max_snapshots, run_seed, prompt)
+    drawn += _draw(expert, settings, settings.max_expert_snapshots, run_seed, prompt)
     rows = [_row(failure, t, "failure") for failure, t in drawn]
     taken = {(failure.episode_id, t) for failure, t in drawn}
-    trajectories = list({failure.episode_id: failure for failure, _ in drawn}.values())
+    trajectories = list({f.episode_id: f for f, _ in drawn if f.source != "expert"}.values())
     for failure in trajectories[: settings.interval_episodes]:
         grid = range(0, len(failure.steps), settings.interval)
         rows += [_row(failure, t, "interval") for t in grid if (failure.episode_id, t) not in taken]
@@ -116,6 +120,7 @@ def _failures(steps: pl.DataFrame, episodes: pl.DataFrame) -> list[_Failure]:
 def _draw(
     failures: Sequence[_Failure],
     settings: SnapshotSettings,
+    most: int,
     run_seed: int,
     prompt: Callable[[Context], str] | None,
 ) -> list[tuple[_Failure, int]]:
@@ -135,12 +140,12 @@ def _draw(
     seen: set[tuple[str, str, str]] = set()
     used: dict[str, int] = {}
     drawn: list[tuple[_Failure, int]] = []
-    while queues and len(drawn) < settings.max_snapshots:
+    while queues and len(drawn) < most:
         for family in list(queues):
             chosen = _next(queues[family], seen, used, settings.per_episode, prompt)
             if chosen is None:
                 del queues[family]
-            elif len(drawn) < settings.max_snapshots:
+            elif len(drawn) < most:
                 drawn.append(chosen)
     return drawn
 

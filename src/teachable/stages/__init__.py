@@ -129,7 +129,7 @@ STAGES: dict[str, Stage] = {
             "label",
             "uncertainty, leverage, patch test, depth, quadrants",
             "snapshots advice estimates",
-            "labeled thresholds",
+            "labeled expert thresholds",
             p.Label,
         ),
         _stage(
@@ -241,14 +241,14 @@ STAGES: dict[str, Stage] = {
         _stage(
             "select",
             "choose a fixed budget of snapshots",
-            "predictions features labeled panels",
+            "predictions features labeled expert panels",
             "selection",
             p.Select,
         ),
         _stage(
             "selection-examples",
             "make the training sets of the selections",
-            "selection labeled advice panels replay student",
+            "selection labeled expert advice panels replay student",
             "examples budget",
             p.SelectionExamples,
         ),

@@ -1,8 +1,14 @@
-"""Uncertainty, leverage, patch test, recovery depth and quadrants of every snapshot."""
+"""Uncertainty, leverage, patch test, recovery depth and quadrants of every snapshot.
+
+The student's own failures and those of the expert (setup B) go into tables of their own, so that nothing behind this
+stage can count one among the other.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from teachable import tables
 from teachable.labels.label import LabelSettings, label
@@ -19,5 +25,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Label) -> None:
         tables.read(inputs["estimates"][0], tables.ESTIMATES),
         LabelSettings(**params.labels.model_dump()),
     )
-    tables.write(labeled, outputs["labeled"], tables.LABELED)
+    expert = pl.col("source") == "expert"
+    tables.write(labeled.filter(~expert), outputs["labeled"], tables.LABELED)
+    tables.write(labeled.filter(expert), outputs["expert"], tables.LABELED)
     tables.write_json(thresholds, outputs["thresholds"])

@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 
 
 def run(inputs: Inputs, outputs: Outputs, params: Select) -> None:
-    labeled = tables.read(inputs["labeled"][0], tables.LABELED)
     panels = tables.read(inputs["panels"][0], tables.PANELS)
     train = panels.filter(pl.col("panel") == "train")["snapshot_id"]
+    games = panels.filter(pl.col("side") == "train")["task_id"]
+    own = tables.read(inputs["labeled"][0], tables.LABELED).filter(pl.col("snapshot_id").is_in(train.implode()))
+    expert = tables.read(inputs["expert"][0], tables.LABELED).filter(pl.col("task_id").is_in(games.implode()))
     selection = select(
         params.method,
-        labeled.filter(
-            pl.col("snapshot_id").is_in(train.implode())
-            & pl.col("advice_valid")
-            & ~pl.col("unwinnable").fill_null(False)
-        ),
+        pl.concat([own, expert]).filter(pl.col("advice_valid") & ~pl.col("unwinnable").fill_null(False)),
         params.k,
         seed=params.seed,
         draws=params.draws,

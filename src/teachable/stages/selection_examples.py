@@ -24,6 +24,7 @@ def run(inputs: Inputs, outputs: Outputs, params: SelectionExamples) -> None:
         prompter.render,
         prompter.count_tokens,
         replay_of(inputs["replay"][0], params),
+        expert=tables.read(inputs["expert"][0], tables.LABELED),
         target=params.k,
     )
     tables.write(examples, outputs["examples"], tables.EXAMPLES)

@@ -122,6 +122,20 @@ def teachable_pool(labeled: pl.DataFrame, advice: pl.DataFrame, panels: pl.DataF
     return train_side(labeled, panels).filter(pl.col("snapshot_id").is_in(valid.implode()))
 
 
+def expert_pool(expert: pl.DataFrame, advice: pl.DataFrame, panels: pl.DataFrame) -> pl.DataFrame:
+    """The expert's failure snapshots (setup B) that may be taught from: winnable, with valid advice, and of a game
+    that the panels put on the train side."""
+    check_sides(panels)
+    games = panels.filter(pl.col("side") == "train")["task_id"].unique()
+    valid = advice.filter(pl.col("valid") & pl.col("suggested_action").is_not_null())["snapshot_id"]
+    return expert.filter(
+        pl.col("task_id").is_in(games.implode())
+        & pl.col("snapshot_id").is_in(valid.implode())
+        & ~pl.col("unwinnable").fill_null(False)
+        & pl.col("quadrant").is_in(QUADRANTS)
+    ).sort("snapshot_id")
+
+
 # ------------------------------------------------------------------------------------ matrix and baselines
 
 
@@ -370,7 +384,7 @@ def matrix_sets(
 
     ``C_replay`` has no example; its row in the budget says how many decisions it replays.
     """
-    pool = teachable_pool(labeled, advice, panels).filter(pl.col("source").ne_missing("expert"))
+    pool = teachable_pool(labeled, advice, panels)
     assignments, targets = matrix_assignments(pool, settings)
     made = render_examples(assignments, pool, advice, render, seed=settings.seed)
     examples = tables.conform(made, tables.EXAMPLES, "examples")
@@ -405,14 +419,17 @@ def selection_sets(
     count_tokens: CountTokens,
     replay: Replay,
     *,
+    expert: pl.DataFrame | None = None,
     target: int | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """``EXAMPLES`` and ``BUDGET`` of the selection runs, each example in the format its row asks for. A run with
-    several draws is counted once, by its first.
+    several draws is counted once, by its first. ``expert`` are the expert's failures, of which a method may choose.
 
     ``target`` is the budget K, which the budget table holds every run against.
     """
     pool = teachable_pool(labeled, advice, panels)
+    if expert is not None:
+        pool = pl.concat([pool, expert_pool(expert, advice, panels)])
     assignments, targets = selection_assignments(pool, selection, target)
     examples = tables.conform(render_examples(assignments, pool, advice, render), tables.EXAMPLES, "examples")
     return examples, budget(examples, targets, count_tokens, replay)
