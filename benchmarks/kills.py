@@ -94,7 +94,9 @@ class Place:
         return Counter(event["key"] for event in Store(self.store).events() if event["event"] == "published")
 
 
-DIRECTORIES = r"results/(student|world/builtin_student|world/\w+/games/\d+|phase\d/adapters/\w+)"  # that are outputs
+DIRECTORIES = (
+    r"results/(student|world/builtin_student|world/\w+/games/\d+|phase\d/adapters/\w+/\d+)"  # that are outputs
+)
 
 
 def content(path: Path) -> str:

@@ -18,12 +18,12 @@ ROOM = Path(__file__).parents[2] / "src" / "teachable" / "paper"
 
 # Section 15 of the protocol.
 PROTOCOL_FIGURES = [
-    *("h1_1", "h1_2", "h1_3", "h1_4", "h1_5", "h2_1", "h2_2", "h3_1", "h3_2", "h4_1", "h4_2"),
+    *("h1_1", "h1_2", "h1_3", "h1_4", "h1_5", "h1_6", "h2_1", "h2_2", "h3_1", "h3_2", "h4_1", "h4_2"),
     *("h5_1", "h5_2", "h5_3", "h5_4", "h6_1", "h6_2", "h6_3", "h6_4", "h6_5", "h7_1", "h7_2"),
     *("a1", "a2", "a3", "a4", "a5", "thresholds", "summary"),
 ]
 PROTOCOL_TABLES = [
-    *("h1_1", "h1_2", "h1_4", "h2_1", "h2_2", "h3_1", "h3_2", "h4_1", "h4_2"),
+    *("h1_1", "h1_2", "h1_3", "h1_4", "h2_1", "h2_2", "h3_1", "h3_2", "h4_1", "h4_2"),
     *("h5_1", "h6_1", "h6_2", "h7_1", "h7_2", "summary"),
 ]
 ITEMS = [*FIGURES.values(), *TABLES.values()]

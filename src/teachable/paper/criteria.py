@@ -30,6 +30,8 @@ Verdict = tuple[Interval | float, bool]
 FORGETTING = 0.10  # absolute drop of retention that is still accepted; 0.05 is the stretch goal
 PLACEBO = 0.05  # absolute mean gain of a content-free patch that still counts as none
 SNAPSHOTS = 30  # a quadrant
+LEVERAGE = 0.15  # success probability by which the quadrants of high L_local must exceed the others
+UNCERTAINTY = 0.2  # nats by which those of high U must
 GE, LE = "\N{GREATER-THAN OR EQUAL TO}", "\N{LESS-THAN OR EQUAL TO}"
 
 
@@ -125,6 +127,23 @@ def _health(judge: _Judge, builtin: bool) -> None:
         def counted(quadrant: str = quadrant) -> Verdict:
             count = int(record(data, "thresholds", "counts").get(quadrant, 0))
             return float(count), count >= SNAPSHOTS
+
+    for axis, high, group, margin in (
+        ("L_local", "Q1 and Q4", "high_L_minus_low_L", LEVERAGE),
+        ("U", "Q1 and Q2", "high_U_minus_low_U", UNCERTAINTY),
+    ):
+
+        @judge.criterion(
+            f"quadrants_{axis}",
+            "health",
+            f"Mean {axis} of {high} minus that of the others",
+            f"{GE} {number(margin)}, interval above 0",
+            "The quadrants hardly differ in what they are named for, so nothing by quadrant means much: see the share "
+            "of snapshots within two standard errors of the cut in thresholds.json, and figure H1.6.",
+        )
+        def apart(axis: str = axis, group: str = group, margin: float = margin) -> Verdict:
+            value = _one(data, "label_metrics", metric=axis, group=group)
+            return value, value.point >= margin and value.low > 0
 
     if builtin:
 

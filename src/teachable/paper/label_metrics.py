@@ -4,8 +4,10 @@ Figures never compute an interval, so a stage runs this once over the labelled s
 (schema ``METRICS``, model ``base``, panel ``labeled``). Games are the independent units.
 
 Groups: ``all``; ``winnable`` (p_expert >= 0.5: the expert can still win); the quadrants; the families;
-``d_expert=<bin>``, the depth of recovery; and ``high_L_minus_low_L``, the prespecified contrast of H1 (mean
-of Q1 and Q4 snapshots minus mean of Q2 and Q3). Metrics: means of the labels under their column names,
+``d_expert=<bin>``, the depth of recovery; ``distance=<n>``, decisions back from the deciding one (1 is itself);
+``high_L_minus_low_L``, the prespecified contrast of H1 (mean of Q1 and Q4 snapshots minus mean of Q2 and Q3), and
+``high_U_minus_low_U`` (Q1 and Q2 minus Q3 and Q4). Metrics: ``already_right``, the share of snapshots whose
+likeliest command is the one that the teacher suggests; means of the labels under their column names,
 ``net_mean`` (mean of the three formats' net gains), ``share_route_<format>``, ``share_profile_<profile>``,
 and ``spearman:<x>:<y>``.
 """
@@ -36,6 +38,7 @@ MEANS = (
     *(f"raw_{f}" for f in FORMATS),
     *(f"net_{f}" for f in FORMATS),
     "net_mean",
+    "already_right",
 )
 PROFILES = ("A_bottleneck", "B_trajectory", "C_deadend", "mixed")
 PAIRS = (
@@ -47,6 +50,10 @@ PAIRS = (
     ("L_local", "L_upper"),
 )
 CONTRAST = "high_L_minus_low_L"
+SIDES = {  # contrast: (quadrants of the high side, metrics)
+    CONTRAST: (("Q1", "Q4"), ("ELP_net", "net_mean", "L_local")),
+    "high_U_minus_low_U": (("Q1", "Q2"), ("U",)),
+}
 WINNABLE = 0.5
 """Probability of the expert's success from which a snapshot counts as still to be won (as in recovery
 depth).
@@ -65,6 +72,10 @@ def label_metrics(
         .sort("snapshot_id")
         .with_columns(
             net_mean=sum((pl.col(f"net_{f}") for f in FORMATS), pl.lit(0.0)) / len(FORMATS),
+            already_right=(
+                pl.col("commands").list.get(pl.col("logp").list.arg_max(), null_on_oob=True)
+                == pl.col("suggested_action")
+            ).cast(pl.Float64),
             **{f"share_route_{f}": (pl.col("route") == f).cast(pl.Float64) for f in FORMATS},
             **{f"share_profile_{p}": (pl.col("profile") == p).cast(pl.Float64) for p in PROFILES},
         )
@@ -106,9 +117,9 @@ def label_metrics(
                 )
                 if value.row()["point"] is not None:
                     add(group, metric, value)
-    for metric in ("ELP_net", "net_mean"):
+    for contrast, metric, high in ((name, m, side) for name, (side, asked) in SIDES.items() for m in asked):
         known = rows.drop_nulls(metric).with_columns(
-            side=pl.when(pl.col("quadrant").is_in(["Q1", "Q4"])).then(pl.lit("high")).otherwise(pl.lit("low"))
+            side=pl.when(pl.col("quadrant").is_in(high)).then(pl.lit("high")).otherwise(pl.lit("low"))
         )
         if known["side"].n_unique() == 2:
             value, _, _ = stats.group_contrast(
@@ -116,10 +127,10 @@ def label_metrics(
                 known["side"],
                 known["task_id"],
                 {"high": 1.0, "low": -1.0},
-                seed=integer(seed, "label_metrics", CONTRAST, metric),
+                seed=integer(seed, "label_metrics", contrast, metric),
                 **options,
             )
-            add(CONTRAST, metric, value)
+            add(contrast, metric, value)
     return tables.conform(pl.DataFrame(made, schema=dict(tables.METRICS)), tables.METRICS, "label_metrics")
 
 
@@ -132,3 +143,5 @@ def _groups(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
         yield family, rows.filter(pl.col("family") == family)
     for depth in sorted(rows["d_expert_bin"].drop_nulls().unique()):
         yield f"d_expert={depth}", rows.filter(pl.col("d_expert_bin") == depth)
+    for distance in sorted(rows["distance"].drop_nulls().unique()):
+        yield f"distance={distance}", rows.filter(pl.col("distance") == distance)

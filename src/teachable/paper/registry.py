@@ -101,6 +101,14 @@ FIGURES: dict[str, Figure] = {
             ("labeled", "advice"),
         ),
         Figure(
+            "h1_6",
+            "H1",
+            "Where failures are decided",
+            "Labels by the distance to the deciding decision: the last one from which the task could still be won, "
+            f"where the world can tell, else the last of the episode. {_WHISKERS}",
+            ("label_metrics",),
+        ),
+        Figure(
             "h2_1",
             "H2",
             "The patch test predicts what training does",
@@ -319,6 +327,15 @@ TABLES: dict[str, Table] = {
             "H1",
             "Correlations of the labels",
             "Spearman correlations between uncertainty, leverage and teachability, with 95 % intervals "
+            "clustered by game.",
+            ("label_metrics",),
+        ),
+        Table(
+            "h1_3",
+            "H1",
+            "Labels by distance",
+            "Uncertainty, leverage and teachability of failure snapshots by their distance to the deciding decision, "
+            "and how often the student's likeliest command is what the teacher suggests, with 95 % intervals "
             "clustered by game.",
             ("label_metrics",),
         ),

@@ -1,0 +1,41 @@
+"""Figure H1.6: where failures are decided, by the distance to the deciding decision."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from teachable.paper import marks, style
+from teachable.paper.inputs import Data, PaperError, interval_note, intervals, where
+
+METRICS = {
+    "L_local": "leverage L$_{local}$",
+    "ELP_net_debiased": "ELP$_{net}$, bias-corrected",
+    "U": "uncertainty U (nats)",
+    "already_right": "likeliest command already right",
+}
+PREFIX = "distance="
+
+
+def draw(data: Data) -> Figure:
+    found = intervals(data, "label_metrics", ("metric", "group"), panel="labeled", metric=list(METRICS))
+    distances = sorted({int(group.removeprefix(PREFIX)) for _, group in found if group.startswith(PREFIX)})
+    if not distances:
+        raise PaperError(f"The input {where('label_metrics')} has no group {PREFIX}<n>.")
+    figure = style.figure(style.PAGE, 2.1)
+    shown = []
+    for axes, (metric, title) in zip(figure.subplots(1, 4), METRICS.items(), strict=True):
+        for distance in distances:
+            value = found.get((metric, f"{PREFIX}{distance}"))
+            if value is not None:
+                marks.whisker(axes, distance, value, colour=style.INK)
+                shown.append(value)
+        if metric == "already_right":
+            axes.set_ylim(0, 1)
+        else:
+            style.zero(axes)
+            style.at_least(axes, 0.1)
+        axes.set_title(title)
+        axes.set_xticks(distances)
+        axes.set_xlabel("distance (1: deciding decision)")
+    style.footnote(figure, f"{interval_note(shown, 'snapshots')}; mean and 95 % interval, clustered by game")
+    return figure
