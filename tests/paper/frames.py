@@ -227,12 +227,14 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
             "spearman": iv(0.48, 0.1),
             "pearson": iv(0.51, 0.1),
             "spearman_L_local": iv(0.3, 0.12),
+            "spearman_ELP_minus_L_local": iv(0.18, 0.1),
             "partial_spearman_ELP_given_L": iv(0.36, 0.12),
         },
         "per_quadrant": {
             q: {"spearman": iv(0.2 + strength[q] * 2, 0.18, 40), "pearson": iv(0.3, 0.2, 40)} for q in QUADRANTS
         },
         "median_net_gain": iv(0.12, 0.03),
+        "median_net_gain_debiased": iv(0.09, 0.03),
         "utility_Q1_minus_Q2": iv(0.09, 0.06),
         "mean_placebo_gain": iv(0.004, 0.01),
         "utility": {q: iv(strength[q], 0.05, 40) for q in QUADRANTS},
@@ -352,6 +354,30 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
             }
         )
 
+    for name, value in (
+        *((f"{run}-vs-C_replay", gains[run]["failure"]) for run in runs),
+        ("C_random-vs-C_replay", -0.02),
+        ("C_random-vs-B1_uniform", -0.1),
+        ("gain_Q1_minus_Q3_B1_uniform", 0.12),
+        ("transfer_diagonal_permutation", 0.0),
+    ):
+        contrast_rows.append(
+            {
+                "contrast": name,
+                "hypothesis": "H5",
+                "model": name.split("-vs-")[0],
+                "reference": name.split("-vs-")[-1],
+                "panel": "failure",
+                "group": "all",
+                "metric": "success",
+                **iv(value, 0.04),
+                "p_value": 0.004,
+                "p_holm": 0.02,
+                "mde": 0.05,
+                "prespecified": name == "B1_uniform-vs-C_replay",
+            }
+        )
+
     drift = []
     drift_runs = ("Q1_demo", "B2_all")
     checks.append(("base", "retention", "all", "success", base["retention"]))
@@ -467,6 +493,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         score(method, "route", "macro_f1", 0.52 + lift)
         score(method, "route", "accuracy", 0.6 + lift)
         score(method, "quadrant", "accuracy", 0.68 + lift)
+        score(method, "quadrant", "leverage_balanced_accuracy", 0.74 + lift)
         score(method, "ELP_net", "ece", 0.04)
     calibration = [
         {

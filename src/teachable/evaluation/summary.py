@@ -61,8 +61,13 @@ def summarise(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resamplin
 
 
 def metrics_of(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resampling, *, seed: int) -> pl.DataFrame:
-    """``METRICS`` rows alone, e.g. of the checkpoints of a run (models named ``<run>@<checkpoint>``)."""
+    """``METRICS`` rows alone, e.g. of the checkpoints of a run (models named ``<run>@<checkpoint>``).
+
+    None where nothing was played (an empty retention panel).
+    """
     rows: list[dict[str, Any]] = []
+    if episodes.is_empty():
+        return metrics_frame(rows)
     for outcomes in _panels(episodes, labeled):
         rows += metric_rows(outcomes, settings, seed=seed)
     return metrics_frame(rows)

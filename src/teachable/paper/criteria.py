@@ -39,7 +39,8 @@ def criteria(data: Data, *, builtin_student: bool = True) -> list[dict[str, Any]
     """One entry a criterion, in the order of the protocol.
 
     Each has ``id``, ``hypothesis`` (``health`` or H1..H7), ``name``, ``value``, ``low``, ``high`` (null where
-    there is none), ``n``, ``games``, ``threshold`` (text), ``passed`` (true, false, or null when it could not
+    there is none), ``mde`` (the smallest true effect that would have been seen with 80 % power, in the units of
+    ``value``), ``n``, ``games``, ``threshold`` (text), ``passed`` (true, false, or null when it could not
     be measured) and ``advice``: what to do about a fail, or why it could not be measured; empty when it
     passed. ``builtin_student`` adds the band of success that the project's own small student must reach.
     """
@@ -60,14 +61,18 @@ class _Judge:
         self.entries: list[dict[str, Any]] = []
 
     def criterion(
-        self, name: str, hypothesis: str, text: str, threshold: str, advice: str
+        self, name: str, hypothesis: str, text: str, threshold: str, advice: str, *, null: float | None = None
     ) -> Callable[[Callable[[], Verdict]], None]:
-        """Decorates the function that measures the criterion; it is called at once."""
+        """Decorates the function that measures the criterion; it is called at once.
+
+        ``null`` is the value that more is better than: where the criterion fails, the advice then opens with
+        what the study could have seen (:func:`explain`).
+        """
         entry: dict[str, Any] = {
             "id": name,
             "hypothesis": hypothesis,
             "name": text,
-            **dict.fromkeys(("value", "low", "high", "n", "games")),
+            **dict.fromkeys(("value", "low", "high", "mde", "n", "games")),
             "threshold": threshold,
             "passed": None,
             "advice": "",
@@ -82,16 +87,30 @@ class _Judge:
                 return
             if isinstance(value, Interval):
                 entry.update(value=value.point, low=_finite(value.low), high=_finite(value.high))
-                entry.update(n=value.n, games=value.clusters)
+                entry.update(n=value.n, games=value.clusters, mde=_finite(value.detectable))
             else:
                 entry["value"] = float(value)
-            entry.update(passed=bool(passed), advice="" if passed else advice)
+            said = f"{explain(value, null)} " if null is not None and isinstance(value, Interval) else ""
+            entry.update(passed=bool(passed), advice="" if passed else said + advice)
 
         return judged
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def explain(value: Interval, null: float) -> str:
+    """What a criterion that did not hold says about the truth: another effect, or a study too small to see one."""
+    if not math.isfinite(value.low):
+        return f"There is no interval for {number(value.point)} (too few games): nothing can be said."
+    if value.high < null:
+        return f"The opposite was seen: {value.text()}."
+    if value.low > null:
+        return f"An effect was seen, but less than is asked for: {value.text()}."
+    seen = number(value.detectable)
+    away = "" if null == 0 else f" from {number(null)}"
+    return f"No effect was seen ({value.text()}); one of {seen} or more{away} would have been seen with 80 % power."
 
 
 def _one(data: Data, name: str, **conditions: Any) -> Interval:
@@ -202,18 +221,28 @@ def _labels_and_patch_test(judge: _Judge) -> None:
 
     def correlation(key: str, quadrant: str | None = None) -> Interval:
         place = ("overall", key) if quadrant is None else ("per_quadrant", quadrant, key)
-        return Interval.of(record(data, "cpt_correlation", *place), f"cpt_correlation.{'.'.join(place)}")
+        return stored(*place)
+
+    def stored(*place: str) -> Interval:
+        value = record(data, "cpt_correlation", *place)
+        name = f"cpt_correlation.{'.'.join(place)}"
+        if value.get("point") is None:
+            raise PaperError(
+                f"{name} is not defined on {value.get('n', 0)} snapshots in {value.get('clusters', 0)} games."
+            )
+        return Interval.of(value, name)
 
     @judge.criterion(
         "heterogeneity",
         "H1",
-        "ELP_net at high minus low leverage",
+        "Teachability (corrected ELP) at high minus low leverage",
         "interval above 0",
         "Teachability does not differ by leverage: look at H1.1 and H1.4 for dead ends, and at the standard "
         "errors of L_local.",
+        null=0,
     )
     def heterogeneity() -> Verdict:
-        value = _one(data, "label_metrics", metric="ELP_net", group="high_L_minus_low_L")
+        value = _one(data, "label_metrics", metric="ELP_net_debiased", group="high_L_minus_low_L")
         return value, value.low > 0
 
     for name, goal, text in (("patch_test", 0.3, ""), ("patch_test_stretch", 0.5, ", stretch goal")):
@@ -222,24 +251,26 @@ def _labels_and_patch_test(judge: _Judge) -> None:
             name,
             "H2",
             f"Spearman of ELP_net and training effect{text}",
-            f"{GE} {number(goal)}",
+            f"{GE} {number(goal)}, interval above 0",
             "Noise in ELP_net and in the effect caps the correlation: raise condition_episodes and "
             "similar_tasks before doubting the test.",
+            null=0,
         )
         def rank(goal: float = goal) -> Verdict:
             value = correlation("spearman")
-            return value, value.point >= goal
+            return value, value.low > 0 and value.point >= goal
 
     @judge.criterion(
         "leverage_rank",
         "H2",
-        "Spearman of L_local and training effect",
-        "below that of ELP_net",
+        "Spearman with the training effect, ELP_net minus L_local",
+        "interval above 0",
         "Leverage alone predicts training as well as the patch test does: the cheaper label may be enough here.",
+        null=0,
     )
     def leverage() -> Verdict:
-        value = correlation("spearman_L_local")
-        return value, value.point < correlation("spearman").point
+        value = correlation("spearman_ELP_minus_L_local")
+        return value, value.low > 0
 
     @judge.criterion(
         "patch_test_given_leverage",
@@ -247,6 +278,7 @@ def _labels_and_patch_test(judge: _Judge) -> None:
         "Partial Spearman of ELP_net and effect, given L_local",
         "interval above 0",
         "The patch test adds nothing certain beyond leverage: enlarge the validation panel.",
+        null=0,
     )
     def partial() -> Verdict:
         value = correlation("partial_spearman_ELP_given_L")
@@ -258,49 +290,50 @@ def _labels_and_patch_test(judge: _Judge) -> None:
             f"patch_test_{quadrant}",
             "H2",
             f"Spearman within {quadrant}",
-            "> 0.20",
+            "> 0.20, interval above 0",
             "A quadrant restricts the range of ELP_net: raise panels.validation_per_quadrant and read the "
             "interval, not the point.",
+            null=0,
         )
         def within(quadrant: str = quadrant) -> Verdict:
             value = correlation("spearman", quadrant)
-            return value, value.point > 0.2
+            return value, value.low > 0 and value.point > 0.2
 
     @judge.criterion(
         "median_net_gain",
         "H2",
-        "Median ELP_net",
-        "> 0",
+        "Median ELP_net, corrected for taking a maximum",
+        "interval above 0",
         "Most patches do not beat the placebo: read figure A2 and check the advice for wrong or vague actions.",
+        null=0,
     )
     def median() -> Verdict:
-        value = Interval.of(record(data, "cpt_correlation", "median_net_gain"), "cpt_correlation.median_net_gain")
-        return value, value.point > 0
+        value = stored("median_net_gain_debiased")
+        return value, value.low > 0
 
     @judge.criterion(
         "validation_placebo",
         "H2",
         "Mean placebo gain, phase 1b",
-        f"within \N{PLUS-MINUS SIGN}{PLACEBO}",
-        "See the placebo criterion; on a small panel it may be chance, so look at its interval.",
+        f"interval within \N{PLUS-MINUS SIGN}{PLACEBO}",
+        "See the placebo criterion; on a small panel the interval may be too wide to exclude such a gain.",
     )
     def validation_placebo() -> Verdict:
-        value = Interval.of(record(data, "cpt_correlation", "mean_placebo_gain"), "cpt_correlation.mean_placebo_gain")
-        return value, abs(value.point) <= PLACEBO
+        value = stored("mean_placebo_gain")
+        return value, value.low >= -PLACEBO and value.high <= PLACEBO
 
     @judge.criterion(
         "utility",
         "H2",
         "Training effect in Q1 minus Q2",
-        "> 0",
+        "interval above 0",
         "Uncertain states without leverage taught as much as those with it: check that Q2 and Q4 were not "
         "swapped, then the interval.",
+        null=0,
     )
     def utility() -> Verdict:
-        value = Interval.of(
-            record(data, "cpt_correlation", "utility_Q1_minus_Q2"), "cpt_correlation.utility_Q1_minus_Q2"
-        )
-        return value, value.point > 0
+        value = stored("utility_Q1_minus_Q2")
+        return value, value.low > 0
 
 
 def _training(judge: _Judge) -> None:
@@ -316,6 +349,7 @@ def _training(judge: _Judge) -> None:
         "interval above 0",
         "Demonstrations are as good as choosing by quadrant here; figure H3.1 shows how large the cells' "
         "intervals are.",
+        null=0,
     )
     def formats() -> Verdict:
         value = contrast("best_format-vs-demo")
@@ -325,25 +359,86 @@ def _training(judge: _Judge) -> None:
         "transfer",
         "H4",
         "Diagonal minus off-diagonal of the transfer matrix",
-        f"{GE} 0.10, or interval above 0",
-        "What is learned is not specific to quadrants: compare B1_uniform, and enlarge the failure panel "
-        "before concluding.",
+        "interval above 0",
+        "What is learned is not specific to quadrants: compare B1_uniform, see which skills fill which quadrant, "
+        "and enlarge the failure panel before concluding.",
+        null=0,
     )
     def diagonal() -> Verdict:
         value = contrast("transfer_diagonal_minus_off")
-        return value, value.point >= 0.10 or value.low > 0
+        return value, value.low > 0
 
     @judge.criterion(
-        "recovery",
-        "H5",
-        "Gain from failure states of the recovery run",
-        "interval above 0",
-        "Check that recovery examples come from snapshots with high L_upper, and the run's loss in "
-        "training_summary.json.",
+        "transfer_permutation",
+        "H4",
+        "p of that difference when quadrant labels are permuted",
+        f"{LE} 0.05, difference above 0",
+        "Labels dealt out at random over the same held-out snapshots give such a difference as well.",
     )
-    def recovery() -> Verdict:
-        value = contrast("recovery-vs-base")
+    def permuted() -> Verdict:
+        rows = select(data, "contrasts", contrast="transfer_diagonal_permutation", metric="success")
+        p_value = rows["p_value"][0]
+        if p_value is None:
+            raise PaperError(f"The permutation of quadrant labels: {rows['method'][0]}.")
+        return float(p_value), p_value <= 0.05 and contrast("transfer_diagonal_minus_off").point > 0
+
+    for name, pair, text, advice in (
+        (
+            "training_gain",
+            "B1_uniform-vs-C_replay",
+            "Gain from failure states of B1_uniform against replay alone",
+            "Teaching on failures adds nothing certain to replay: see the loss and probe_shift of the run in "
+            "training_summary.json, and figure H1.6 for whether the deciding decisions were mined.",
+        ),
+        (
+            "q1_gain",
+            "Q1_demo-vs-C_replay",
+            "Gain from failure states of Q1_demo against replay alone",
+            "Few examples of one quadrant may not be enough: compare B1_uniform, and the budget table.",
+        ),
+        (
+            "recovery",
+            "recovery-vs-C_replay",
+            "Gain from failure states of the recovery run against replay alone",
+            "Check that recovery examples come from snapshots with high L_upper, and the run's loss in "
+            "training_summary.json.",
+        ),
+        (
+            "q1_over_q3",
+            "gain_Q1_minus_Q3_B1_uniform",
+            "Gain of B1_uniform on Q1 minus that on Q3",
+            "Training helps states that need no help as much as those that do: look at the means of L_local by "
+            "quadrant first.",
+        ),
+    ):
+
+        @judge.criterion(name, "H5", text, "interval above 0", advice, null=0)
+        def gain(pair: str = pair) -> Verdict:
+            value = contrast(pair)
+            return value, value.low > 0
+
+    @judge.criterion(
+        "right_answers",
+        "H5",
+        "B1_uniform minus C_random (the same snapshots, a random command as the answer)",
+        "interval above 0",
+        "What the examples answer does not matter: what is gained comes from training as such.",
+        null=0,
+    )
+    def answers() -> Verdict:
+        value = _turned(contrast("C_random-vs-B1_uniform"))
         return value, value.low > 0
+
+    @judge.criterion(
+        "random_answers",
+        "H5",
+        "Gain from failure states of C_random against replay alone",
+        "interval not above 0",
+        "Random answers improve the student as well: the gains of the other runs are not (only) the teacher's.",
+    )
+    def random_answers() -> Verdict:
+        value = contrast("C_random-vs-C_replay")
+        return value, not value.low > 0
 
     for name, limit, text in (
         ("retention", FORGETTING, ""),
@@ -354,17 +449,21 @@ def _training(judge: _Judge) -> None:
             name,
             "H5",
             f"Largest drop of retention of any run{text}",
-            f"< {number(limit)}",
-            "Lower the learning rate or the number of epochs, or mix retention examples in; figure H5.2 "
-            "shows when it is forgotten.",
+            f"interval below {number(limit)}",
+            "If the drop itself is large, lower the learning rate or the number of epochs, or replay more "
+            "(figure H5.2 shows when it is forgotten); if only its interval is, enlarge the retention panel.",
         )
         def forgotten(limit: float = limit) -> Verdict:
             found = intervals(
                 data, "contrasts", "model", reference="base", panel="retention", group="all", metric="success"
             )
-            worst = min(found.values(), key=lambda value: value.point)
-            drop = Interval(-worst.point, -worst.high, -worst.low, worst.n, worst.clusters)
-            return drop, drop.point < limit
+            drop = _turned(min(found.values(), key=lambda value: value.point))
+            return drop, drop.high < limit
+
+
+def _turned(value: Interval) -> Interval:
+    """The same difference the other way round."""
+    return Interval(-value.point, -value.high, -value.low, value.n, value.clusters, value.mde)
 
 
 def _predictor(judge: _Judge) -> None:
@@ -376,6 +475,7 @@ def _predictor(judge: _Judge) -> None:
         "NDCG@k of the predictor minus entropy, middle k",
         "interval above 0",
         "Label more snapshots (figure H6.4 shows whether more would help) or add features.",
+        null=0,
     )
     def against_entropy() -> Verdict:
         rows = select(
@@ -391,21 +491,29 @@ def _predictor(judge: _Judge) -> None:
         value = Interval.of(rows.row(len(rows) // 2, named=True))
         return value, value.low > 0
 
-    for name, target, metric, goal, text in (
-        ("predictor_U", "U", "r2", 0.6, "R\N{SUPERSCRIPT TWO} of predicted U"),
-        ("predictor_L", "L_local", "r2", 0.5, "R\N{SUPERSCRIPT TWO} of predicted L_local"),
-        ("predictor_quadrant", "quadrant", "accuracy", 0.7, "Accuracy of the predicted quadrant"),
+    for name, target, metric, goal, null, text in (
+        ("predictor_U", "U", "r2", 0.6, 0.0, "R\N{SUPERSCRIPT TWO} of predicted U"),
+        ("predictor_L", "L_local", "r2", 0.5, 0.0, "R\N{SUPERSCRIPT TWO} of predicted L_local"),
+        (
+            "predictor_quadrant",
+            "quadrant",
+            "leverage_balanced_accuracy",
+            0.7,
+            0.5,
+            "Balanced accuracy of the leverage side of the predicted quadrant (its other side, U, is an input)",
+        ),
     ):
 
         @judge.criterion(
             name,
             "H6",
             text,
-            f"> {number(goal)}",
+            f"> {number(goal)}, interval above {number(null)}",
             "Noise in the labels bounds this: compare with the standard errors of the labels and with the "
             "oracle features in Tab H6.1.",
+            null=null,
         )
-        def quality(target: str = target, metric: str = metric, goal: float = goal) -> Verdict:
+        def quality(target: str = target, metric: str = metric, goal: float = goal, null: float = null) -> Verdict:
             rows = select(data, "predictor_metrics", method="predictor", target=target, metric=metric)
             rows = rows.drop_nulls("point").sort("train_size", nulls_last=False)
             if rows.is_empty():
@@ -413,7 +521,7 @@ def _predictor(judge: _Judge) -> None:
                     f"The input {where('predictor_metrics')} has no {metric} of {target}: the point is null."
                 )
             value = Interval.of(rows.row(-1, named=True))
-            return value, value.point > goal
+            return value, value.low > null and value.point > goal
 
 
 def _selection(judge: _Judge) -> None:

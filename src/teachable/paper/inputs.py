@@ -151,13 +151,15 @@ INPUTS: dict[str, Input] = {
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A stored estimate: ``low`` and ``high`` are NaN where no interval could be made."""
+    """A stored estimate: ``low`` and ``high`` are NaN where no interval could be made, ``mde`` where the smallest
+    effect that would be seen is not stored with it."""
 
     point: float
     low: float
     high: float
     n: int
     clusters: int
+    mde: float = math.nan
 
     @classmethod
     def of(cls, row: Mapping[str, Any], name: str = "interval") -> Interval:
@@ -171,7 +173,9 @@ class Interval:
             value = row.get(key)
             return math.nan if value is None else float(value)
 
-        return cls(end("point"), end("low"), end("high"), int(row.get("n") or 0), int(row.get("clusters") or 0))
+        return cls(
+            end("point"), end("low"), end("high"), int(row.get("n") or 0), int(row.get("clusters") or 0), end("mde")
+        )
 
     @classmethod
     def maybe(cls, row: Mapping[str, Any] | None) -> Interval | None:
@@ -182,6 +186,12 @@ class Interval:
     def excludes_zero(self) -> bool:
         """Whether 0 lies outside of the interval; false where there is none."""
         return self.low > 0 or self.high < 0
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true effect that a test at 5 % would find with 80 % power: as stored, else from the width
+        of the 95 % interval, ``(z_.975 + z_.8) / (2 z_.975)`` of it."""
+        return (1.95996 + 0.84162) / (2 * 1.95996) * (self.high - self.low) if math.isnan(self.mde) else self.mde
 
     def text(self, digits: int = 2, *, signed: bool = False) -> str:
         """``0.12 [0.05, 0.20]``; the point alone where there is no interval."""
@@ -215,7 +225,7 @@ def frame(data: Data, name: str, *columns: str) -> pl.DataFrame:
     if missing:
         raise PaperError(f"The input {where(name)} lacks the columns {missing}: it was made by another version.")
     if value.is_empty():
-        raise PaperError(f"The input {where(name)} has no row: the stage that makes it found nothing to measure.")
+        raise Undefined(f"The input {where(name)} has no row: the stage that makes it found nothing to measure.")
     return value
 
 
@@ -230,6 +240,12 @@ def select(data: Data, name: str, **conditions: Any) -> pl.DataFrame:
         rows = rows.filter(test)
     if rows.is_empty():
         asked = _said(conditions)
+        panel = conditions.get("panel")
+        if isinstance(panel, str) and "panel" in data[name].columns and data[name].filter(panel=panel).is_empty():
+            raise Undefined(
+                f"The {panel} panel is empty in this run, so {where(name)} has nothing with {asked}. The report "
+                "says why."
+            )
         raise PaperError(
             f"The input {where(name)} has no row with {asked}: the stage that makes it did not measure it."
         )
@@ -253,6 +269,9 @@ def intervals(data: Data, name: str, key: str | Sequence[str], **conditions: Any
             raise PaperError(f"The input {where(name)} has two rows for {place} with {conditions}: it should have one.")
         found[place] = Interval.of(row)
     if not found:
+        reasons = sorted({m for m in (rows["method"] if "method" in rows.columns else []) if m and "undefined" in m})
+        if reasons:
+            raise Undefined(f"{where(name)}, {_said(conditions)}: {'; '.join(reasons)}.")
         raise Undefined(
             f"{where(name)} holds no defined estimate: {_said(conditions)}, {len(rows)} of {len(rows)} null."
         )

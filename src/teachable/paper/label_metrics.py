@@ -51,7 +51,7 @@ PAIRS = (
 )
 CONTRAST = "high_L_minus_low_L"
 SIDES = {  # contrast: (quadrants of the high side, metrics)
-    CONTRAST: (("Q1", "Q4"), ("ELP_net", "net_mean", "L_local")),
+    CONTRAST: (("Q1", "Q4"), ("ELP_net", "ELP_net_debiased", "net_mean", "L_local")),
     "high_U_minus_low_U": (("Q1", "Q2"), ("U",)),
 }
 WINNABLE = 0.5

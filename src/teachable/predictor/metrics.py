@@ -115,7 +115,10 @@ def evaluate(
     * Numbers, learned methods: ``r2``, ``mae``, ``spearman`` and ``ece`` (mean |outcome - prediction| over
       quantile bins).
     * Classes: ``accuracy``, ``macro_f1`` and ``ece`` of the class probabilities; for the route the same with
-      ``_untied`` over the snapshots in ``untied``, those with a route that is not a tie.
+      ``_untied`` over the snapshots in ``untied``, those with a route that is not a tie. For the quadrant also
+      ``leverage_balanced_accuracy``: whether its leverage side (Q1 and Q4 against Q2 and Q3) is told right, mean
+      over both sides, chance 1/2. The other side is U, which is computed from the predictor's own inputs: to
+      get it right says nothing, and a predictor that knows no leverage at all reaches half of the quadrants.
 
     ``train_size`` is written into the rows of learned methods: the number of labelled snapshots a model
     learned from.
@@ -190,6 +193,9 @@ def _class_metrics(add: _Adder, rows: pl.DataFrame, suffix: str, bootstrap: Boot
     codes = stats.cluster_codes(rows["task_id"].to_list(), len(rows))[0]
     add("accuracy" + suffix, bootstrap.interval(scores.accuracy(label, truth, codes), codes))
     add("macro_f1" + suffix, bootstrap.interval(scores.macro_f1(label, truth, codes), codes))
+    if add.head["target"] == "quadrant":
+        said, true = (np.isin(side, ("Q1", "Q4")) for side in (label, truth))
+        add("leverage_balanced_accuracy" + suffix, bootstrap.interval(scores.balanced_accuracy(said, true, codes), codes))
     if rows["score"].null_count() == 0:
         right = (label == truth).astype(np.float64)
         confidence = rows["score"].to_numpy().astype(np.float64)

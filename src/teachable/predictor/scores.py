@@ -51,6 +51,25 @@ def accuracy(label: NDArray[np.str_], truth: NDArray[np.str_], codes: NDArray[np
     return statistic
 
 
+def balanced_accuracy(label: NDArray[np.bool_], truth: NDArray[np.bool_], codes: NDArray[np.int64]) -> Statistic:
+    """The mean of the shares of true and of false ones told right; chance is 1/2 whatever their numbers.
+
+    A draw without one of the two is not defined.
+    """
+    hits = (label == truth).astype(np.float64)
+    sums = _sums([truth * 1.0, truth * hits, ~truth * 1.0, ~truth * hits], codes)
+
+    def statistic(weights: Floats) -> Floats:
+        total = weights @ sums
+        high, low = (
+            np.divide(total[:, k + 1], total[:, k], out=np.full(len(total), np.nan), where=total[:, k] > 0)
+            for k in (0, 2)
+        )
+        return np.asarray((high + low) / 2)
+
+    return statistic
+
+
 def macro_f1(label: NDArray[np.str_], truth: NDArray[np.str_], codes: NDArray[np.int64]) -> Statistic:
     """The mean of F1 over classes in truth or prediction, as scikit-learn's ``f1_score(average="macro")``.
 

@@ -9,6 +9,7 @@ from teachable.stats.association import (
     partial_correlation,
     reliability_of_halves,
     spearman_brown,
+    spearman_difference,
     split_half_reliability,
 )
 from teachable.stats.bootstrap import (
@@ -71,6 +72,7 @@ __all__ = [
     "reliability_of_halves",
     "sign_flip_test",
     "spearman_brown",
+    "spearman_difference",
     "split_half_reliability",
     "t_test",
     "wilson",

@@ -87,6 +87,42 @@ def partial_correlation(
     )
 
 
+def spearman_difference(
+    x: ArrayLike,
+    other: ArrayLike,
+    y: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    seed: int,
+    level: float = 0.95,
+    repetitions: int = REPETITIONS,
+    method: Method = "percentile",
+) -> Interval:
+    """Spearman's rho of ``x`` with ``y`` minus that of ``other`` with ``y``, all ``[N]``, from the same draws.
+
+    Two correlations on the same rows depend on one another: their intervals may overlap although one is surely
+    larger. NaN where either is not defined.
+    """
+    first = as_floats(x, "x")
+    data = [first, as_floats(other, "other", length=len(first)), as_floats(y, "y", length=len(first))]
+    codes, groups = cluster_codes(clusters, len(first))
+    one, two = (_RankStatistic(np.stack([column, data[2]], axis=1), codes) for column in data[:2])
+
+    def weighted(weights: Floats) -> Floats:
+        return one(weights) - two(weights)
+
+    return bootstrap_weighted(
+        weighted,
+        groups=groups,
+        n=len(first),
+        seed=seed,
+        level=level,
+        repetitions=repetitions,
+        method=method,
+        width=4 * max(1, -(-len(first) // groups)),
+    )
+
+
 class _MomentStatistic:
     """Partial correlation as a function of cluster weights, from sums of products of each cluster."""
 

@@ -35,6 +35,7 @@ def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Correl
     ``overall``
         ``spearman`` and ``pearson`` of ELP_net with delta_micro; ``spearman_L_local``; the partial Spearman
         correlations ``partial_spearman_ELP_given_L`` and ``partial_spearman_L_given_ELP``;
+        ``spearman_ELP_minus_L_local``, the difference of the two correlations with its own interval;
         ``spearman_snapshot`` and ``spearman_similar``, of ELP_net with the two parts of delta_micro.
     ``per_quadrant``
         ``spearman``, ``pearson`` and ``spearman_L_local`` of each quadrant.
@@ -71,6 +72,21 @@ def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Correl
         )
         return interval.row()
 
+    def difference(frame: pl.DataFrame) -> Json:
+        columns = ["ELP_net", "L_local", "delta_micro"]
+        part = frame.drop_nulls(columns).drop_nans(columns)
+        if part.height < _LEAST or part["task_id"].n_unique() < 2:
+            return _undefined(part)
+        return stats.spearman_difference(
+            part["ELP_net"].to_numpy(),
+            part["L_local"].to_numpy(),
+            part["delta_micro"].to_numpy(),
+            part["task_id"].to_list(),
+            seed=seeds.integer(seed, "cpt correlation", "difference"),
+            level=settings.level,
+            repetitions=settings.repetitions,
+        ).row()
+
     def summary(frame: pl.DataFrame, column: str, statistic: Any, name: str) -> Json:
         part = frame.drop_nulls(column).drop_nans(column)
         if part.is_empty():
@@ -92,6 +108,7 @@ def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Correl
             "pearson": relate(micro, "ELP_net", "delta_micro", "pearson"),
             "spearman_L_local": relate(micro, "L_local", "delta_micro", "spearman"),
             "pearson_L_local": relate(micro, "L_local", "delta_micro", "pearson"),
+            "spearman_ELP_minus_L_local": difference(micro),
             "partial_spearman_ELP_given_L": relate(micro, "ELP_net", "delta_micro", "spearman", given="L_local"),
             "partial_spearman_L_given_ELP": relate(micro, "L_local", "delta_micro", "spearman", given="ELP_net"),
             "spearman_ELP_L_local": relate(micro, "ELP_net", "L_local", "spearman"),
