@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from matplotlib.text import Text
 
 from teachable.paper import FIGURES, PaperError, render
 
@@ -48,12 +49,19 @@ def test_a_missing_input_is_named(item: str, name: str, data) -> None:
 
 
 @pytest.mark.parametrize(("item", "name"), PAIRS)
-def test_an_empty_table_or_one_without_columns_is_refused(item: str, name: str, data) -> None:
+def test_an_empty_table_is_said_in_place_of_a_picture_and_one_without_columns_refused(item, name, data) -> None:
     if not isinstance(data[name], pl.DataFrame):
         pytest.skip("JSON")
-    for value in (data[name].head(0), pl.DataFrame({"other": [1]})):
-        with pytest.raises(PaperError, match=f"'{name}'"):
-            render.draw(item, {**given(data, item), name: value})
+    with pytest.raises(PaperError, match=f"'{name}'"):
+        render.draw(item, {**given(data, item), name: pl.DataFrame({"other": [1]})})
+    try:
+        figure = render.draw(item, {**given(data, item), name: data[name].head(0)})
+    except PaperError as error:
+        said = str(error)
+    else:
+        assert not any(axes.lines or axes.collections for axes in figure.axes), "nothing is drawn that was not measured"
+        said = " ".join(text.get_text() for text in figure.findobj(Text))
+    assert f"'{name}'" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("item", ["h1_1", "a4"])

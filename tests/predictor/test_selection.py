@@ -196,7 +196,7 @@ def test_a_diverse_choice_spreads_over_skills_where_ranking_repeats_one():
     taught = Counter(actions[c].split()[0] for c in chosen)
     assert len(set(chosen)) == 24
     assert set(taught) == {"cook", "slice", "dice", "open"}
-    assert taught["cook"] < 20
+    assert taught["cook"] <= 14
     ranked = Counter(actions[c].split()[0] for c in np.argsort(-utility)[:24])
     assert set(ranked) == {"cook"}
 

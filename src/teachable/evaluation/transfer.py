@@ -265,7 +265,8 @@ def quadrant_gains(outcomes: Outcomes, settings: Resampling, *, seed: int) -> li
 
     The gain on Q1's held-out snapshots minus that on Q3's, of ``B1_uniform``, of ``B2_all``, and of the
     demonstrations of each quadrant on its own (``own``: Q1_demo on Q1, Q3_demo on Q3). A gain is against
-    ``C_replay`` where it was trained, else against the base (column ``reference``).
+    ``C_replay`` where it was trained, else against the base. The columns ``model`` and ``reference`` name the two
+    sides of the difference, ``<run> on Q1`` and ``<run> on Q3``.
     """
     masks = _masks(outcomes)
     reference = REPLAY_ONLY if REPLAY_ONLY in outcomes.models else BASE
@@ -276,14 +277,14 @@ def quadrant_gains(outcomes: Outcomes, settings: Resampling, *, seed: int) -> li
         (EVERYTHING, (EVERYTHING, EVERYTHING)),
         ("own", (cell_name("Q1", "demo"), cell_name("Q3", "demo"))),
     ):
-        label = f"{GAIN}_{name}"
+        label, sides = f"{GAIN}_{name}", (f"{name} on Q1", f"{name} on Q3")
         reason = _missing(outcomes, [*runs, reference], ["Q1", "Q3"])
         if reason:
-            rows.append(undefined_contrast(label, "H5", (name, reference), "all", reason, False))
+            rows.append(undefined_contrast(label, "H5", sides, "all", reason, False))
             continue
         pairs = [Entry.change(run, reference, masks[q]) for run, q in zip(runs, ("Q1", "Q3"), strict=True)]
         ((interval, p_value, mde),) = Entries.of(outcomes, games, pairs).combine(np.array([[1.0], [-1.0]]))
-        rows.append(contrast_row(label, "H5", (name, reference), _PLACE, interval, p_value, mde, prespecified=False))
+        rows.append(contrast_row(label, "H5", sides, _PLACE, interval, p_value, mde, prespecified=False))
     return rows
 
 

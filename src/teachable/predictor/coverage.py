@@ -20,10 +20,10 @@ from teachable.predictor.sets import Floats
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The objective F(S) = sum_i weight_i max_{j in S} covers_ij over subsets S of N candidates.
+    """The objective F(S) = sum_i weight_i max_{j in S} covers_ij over sets S of at most k of N candidates.
 
-    ``weight[N]`` is teachability (not negative), ``covers[N, N]`` in [0, 1] how much teaching j does for i. F is
-    monotone and submodular, being a sum of weighted maxima (facility location; Krause and Golovin 2014).
+    ``weight[N]`` is teachability (not negative), ``covers[N, N]`` in [0, 1] how alike j is to i. F is monotone and
+    submodular, being a sum of weighted maxima (facility location; Krause and Golovin 2014).
     """
 
     weight: Floats
@@ -33,9 +33,9 @@ class Coverage:
     def build(cls, utility: Floats, actions: Sequence[str], states: Floats) -> Coverage:
         """From teachability ``[N]`` (ELP_net, measured or predicted), the actions taught and state vectors ``[N, D]``.
 
-        Only what is positive in ``utility`` counts. Two snapshots are alike by half in the action taught and by
-        half in the state: :func:`action_similarity` and a Gaussian kernel with the median distance as its length
-        (Garreau et al. 2017). How much j covers scales with its own teachability, relative to the best.
+        Only what is positive in ``utility`` counts, and only that can cover. Two snapshots are alike by half in
+        the action taught and by half in the state: :func:`action_similarity` and a Gaussian kernel with the median
+        distance as its length (Garreau et al. 2017).
         """
         weight = np.maximum(np.nan_to_num(utility, nan=0.0), 0.0)
         distance = cdist(states, states)
@@ -43,7 +43,7 @@ class Coverage:
         positive = apart[apart > 0]
         length = float(np.median(positive)) if len(positive) else 1.0
         alike = 0.5 * action_similarity(actions) + 0.5 * np.exp(-0.5 * (distance / length) ** 2)
-        return cls(weight, alike * (weight / max(float(weight.max(initial=0.0)), 1e-300))[None, :])
+        return cls(weight, alike * (weight > 0)[None, :])
 
     def value(self, chosen: Sequence[int]) -> float:
         """F of a subset; 0 for none."""

@@ -195,7 +195,10 @@ def _class_metrics(add: _Adder, rows: pl.DataFrame, suffix: str, bootstrap: Boot
     add("macro_f1" + suffix, bootstrap.interval(scores.macro_f1(label, truth, codes), codes))
     if add.head["target"] == "quadrant":
         said, true = (np.isin(side, ("Q1", "Q4")) for side in (label, truth))
-        add("leverage_balanced_accuracy" + suffix, bootstrap.interval(scores.balanced_accuracy(said, true, codes), codes))
+        add(
+            "leverage_balanced_accuracy" + suffix,
+            bootstrap.interval(scores.balanced_accuracy(said, true, codes), codes),
+        )
     if rows["score"].null_count() == 0:
         right = (label == truth).astype(np.float64)
         confidence = rows["score"].to_numpy().astype(np.float64)

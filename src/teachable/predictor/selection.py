@@ -1,8 +1,8 @@
 """Choosing a fixed budget of snapshots to train on: the methods, under one interface.
 
 ``select`` ranks the candidates by a method and takes the first k. Every method is deterministic given its
-seed, never takes a snapshot twice, and takes fewer than k rather than snapshots it has no reason for; the
-shortfall is said.
+seed, and never takes a snapshot twice. The two that judge by success of others (``eef_failures``, ``eef_error``) take
+fewer than k rather than snapshots they have no reason for; the shortfall is said.
 """
 
 from __future__ import annotations
