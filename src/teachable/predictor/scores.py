@@ -56,16 +56,16 @@ def balanced_accuracy(label: NDArray[np.bool_], truth: NDArray[np.bool_], codes:
 
     A draw without one of the two is not defined.
     """
-    hits = (label == truth).astype(np.float64)
-    sums = _sums([truth * 1.0, truth * hits, ~truth * 1.0, ~truth * hits], codes)
+    hits, high = (label == truth).astype(np.float64), truth.astype(np.float64)
+    sums = _sums([high, high * hits, 1.0 - high, (1.0 - high) * hits], codes)
 
     def statistic(weights: Floats) -> Floats:
         total = weights @ sums
-        high, low = (
+        found, spared = (
             np.divide(total[:, k + 1], total[:, k], out=np.full(len(total), np.nan), where=total[:, k] > 0)
             for k in (0, 2)
         )
-        return np.asarray((high + low) / 2)
+        return np.asarray((found + spared) / 2)
 
     return statistic
 
