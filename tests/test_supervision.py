@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,16 +66,18 @@ action = st.tuples(st.sampled_from(["take", "go", "cook", "look", "unlock"]), no
 )
 
 
-@given(action, action, long_prose, long_prose, long_prose, st.sampled_from(["compact", "full"]), st.text())
+@given(
+    action, action, long_prose, long_prose, long_prose, st.sampled_from(["compact", "full"]), st.text(), st.booleans()
+)
 @settings(deadline=None, max_examples=300)
 def test_patches_of_any_advice_match_in_length_and_the_hint_keeps_its_secret(
-    good: str, bad: str, rationale: str, diagnosis: str, why: str, register: Register, key: str
+    good: str, bad: str, rationale: str, diagnosis: str, why: str, register: Register, key: str, tried: bool
 ) -> None:
     if good == bad or names_action(diagnosis, good):
         with pytest.raises(AdviceError):
             AdviceText(good, bad, rationale, diagnosis, why)
         return
-    advice = AdviceText(good, bad, rationale, diagnosis, why)
+    advice = AdviceText(good, bad, rationale, diagnosis, why, tried)
     made = patches(advice, register=register, key=key)
     assert tuple(made) == CONDITIONS
     assert made["base"] == ""
@@ -192,3 +195,18 @@ def test_where_the_student_was_right_its_runner_up_is_the_bad_action() -> None:
 )
 def test_names_action(text: str, action: str, named: bool) -> None:
     assert names_action(text, action) is named
+
+
+def test_a_contrast_says_tried_only_of_what_the_student_did() -> None:
+    """Where the student did the right thing its runner-up is held against it, which nobody tried."""
+    commands = ["go east", "go north", "wait"]
+    logp = np.log([0.6, 0.3, 0.1]).tolist()
+    texts = {"rationale": "It leads on.", "diagnosis": "The way was open.", "why_bad": "It leads away."}
+    advice = {"valid": True, "suggested_action": "go east", **texts}
+    said = {}
+    for action in ("go east", "go north"):
+        row = {"snapshot_id": "s", "student_action": action, "commands": commands, "logp": logp}
+        said[action] = patches(AdviceText.from_rows(row, advice), register="full", key="s")["contrast"]
+    assert "tried first was: go north" in said["go north"]
+    assert "tried" not in said["go east"]
+    assert "comes to mind there is: go north" in said["go east"]

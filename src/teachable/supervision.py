@@ -50,6 +50,7 @@ class _Style:
 
     opening: str
     templates: Mapping[str, tuple[str, ...]]
+    untried: tuple[str, ...]  # the contrast where the bad action is not what the student did
     fillers: tuple[str, ...]  # content-free, at least two of them of three words
     lowest: int  # words; a target, exceeded only when the actions themselves are long
     highest: int
@@ -65,6 +66,7 @@ _STYLES: Mapping[str, _Style] = {
             "contrast": ("not", "<bad_action>", "{why_bad}", "better", "<suggested_action>", "{rationale}"),
             "hint": ("{diagnosis}",),
         },
+        untried=("not", "<bad_action>", "{why_bad}", "better", "<suggested_action>", "{rationale}"),  # claims nothing
         fillers=(
             "so it was.",
             "that was all.",
@@ -96,6 +98,16 @@ _STYLES: Mapping[str, _Style] = {
             ),
             "hint": ("What stood in the way there was this:", "{diagnosis}"),
         },
+        untried=(
+            "A command that comes to mind there is",
+            "<bad_action>",
+            "It would be poor:",
+            "{why_bad}",
+            "The better command there is",
+            "<suggested_action>",
+            "The reason:",
+            "{rationale}",
+        ),
         fillers=(
             "It was so.",
             "That is all.",
@@ -172,12 +184,13 @@ def patches(advice: AdviceText, *, register: Register = "compact", key: str = ""
     """
     style = _style(register)
     texts = {name: _clean(getattr(advice, name), style) for name in ("rationale", "diagnosis", "why_bad")}
-    bounds = [_bounds(style, style.templates[name], advice, texts) for name in FORMATS]
+    templates = style.templates if advice.tried else {**style.templates, "contrast": style.untried}
+    bounds = [_bounds(style, templates[name], advice, texts) for name in FORMATS]
     most = max(max(b[0] for b in bounds), min(style.highest, max(style.lowest, *(b[1] for b in bounds))))
     fewest = math.ceil(most / TOLERANCE)
     made = {}
     for name in FORMATS:
-        body = _fill(style, style.templates[name], advice, texts, most)
+        body = _fill(style, templates[name], advice, texts, most)
         made[name] = _pad(style, body, fewest, most, f"{key}|{name}", advice.suggested_action)
     if names_action(made["hint"], advice.suggested_action):
         raise AdviceError(f"{key or 'advice'}: the hint {made['hint']!r} names {advice.suggested_action!r}.")

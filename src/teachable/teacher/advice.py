@@ -63,6 +63,7 @@ class AdviceText:
     rationale: str
     diagnosis: str
     why_bad: str
+    tried: bool = True  # whether the bad action is what the student did there
 
     def __post_init__(self) -> None:
         for name in ("suggested_action", "bad_action", *_TEXT_FIELDS):
@@ -98,12 +99,12 @@ class AdviceText:
         suggested = advice["suggested_action"]
         if suggested not in snapshot["commands"]:
             raise AdviceError(f"snapshot {name}: the advised {suggested!r} is not an admissible command there.")
+        bad = bad_action(snapshot["student_action"], suggested, snapshot["commands"], snapshot["logp"], name=str(name))
         return cls(
             suggested_action=suggested,
-            bad_action=bad_action(
-                snapshot["student_action"], suggested, snapshot["commands"], snapshot["logp"], name=str(name)
-            ),
+            bad_action=bad,
             **{key: advice[key] for key in _TEXT_FIELDS},
+            tried=bad == snapshot["student_action"],
         )
 
 
