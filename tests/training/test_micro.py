@@ -10,10 +10,20 @@ import polars as pl
 import pytest
 from rollouts.tiny import GAMES, Maze, TablePolicy, TinyWorld, make_task
 
+from teachable import seeds as seeding
 from teachable import tables
 from teachable.evaluation.measuring import RolloutEvaluator
 from teachable.evaluation.probes import adapter_probe
-from teachable.rollouts import PlaySettings, Question, TreeSettings, starts_of, tree_values
+from teachable.rollouts import (
+    MonteCarloSettings,
+    PlaySettings,
+    Question,
+    TreeSettings,
+    Values,
+    monte_carlo,
+    starts_of,
+    tree_values,
+)
 from teachable.student.prompt import Context
 from teachable.supervision import context_fields
 from teachable.training import micro
@@ -181,10 +191,10 @@ def test_an_adapter_that_changes_nothing_is_an_error(winnable: list[int]) -> Non
     trial = micro.Trial(labeled.row(0, named=True), "demo", "p", "go a", ())
 
     class Nowhere:
-        def from_snapshots(self, asked: Any) -> dict[str, tuple[float, float]]:
+        def from_snapshots(self, asked: Any, purpose: str) -> dict[str, tuple[float, float]]:
             return {s: (0.0, 0.0) for s, _ in asked}
 
-        def on_tasks(self, asked: Any) -> list[float | None]:
+        def on_tasks(self, asked: Any, purpose: str) -> list[float | None]:
             return [0.0] * len(asked)
 
     settings = micro.MicroSettings(similar_tasks=0, snapshot_weight=1.0)
@@ -241,3 +251,68 @@ def test_settings_that_contradict_themselves() -> None:
         micro.MicroSettings(snapshot_weight=1.5)
     with pytest.raises(SetError, match="format"):
         micro.MicroSettings(format="poem")  # type: ignore[arg-type]
+
+
+class Untaught(Learner):
+    """Its adapters are the base student, yet the probe is told otherwise: a training that teaches nothing."""
+
+    def _logp(self, prompt: str, commands: Sequence[str], adapter: str | None) -> np.ndarray:
+        return super()._logp(prompt, commands, None)
+
+
+def few_episodes(policy: Any, questions: Sequence[Question]) -> Values:
+    budget = MonteCarloSettings(policy_episodes=5, force_episodes=1, expert_episodes=1, play=PLAY)
+    return monte_carlo(policy, TinyWorld(), GAMES, questions, budget, run_seed=1)
+
+
+def small_trees(policy: Any, questions: Sequence[Question]) -> Values:
+    return tree_values(
+        policy, TinyWorld(), GAMES, questions, TreeSettings(prompts=1, episodes=5, play=PLAY), run_seed=1
+    )
+
+
+@pytest.mark.parametrize("estimate", [few_episodes, small_trees])
+def test_label_before_and_after_share_no_random_stream(
+    winnable: list[int], estimate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: set[int] = set()
+    integer = seeding.integer
+
+    def watched(run_seed: int, *names: object) -> int:
+        used.add(integer(run_seed, *names))
+        return integer(run_seed, *names)
+
+    monkeypatch.setattr(seeding, "integer", watched)
+
+    def collect(call: Any) -> tuple[Any, set[int]]:
+        used.clear()
+        return call(), set(used)
+
+    student, labeled = Untaught(), snapshots(winnable)
+    tasks = {make_task(seed).task_id: make_task(seed) for seed in winnable}
+    questions = [Question(start) for start in starts_of(labeled, tasks)]
+    streams: dict[str, set[int]] = {"label": collect(lambda: estimate(student, questions))[1], "before": set()}
+    streams["after"] = set()
+    valued = estimate(student, questions).estimates.filter(quantity="p_policy")
+    label = dict(valued.select("snapshot_id", "value").iter_rows())
+
+    class Watched(RolloutEvaluator):
+        def from_snapshots(self, asked: Any, *purpose: Any) -> Any:
+            found, seeds = collect(lambda: super(Watched, self).from_snapshots(asked, *purpose))
+            streams["before" if asked[0][1] is None else "after"] |= seeds
+            return found
+
+        def on_tasks(self, asked: Any, *purpose: Any) -> Any:
+            found, seeds = collect(lambda: super(Watched, self).on_tasks(asked, *purpose))
+            streams["before" if asked[0][1] is None else "after"] |= seeds
+            return found
+
+    evaluator = Watched(student, TinyWorld(), GAMES, labeled, tasks, estimate, PLAY, run_seed=1, repeats=3)
+    settings = micro.MicroSettings(similar_tasks=2, group=8)
+    trials, _ = micro.plan_trials(labeled, advice(labeled), panels(labeled), lambda *_: ("prompt", "go a"), settings)
+    rows = micro.microtrain(trials, student, evaluator, lambda *_: 1.0, settings).rows
+    assert all(streams.values())
+    for one, other in (("label", "before"), ("label", "after"), ("before", "after")):
+        assert not streams[one] & streams[other], (one, other)
+    assert (rows["before"] != rows["after"]).any(), "the same student, other episodes"
+    assert any(label[row["snapshot_id"]] != row["before"] for row in rows.iter_rows(named=True))

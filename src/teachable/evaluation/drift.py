@@ -67,7 +67,7 @@ def drift_rows(
     found: list[dict[str, Any]] = []
     for checkpoint, adapter in adapters.items():
         name = checkpoint_name(model, checkpoint)
-        questions = [Question(start, patches[row["snapshot_id"]], adapter, name) for row, start in chosen]
+        questions = [Question(start, patches[row["snapshot_id"]], adapter, name, "drift") for row, start in chosen]
         estimates = estimate(policy, questions).estimates
         values: dict[str, dict[str, float]] = {}
         for snapshot_id, quantity, value in estimates.select("snapshot_id", "quantity", "value").iter_rows():

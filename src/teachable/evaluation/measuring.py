@@ -20,7 +20,8 @@ class RolloutEvaluator:
 
     ``estimate`` values questions (``rollouts.tree_values`` or ``monte_carlo`` with its settings);
     P(success) from a snapshot is their ``p_policy``. Similar tasks are played ``repeats`` times, the first
-    greedy, the others sampled, always with the same random numbers whatever the adapter. The policy is
+    greedy, the others sampled. Random numbers depend on the snapshot or task, the repeat and the purpose:
+    what is measured before a training shares none with what is measured after it, or with the labels. The policy is
     handed to every call as it is, so nothing remembered of an adapter outlives it here.
     """
 
@@ -43,16 +44,19 @@ class RolloutEvaluator:
         rows = snapshots.sort("snapshot_id")
         self._starts = dict(zip(rows["snapshot_id"], starts_of(rows, tasks), strict=True))
 
-    def from_snapshots(self, asked: Sequence[tuple[str, str | None]]) -> dict[str, tuple[float, float]]:
+    def from_snapshots(self, asked: Sequence[tuple[str, str | None]], purpose: str) -> dict[str, tuple[float, float]]:
         """P(success) and standard error by snapshot; each may be asked about once in a call."""
         names = [snapshot_id for snapshot_id, _ in asked]
         if len(set(names)) != len(names):
             raise EvaluationError("A snapshot was asked about twice in one call: its values could not be told apart.")
-        questions = [Question(self._starts[name], adapter=adapter, model=adapter or "base") for name, adapter in asked]
+        questions = [
+            Question(self._starts[name], adapter=adapter, model=adapter or "base", purpose=purpose)
+            for name, adapter in asked
+        ]
         found = self._estimate(self._policy, questions).estimates.filter(pl.col("quantity") == "p_policy")
         return {name: (value, se) for name, value, se in found.select("snapshot_id", "value", "se").iter_rows()}
 
-    def on_tasks(self, asked: Sequence[tuple[str, str | None]]) -> list[float | None]:
+    def on_tasks(self, asked: Sequence[tuple[str, str | None]], purpose: str) -> list[float | None]:
         """Share of successes of each (task, adapter) pair; ``None`` where every episode had a fault."""
         jobs = [
             Job(
@@ -63,7 +67,7 @@ class RolloutEvaluator:
                 greedy=repeat == 0,
                 panel="similar",
                 repeat=repeat,
-                seed_name=f"similar/{task_id}/{repeat}",
+                seed_name=f"similar/{purpose}/{task_id}/{repeat}",
             )
             for index, (task_id, adapter) in enumerate(asked)
             for repeat in range(self._repeats)

@@ -127,7 +127,7 @@ def _jobs(question: Question, force: str | Exception | None, settings: MonteCarl
             condition=condition,
         )
         jobs += [
-            replace(job, episode_id=f"{question.name}/{question.model}/{condition}/{repeat}", repeat=repeat)
+            replace(job, episode_id=f"{question.stream}/{question.model}/{condition}/{repeat}", repeat=repeat)
             for repeat in range(number)
         ]
     return jobs

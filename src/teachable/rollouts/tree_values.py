@@ -76,7 +76,7 @@ def tree_values(
     """Estimate every question from rollout trees; nearly exact where the student is decided.
 
     Many trees grow side by side and share the student's batches, but each draws from its own stream, named by
-    its snapshot, so neither order nor sharding changes a row. At a dead end p_force and p_expert are 0. A
+    its snapshot and purpose, so neither order nor sharding changes a row. At a dead end p_force and p_expert are 0. A
     question whose engine failed more than ``retries`` times is left out and named in ``Values.faults``.
     """
     settings = settings or TreeSettings()
@@ -191,10 +191,10 @@ def _answer(
     patches = {"base": "", **{c: question.patches[c] for c in CONDITIONS if c in question.patches}}
     grower = _Grower(asker, table, question, settings)
     if settings.patch_scope == "decision" or len(patches) == 1:
-        return (yield from grower.values(patches, force, "", seeds.stream(run_seed, "tree", question.name)))
+        return (yield from grower.values(patches, force, "", seeds.stream(run_seed, "tree", question.stream)))
     merged: TreeValues | None = None
     for condition, patch in patches.items():
-        rng = seeds.stream(run_seed, "tree", question.name, condition)
+        rng = seeds.stream(run_seed, "tree", question.stream, condition)
         part = yield from grower.values({condition: patch}, force if condition == "base" else None, patch, rng)
         if merged is None:
             merged = part
@@ -368,7 +368,7 @@ class _Grower:
 def _expert_jobs(question: Question, number: int) -> list[Job]:
     return [
         Job(
-            episode_id=f"{question.name}/{question.model}/expert/{repeat}",
+            episode_id=f"{question.stream}/{question.model}/expert/{repeat}",
             start=question.start,
             model=question.model,
             behaviour="expert",

@@ -21,12 +21,15 @@ class Question:
 
     ``patches`` maps placebo, demo, contrast and hint to their texts; empty when only leverage is wanted
     (interval snapshots, or advice that is not valid). ``adapter`` names the student's adapter that plays.
+    ``purpose`` says what the answer is for (label, before, after, drift): answers for different purposes come
+    from different random streams, so that a label and the outcome it is compared with share no noise.
     """
 
     start: Start
     patches: Mapping[str, str] = field(default_factory=dict)
     adapter: str | None = None
     model: str = "base"
+    purpose: str = "label"
 
     def __post_init__(self) -> None:
         if self.start.snapshot_id is None:
@@ -39,6 +42,12 @@ class Question:
     def name(self) -> str:
         assert self.start.snapshot_id is not None
         return self.start.snapshot_id
+
+    @property
+    def stream(self) -> str:
+        """Names the question's random streams and episodes: the snapshot, and the purpose unless it is the
+        label."""
+        return self.name if self.purpose == "label" else f"{self.purpose}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from teachable.training.similar import Neighbours
 
 Row = Mapping[str, Any]
 Probe = Callable[[str, Row], float]  # adapter, snapshot row -> largest change of a command's probability there
+Purpose = Literal["before", "after"]
 Progress = Callable[[int, int], None]  # (done, total)
 
 
@@ -49,15 +50,18 @@ class Tuner(Protocol):
 class Evaluator(Protocol):
     """Measures success with a named adapter; ``None`` is the base student."""
 
-    def from_snapshots(self, asked: Sequence[tuple[str, str | None]]) -> Mapping[str, tuple[float, float]]:
+    def from_snapshots(
+        self, asked: Sequence[tuple[str, str | None]], purpose: Purpose
+    ) -> Mapping[str, tuple[float, float]]:
         """P(success) and its standard error by snapshot, for distinct (snapshot, adapter) pairs of distinct
         snapshots.
 
-        A snapshot whose engine failed is left out.
+        ``purpose`` names the random streams: calls with different ones are independent of each other and of the
+        labels. A snapshot whose engine failed is left out.
         """
         ...
 
-    def on_tasks(self, asked: Sequence[tuple[str, str | None]]) -> Sequence[float | None]:
+    def on_tasks(self, asked: Sequence[tuple[str, str | None]], purpose: Purpose) -> Sequence[float | None]:
         """Share of successes of each (task, adapter) pair; ``None`` where every episode had a fault."""
         ...
 
@@ -157,9 +161,9 @@ def microtrain(
     Raises :class:`TrainingError` when an adapter leaves every probability at its snapshot as it was: then
     the base student would be what is measured, and the difference 0 by mistake.
     """
-    before = evaluator.from_snapshots([(trial.row["snapshot_id"], None) for trial in trials])
+    before = evaluator.from_snapshots([(trial.row["snapshot_id"], None) for trial in trials], "before")
     tasks = sorted({task for trial in trials for task in trial.similar})
-    on_base = dict(zip(tasks, evaluator.on_tasks([(task, None) for task in tasks]), strict=True))
+    on_base = dict(zip(tasks, evaluator.on_tasks([(task, None) for task in tasks], "before"), strict=True))
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
     for done, group in _groups(trials, settings.group):
@@ -171,9 +175,9 @@ def microtrain(
                 f"Adapter {same[0]!r} changes no probability at its snapshot ({len(same)} of {len(group)}): "
                 "it would be the base student that is measured. Raise the learning rate or the steps."
             )
-        after = evaluator.from_snapshots([(trial.row["snapshot_id"], trial.adapter) for trial in group])
+        after = evaluator.from_snapshots([(trial.row["snapshot_id"], trial.adapter) for trial in group], "after")
         pairs = [(task, trial.adapter) for trial in group for task in trial.similar]
-        tuned = dict(zip(pairs, evaluator.on_tasks(pairs), strict=True))
+        tuned = dict(zip(pairs, evaluator.on_tasks(pairs, "after"), strict=True))
         for trial in group:
             tuner.discard(trial.adapter)
             snapshot_id = trial.row["snapshot_id"]
