@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -14,6 +15,7 @@ from teachable.labels import (
     QUADRANTS,
     LabelSettings,
     cut,
+    excess_of_maximum,
     expected_excess,
     label,
     recovery_depth,
@@ -173,19 +175,69 @@ def test_the_expected_excess_agrees_with_drawing(rows) -> None:
     assert (found >= 0).all()
 
 
-def test_debiasing_takes_off_most_of_the_bias_of_noisy_arms() -> None:
-    rng = np.random.default_rng(1)
-    n, size = 3, 4000
-    chance = np.array([0.45, 0.5, 0.4])
-    arms = rng.binomial(n, chance, (size, 3)) / n
-    placebo = rng.binomial(n, 0.3, size) / n
-    q = (arms * n + 1) / (n + 2)
-    net = arms - placebo[:, None]
-    plain = net.max(axis=1)
-    corrected = plain - expected_excess(net, np.sqrt(q * (1 - q) / n))
-    bias, left = plain.mean() - 0.2, corrected.mean() - 0.2
-    assert bias > 0.15
-    assert abs(left) < 0.5 * bias
+def truths(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
+    """Success probabilities of three arms [size, 3], by the kind of snapshot."""
+    base = rng.uniform(0.1, 0.7, size)
+    made = {"equal": np.repeat(base[:, None], 3, axis=1)}
+    for gain in (0.1, 0.25, 0.5):
+        made[f"one +{gain}"] = made["equal"].copy()
+        made[f"one +{gain}"][np.arange(size), rng.integers(0, 3, size)] += gain
+    made["all +0.3"] = made["equal"] + 0.3
+    for sd in (0.1, 0.2):
+        made[f"spread {sd}"] = made["equal"] + rng.normal(0, sd, (size, 3))
+    for low, high in ((0.01, 0.1), (0.9, 0.99)):
+        made[f"equal in {low} {high}"] = np.repeat(rng.uniform(low, high, size)[:, None], 3, axis=1)
+    made["one +0.5 of low"] = made["equal in 0.01 0.1"] + np.array([0.5, 0, 0])
+    return {kind: np.clip(chance, 0.01, 0.99) for kind, chance in made.items()}
+
+
+def monte_carlo_label(chance: np.ndarray, placebo: np.ndarray, n: int, rng: np.random.Generator) -> pl.DataFrame:
+    """The labelled table of snapshots with ``chance`` [N, 3] and ``placebo`` [N], from n episodes a condition."""
+    columns = {"policy": placebo, "force": placebo, "expert": placebo, "base": placebo, "placebo": placebo}
+    columns |= dict(zip(("demo", "contrast", "hint"), chance.T, strict=True))
+    drawn = {c: rng.binomial(n, p) / n for c, p in columns.items()}
+    ids = [f"s{i:05d}" for i in range(len(chance))]
+    values = {i: {c: float(p[k]) for c, p in drawn.items()} for k, i in enumerate(ids)}
+    error = ((pl.col("value") * n + 1) / (n + 2)).pipe(lambda q: (q * (1 - q) / n).sqrt())
+    rows = estimates(values).with_columns(estimator=pl.lit("monte_carlo"), n=pl.lit(n, pl.Int64), se=error)
+    rows = rows.with_columns(net_se=pl.col("se") * math.sqrt(2)).cast(dict(tables.ESTIMATES))  # type: ignore[arg-type]
+    return label(snapshots([{"id": i} for i in ids]), advice(ids), rows)[0]
+
+
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_the_debiased_elp_is_within_two_hundredths_of_the_truth_on_average(n) -> None:
+    rng = np.random.default_rng(100 + n)
+    plain, left = {}, {}
+    for kind, chance in truths(rng, 3000).items():
+        placebo = rng.uniform(0.1, 0.7, len(chance))
+        true = chance.max(axis=1) - placebo
+        frame = monte_carlo_label(chance, placebo, n, rng)
+        plain[kind] = float((frame["ELP_net"].to_numpy() - true).mean())
+        left[kind] = float((frame["ELP_net_debiased"].to_numpy() - true).mean())
+    assert np.mean(list(plain.values())) > 0.05, "there is a bias to take off"
+    assert abs(np.mean(list(left.values()))) <= 0.02
+    assert abs(np.mean(list(left.values())[:7])) <= 0.02, "nor does it hang on students who never or always win"
+    assert max(map(abs, left.values())) < 0.12
+    assert abs(left["equal in 0.01 0.1"]) < 0.05, "arms that all fail are not corrected below their truth"
+
+
+def test_the_excess_vanishes_with_the_error_and_is_exact_for_binomials() -> None:
+    arms = np.array([[0.3, 0.3, 0.3], [0.2, 0.5, 0.9], [0.0, 0.0, 1.0]])
+    trees = np.full(arms.shape, np.nan)
+    assert excess_of_maximum(arms, np.zeros(arms.shape), trees).tolist() == [0, 0, 0]
+    sizes = [excess_of_maximum(arms, np.full(arms.shape, e), trees).max() for e in (0.2, 0.02, 0.002)]
+    assert sizes[0] > sizes[1] > sizes[2]
+    assert sizes[2] < 0.002
+    assert excess_of_maximum(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3))).shape == (0,)
+    # equal arms of 2, 2 and 3 episodes, by enumeration
+    number, p = np.array([2.0, 2.0, 3.0]), 0.5
+    found = excess_of_maximum(np.full((1, 3), p), np.full((1, 3), 0.3), number[None, :])[0]
+    weights = {
+        wins: math.prod(math.comb(int(n), k) * p**k * (1 - p) ** (n - k) for n, k in zip(number, wins, strict=True))
+        for wins in itertools.product(range(3), range(3), range(4))
+    }
+    expected = sum(w * max(k / n for k, n in zip(wins, number, strict=True)) for wins, w in weights.items())
+    assert found == pytest.approx(expected - p)
 
 
 # ---------------------------------------------------------------- quadrants

@@ -7,7 +7,7 @@ from teachable.labels.label import LabelSettings, label
 from teachable.labels.leverage import with_leverage
 from teachable.labels.measures import uncertainty
 from teachable.labels.panels import PanelSettings, make_panels, split_tasks
-from teachable.labels.patch_test import FORMATS, expected_excess, with_patch_test
+from teachable.labels.patch_test import FORMATS, excess_of_maximum, expected_excess, with_patch_test
 from teachable.labels.quadrants import QUADRANTS, Cut, cut, quadrant
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LabelSettings",
     "PanelSettings",
     "cut",
+    "excess_of_maximum",
     "expected_excess",
     "label",
     "make_panels",

@@ -176,6 +176,13 @@ def _wide(estimates: pl.DataFrame) -> pl.DataFrame:
         *(at(q, "value").alias(f"p_{q}") for q in QUANTITIES),
         *(at(q, "se").alias(f"p_{q}_se") for q in QUANTITIES),
         *(at(m, "net_se").alias(f"net_se_{m}") for m in FORMATS),
+        *(
+            pl.col("n")
+            .filter((pl.col("quantity") == f"p_{m}") & (pl.col("estimator") == "monte_carlo"))
+            .first()
+            .alias(f"episodes_{m}")
+            for m in FORMATS
+        ),
         *(at(q, "net_se").alias(f"{q}_diff_se") for q in ("force", "expert")),
         estimator=pl.col("estimator").first(),
     )
