@@ -110,6 +110,7 @@ rule report:
         skills=DATA["skills"],
         splits=DATA["splits"],
         episodes=DATA["episodes"],
+        training_summary=DATA["training_summary"],
         pictures=[item.files[1] for item in FIGURES.values()],
         listings=[item.files[1] for item in TABLES.values()],
     output:

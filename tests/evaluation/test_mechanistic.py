@@ -167,3 +167,10 @@ def test_bins_and_targets() -> None:
     assert place_of("kitchen | counter: apple") == "kitchen"
     assert kind_of("take apple from table") == "take"
     assert kind_of(None) is None
+
+
+def test_without_held_out_snapshots_there_is_nothing_to_say() -> None:
+    got = mechanistic(
+        tables.empty(tables.PROBES), tables.empty(tables.EPISODES), tables.empty(tables.LABELED), Resampling(), seed=1
+    )
+    assert got.is_empty()

@@ -271,3 +271,12 @@ def test_tables_have_their_schemas_and_nineteen_models_take_seconds() -> None:
     tables.conform(got.metrics, tables.METRICS)
     tables.conform(got.contrasts, tables.CONTRASTS)
     tables.conform(got.transfer, tables.TRANSFER)
+
+
+def test_no_run_could_be_trained() -> None:
+    """The base alone: levels stand, contrasts are none, or of nulls with their reason."""
+    episodes, labeled = failure_panel(["base"], 3, lambda m, q, g: g == 0)
+    got = summary.summarise(episodes, labeled, SETTINGS, seed=1)
+    assert pick(got.metrics, group="all", metric="success")["point"] == pytest.approx(1 / 3)
+    assert got.contrasts["point"].null_count() == got.contrasts.height
+    assert got.transfer.is_empty()

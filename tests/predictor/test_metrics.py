@@ -24,6 +24,7 @@ from teachable.predictor import (
     evaluate,
     permutation_importance,
     sample_efficiency,
+    scores,
 )
 from teachable.predictor import scores as score_statistics
 from teachable.predictor.ranking import ndcg, precision
@@ -237,3 +238,19 @@ def test_the_cost_table_says_what_each_ranking_takes(table):
     assert by_method["predictor"]["seconds"] == 1.5
     assert "oracle_features" not in by_method
     assert by_method["predictor"]["point"] == value(table, "predictor", "ndcg", 50)["point"]
+
+
+def test_knowing_only_uncertainty_is_chance_on_the_leverage_side() -> None:
+    """U is an input: a predictor without any idea of leverage gets half of the quadrants, and no credit."""
+    truth = np.array(["Q1", "Q2", "Q3", "Q4"] * 25)
+    always_high = np.where(np.isin(truth, ("Q1", "Q2")), "Q1", "Q4")
+    codes = np.arange(100) // 4
+    high = np.isin(truth, ("Q1", "Q4"))
+    one = np.ones((1, 25))
+    assert scores.accuracy(always_high, truth, codes)(one)[0] == 0.5
+    said = np.isin(always_high, ("Q1", "Q4"))
+    assert scores.balanced_accuracy(said, high, codes)(one)[0] == 0.5
+    assert scores.balanced_accuracy(high, high, codes)(one)[0] == 1.0
+    few = high & (np.arange(100) < 8)  # four high ones among a hundred: saying "low" throughout is chance
+    assert scores.balanced_accuracy(np.zeros(100, dtype=bool), few, codes)(one)[0] == 0.5
+    assert np.isnan(scores.balanced_accuracy(said, np.ones(100, dtype=bool), codes)(one)[0])

@@ -128,3 +128,21 @@ def test_errors_say_what_is_wrong():
         stats.correlation([1.0, 2.0], [1.0, 2.0], ["a", "b"], kind="kendall", seed=0)
     with pytest.raises(stats.StatsError, match="y has 1"):
         stats.correlation([1.0, 2.0], [1.0], ["a", "b"], seed=0)
+
+
+def test_a_difference_of_correlations_is_paired() -> None:
+    """Two predictors that share most of their noise: their intervals overlap, their difference is sure."""
+    rng = np.random.default_rng(0)
+    games = np.repeat(np.arange(60), 4)
+    y = rng.normal(size=240)
+    good = y + rng.normal(size=240)
+    worse = good + rng.normal(size=240)
+    ids = [f"g{g}" for g in games]
+    one, two = (stats.correlation(x, y, ids, kind="spearman", seed=1, repetitions=400) for x in (good, worse))
+    gap = stats.spearman_difference(good, worse, y, ids, seed=1, repetitions=400)
+    assert gap.point == pytest.approx(one.point - two.point)
+    assert one.low < two.high, "the intervals overlap"
+    assert gap.low > 0
+    same = stats.spearman_difference(good, good, y, ids, seed=1, repetitions=400)
+    assert (same.point, same.low, same.high) == (0.0, 0.0, 0.0)
+    assert math.isnan(stats.spearman_difference(good, np.zeros(240), y, ids, seed=1).point)

@@ -42,10 +42,12 @@ def mechanistic(
     probes: pl.DataFrame, episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resampling, *, seed: int
 ) -> pl.DataFrame:
     """``MECHANISTIC`` rows of every model in ``probes`` (PROBES) and ``episodes`` (EPISODES of the failure
-    panel).
+    panel); none where no snapshot is held out.
 
     Raises :class:`EvaluationError` without the base, or when models were probed at different snapshots.
     """
+    if probes.is_empty():
+        return tables.empty(tables.MECHANISTIC)
     models = sorted(probes["model"].unique(), key=lambda name: (name != BASE, name))
     if BASE not in models:
         raise EvaluationError("The base student's probes are missing: the shift of probabilities is against it.")

@@ -27,7 +27,10 @@ def drift_metrics(
     repetitions: int = stats.REPETITIONS,
     level: float = 0.95,
 ) -> pl.DataFrame:
-    """The table described above from DRIFT and LABELED; raises PaperError when they share no snapshot."""
+    """The table described above from DRIFT and LABELED; empty where nothing drifted (no run of the
+    drift could be trained). Raises PaperError when they share no snapshot."""
+    if drift.is_empty():
+        return tables.empty(tables.METRICS)
     before = labeled.select("snapshot_id", base_ELP="ELP_net", base_route="route")
     rows = drift.join(before, on="snapshot_id").drop_nulls(["ELP_net", "base_ELP"])
     if rows.is_empty():

@@ -241,7 +241,7 @@ def select(data: Data, name: str, **conditions: Any) -> pl.DataFrame:
     if rows.is_empty():
         asked = _said(conditions)
         panel = conditions.get("panel")
-        if isinstance(panel, str) and "panel" in data[name].columns and data[name].filter(panel=panel).is_empty():
+        if isinstance(panel, str) and panel_is_empty(data, name, panel):
             raise Undefined(
                 f"The {panel} panel is empty in this run, so {where(name)} has nothing with {asked}. The report "
                 "says why."
@@ -250,6 +250,12 @@ def select(data: Data, name: str, **conditions: Any) -> pl.DataFrame:
             f"The input {where(name)} has no row with {asked}: the stage that makes it did not measure it."
         )
     return rows
+
+
+def panel_is_empty(data: Data, name: str, panel: str) -> bool:
+    """Whether no model played ``panel``: nothing of it can be in the table ``name``, which is no fault of a stage."""
+    rows = data[name]
+    return isinstance(rows, pl.DataFrame) and "panel" in rows.columns and rows.filter(panel=panel).is_empty()
 
 
 def intervals(data: Data, name: str, key: str | Sequence[str], **conditions: Any) -> dict[Any, Interval]:

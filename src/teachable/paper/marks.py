@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from teachable.paper import style
-from teachable.paper.inputs import Interval, number
+from teachable.paper.inputs import Interval, Undefined, number
 
 
 def whisker(
@@ -350,3 +350,17 @@ def wrap(text: str, width: int, lines: int) -> str:
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
     return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def or_why(axes: Axes, draw: Callable[[Axes], Any]) -> Any:
+    """What ``draw(axes)`` returns; ``None`` where its numbers are not defined: the panel then says so, and why, and
+    the other panels of the figure stand.
+    """
+    try:
+        return draw(axes)
+    except Undefined as error:
+        axes.clear()
+        axes.set_axis_off()
+        text = textwrap.fill(f"Not defined on these data: {error}", 44)
+        axes.text(0, 1, text, fontsize=5, va="top", color=style.MUTED, parse_math=False, transform=axes.transAxes)
+        return None

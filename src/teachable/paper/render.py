@@ -39,6 +39,8 @@ def make(item: str, data: Data) -> pl.DataFrame:
     try:
         made: pl.DataFrame = items.module("tables", item).make(data)
     except Undefined:
+        made = pl.DataFrame()
+    if not made.width:
         made = pl.DataFrame(schema=dict.fromkeys(headings(item), pl.String))
     return made
 

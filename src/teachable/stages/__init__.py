@@ -267,7 +267,7 @@ STAGES: dict[str, Stage] = {
         _stage(
             "report",
             "write the report",
-            "config criteria labeled thresholds skills splits episodes pictures* listings*",
+            "config criteria labeled thresholds skills splits episodes training_summary pictures* listings*",
             "html markdown",
             p.Report,
         ),

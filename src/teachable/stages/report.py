@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from teachable import tables
+from teachable.paper.limits import limits
 from teachable.paper.registry import FIGURES, TABLES
 from teachable.paper.report import Run, report
 from teachable.paper.skills import sentences
@@ -38,8 +39,9 @@ def run(inputs: Inputs, outputs: Outputs, params: Report) -> None:
     pictures = {name: made[name].read_bytes() for name in FIGURES if name in made}
     listed = {path.name.partition("_")[2].rsplit(".", 1)[0]: path for path in inputs["listings"]}
     frames = {name: pl.read_csv(listed[name]) for name in TABLES if name in listed}
-    named = ("labeled", "thresholds", "splits", "episodes", "skills")
+    named = ("labeled", "thresholds", "splits", "episodes", "skills", "training_summary")
     data = read_data({name: paths for name, paths in inputs.items() if name in named})
+    entries = tables.read_json(inputs["criteria"][0])
     page = report(
         Run(
             preset=config["preset"],
@@ -47,12 +49,13 @@ def run(inputs: Inputs, outputs: Outputs, params: Report) -> None:
             student=_student(config),
             teacher=_teacher(config),
             builtin_student=config["student"]["source"] == "builtin",
+            limits=limits(data["episodes"], data["thresholds"], data["training_summary"], entries),
             planted=sentences(data["skills"]),
             counts=_counts(data),
             versions={name: metadata.version(name) for name in LIBRARIES},
             phases=phase_seconds(Path(params.benchmarks)),
         ),
-        tables.read_json(inputs["criteria"][0]),
+        entries,
         pictures=pictures,
         tables=frames,
     )

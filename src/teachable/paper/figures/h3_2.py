@@ -5,7 +5,17 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, Data, Interval, PaperError, frame, interval_note, where
+from teachable.paper.inputs import (
+    QUADRANTS,
+    Data,
+    Interval,
+    PaperError,
+    Undefined,
+    frame,
+    interval_note,
+    panel_is_empty,
+    where,
+)
 
 OTHERS = ("contrast", "hint")
 
@@ -21,7 +31,8 @@ def draw(data: Data) -> Figure:
         if row["contrast"] == "best_format-vs-demo":
             found[row["group"], "best"] = Interval.of(row)
     if not found:
-        raise PaperError(
+        error = Undefined if panel_is_empty(data, "contrasts", "failure") else PaperError
+        raise error(
             f"The input {where('contrasts')} has neither <Q>_<format>-vs-<Q>_demo nor best_format-vs-demo on "
             "the failure panel."
         )

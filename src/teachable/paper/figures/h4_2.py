@@ -5,15 +5,18 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import FORMATS, QUADRANTS, Data, interval_note, intervals
+from teachable.paper.inputs import FORMATS, QUADRANTS, Data, frame, interval_note, intervals
 
 DIAGONAL = "transfer_diagonal_minus_off"
+PERMUTED = "transfer_diagonal_permutation"
 NAMES = {DIAGONAL: "mean of\nformats", **{f"{DIAGONAL}_{kind}": kind for kind in FORMATS}}
 
 
 def draw(data: Data) -> Figure:
     cells = intervals(data, "transfer", ("trained_on", "evaluated_on"), format="mean")
-    gaps = intervals(data, "contrasts", "contrast", contrast=list(NAMES), group="all", metric="success")
+    gaps = intervals(
+        data, "contrasts", "contrast", contrast=list(NAMES), panel="failure", group="all", metric="success"
+    )
     figure = style.figure(style.PAGE, 2.6)
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
     style.zero(left)
@@ -45,6 +48,12 @@ def draw(data: Data) -> Figure:
     style.at_least(left, 0.1)
     style.zero(right)
     shown = [name for name in NAMES if name in gaps]
+    null = frame(data, "contrasts", "contrast", "low", "high").filter(contrast=PERMUTED).drop_nulls(["low", "high"])
+    if DIAGONAL in shown and len(null):  # what the mean of formats gives when quadrant labels carry no meaning
+        at = shown.index(DIAGONAL)
+        right.fill_between(
+            [at - 0.3, at + 0.3], null["low"][0], null["high"][0], color=style.FAINT, zorder=1, linewidth=0
+        )
     for at, name in enumerate(shown):
         kind = name.removeprefix(DIAGONAL).removeprefix("_")
         marks.whisker(
@@ -74,7 +83,7 @@ def draw(data: Data) -> Figure:
     right.set_ylabel("diagonal minus off-diagonal")
     style.footnote(
         figure,
-        "filled: matched, hollow: mismatched; dashed: criterion 0.10; "
+        "filled: matched, hollow: mismatched; dashed: 0.10; grey: 95 % of permuted labels; "
         f"{interval_note([*cells.values(), *gaps.values()], 'episodes')}",
     )
     return figure

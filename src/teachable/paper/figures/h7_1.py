@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import Data, Interval, PaperError, interval_note, intervals, ordered, where
+from teachable.paper.inputs import Data, Interval, Undefined, interval_note, intervals, ordered, where
 from teachable.training.matrix import selection_name, selection_of
 
 PANELS = {"failure": "from failure states", "test": "test tasks", "retention": "retention"}
@@ -17,10 +19,13 @@ def draw(data: Data) -> Figure:
     shown: list[Interval] = []
     grid = figure.subplots(1, 3, sharex=True)
     for axes, (panel_name, title) in zip(grid, PANELS.items(), strict=True):
-        shown += panel(axes, data, panel_name)
+        shown += marks.or_why(axes, partial(panel, data=data, panel_name=panel_name)) or []
         axes.set_title(title)
+    if not shown:
+        raise Undefined(f"{where('selection_metrics')} holds no success of a selection run on any panel.")
     grid[0].set_ylabel("success")
-    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right center", fontsize=6)
+    handles = next(found for axes in grid if (found := axes.get_legend_handles_labels())[0])
+    figure.legend(*handles, loc="outside right center", fontsize=6)
     style.footnote(figure, f"{interval_note(shown, 'episodes')}; line and band: base student and its 95 % interval")
     return figure
 
@@ -30,7 +35,7 @@ def panel(axes: Axes, data: Data, panel_name: str = "failure") -> list[Interval]
     found = intervals(data, "selection_metrics", "model", panel=panel_name, group="all", metric="success")
     runs = [pair for pair in map(selection_of, found) if pair]
     if not runs:
-        raise PaperError(f"The input {where('selection_metrics')} has no selection run on the {panel_name} panel.")
+        raise Undefined(f"The input {where('selection_metrics')} has no selection run on the {panel_name} panel.")
     budgets = sorted({k for _, k in runs})
     methods = ordered({method for method, _ in runs}, style.SELECTIONS)
     base = found.get("base")

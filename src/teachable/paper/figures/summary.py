@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import style
+from teachable.paper import marks, style
 from teachable.paper.figures import h1_1, h2_1, h3_1, h4_1, h5_3, h7_1
 from teachable.paper.inputs import Data, count_note, labelled
 
@@ -12,21 +15,19 @@ from teachable.paper.inputs import Data, count_note, labelled
 def draw(data: Data) -> Figure:
     figure = style.figure(style.PAGE, 5.2)
     grid = figure.subplots(2, 3)
-    points = h1_1.panel(grid[0][0], data, brief=True)
-    bar = figure.colorbar(points, ax=grid[0][0], location="bottom", aspect=36, pad=0.02, shrink=0.8)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=0, labelsize=5.5)
-    bar.set_label("ELP$_{net}$", fontsize=6)
-    h2_1.panel(grid[0][1], data, brief=True)
-    h3_1.panel(grid[0][2], data, small=True)
-    h4_1.panel(grid[1][0], data, small=True)
-    h5_3.panel(grid[1][1], data)
-    h7_1.panel(grid[1][2], data, "failure")
-    grid[1][2].set_xlabel("success from failure states")
-    for axes in (grid[0][2], grid[1][0]):  # names below, so that all titles stand on one line
-        axes.xaxis.tick_bottom()
-        axes.xaxis.set_label_position("bottom")
-        axes.tick_params(axis="both", length=0)
+    points = marks.or_why(grid[0][0], lambda axes: h1_1.panel(axes, data, brief=True))
+    if points is not None:
+        bar = figure.colorbar(points, ax=grid[0][0], location="bottom", aspect=36, pad=0.02, shrink=0.8)
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(length=0, labelsize=5.5)
+        bar.set_label("ELP$_{net}$", fontsize=6)
+    marks.or_why(grid[0][1], lambda axes: h2_1.panel(axes, data, brief=True))
+    marks.or_why(grid[0][2], lambda axes: _names_below(axes, h3_1.panel(axes, data, small=True)))
+    marks.or_why(grid[1][0], lambda axes: _names_below(axes, h4_1.panel(axes, data, small=True)))
+    marks.or_why(grid[1][1], lambda axes: h5_3.panel(axes, data))
+    marks.or_why(
+        grid[1][2], lambda axes: (h7_1.panel(axes, data, "failure"), axes.set_xlabel("success from failure states"))
+    )
     titles = (
         "a  where failures lie",
         "b  the patch test predicts training",
@@ -44,3 +45,11 @@ def draw(data: Data) -> Figure:
         f"a: {count_note(labelled(data, 'U', 'L_local', 'ELP_net'))}; n of the other panels in their own figures",
     )
     return figure
+
+
+def _names_below(axes: Axes, drawn: Any) -> Any:
+    """Names below a matrix, so that all titles stand on one line."""
+    axes.xaxis.tick_bottom()
+    axes.xaxis.set_label_position("bottom")
+    axes.tick_params(axis="both", length=0)
+    return drawn

@@ -31,8 +31,11 @@ SMALL_STUDENT = (
     "billions of parameters would show."
 )
 NOTES = (
-    "Intervals are 95 % and treat games, not snapshots or episodes, as the independent units. Models are compared by "
-    "paired differences on the same games and seeds.",
+    "Intervals are 95 % and treat games, not snapshots or episodes, as the independent units; those of trained models "
+    "also the training seeds, where there are several. Models are compared by paired differences on the same games and "
+    "seeds.",
+    "A detectable effect is the smallest true one that would have been seen with 80 % power: a criterion that fails "
+    "with an interval around 0 says that the truth is probably smaller than that, not that it is 0.",
     "ELP_net is a maximum over three noisy formats and therefore too high on average; where a figure or table shows "
     "the corrected value, it says so.",
     "Figures and tables only show stored numbers. One that lacks an input fails and names it; nothing is filled in.",
@@ -41,8 +44,9 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was run. ``planted`` says which gaps were planted in the student and where they were found. ``counts`` and
-    ``versions`` are printed in the order given; ``phases`` maps a phase to seconds.
+    """What was run. ``limits`` says what it cannot tell and why, ``planted`` which gaps were planted in the student
+    and where they were found. ``counts`` and ``versions`` are printed in the order given; ``phases`` maps a phase
+    to seconds.
     """
 
     preset: str
@@ -50,6 +54,7 @@ class Run:
     student: str
     teacher: str
     builtin_student: bool
+    limits: Sequence[str] = ()
     planted: Sequence[str] = ()
     counts: Mapping[str, int | str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +89,7 @@ def report(
         raise PaperError(f"The report lacks {', '.join(absent)}: draw the minimum paper first.")
     context = {
         "run": run,
-        "notes": ([SMALL_STUDENT] if run.builtin_student else []) + list(run.planted) + list(NOTES),
+        "notes": [*run.limits, *([SMALL_STUDENT] if run.builtin_student else []), *run.planted, *NOTES],
         "tally": verdicts([dict(entry) for entry in criteria]),
         "criteria": [_criterion(entry) for entry in criteria],
         "figures": [_figure(i, pictures[i], root) for i in _minimum_first("figures", FIGURES) if i in pictures],
@@ -113,6 +118,7 @@ def _criterion(entry: Mapping[str, Any]) -> dict[str, Any]:
         **entry,
         "shown": shown,
         "between": between,
+        "detectable": "" if entry.get("mde") is None else number(entry["mde"]),
         "mark": MARK[entry["passed"]],
         "word": WORD[entry["passed"]],
     }

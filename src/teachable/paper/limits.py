@@ -1,0 +1,97 @@
+"""What a run cannot say: a student that wins nothing or everything, empty quadrants and panels, absent runs.
+
+Each becomes one sentence of the report, with what can be learned all the same and what to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from teachable.paper.inputs import QUADRANTS
+
+RARE = 0.05
+"""Share of won (or of lost) episodes below which what depends on it rests on a handful of games."""
+LEARNED = (
+    "What can be learned all the same: from where an expert can still win (L_upper), and how far back such a state "
+    "lies (recovery depth)."
+)
+EASIER = (
+    "To change it: easier families or more steps (tasks, world.max_steps), or a stronger student (student.path; "
+    "the built-in one: builtin.max_steps)."
+)
+HARDER = "To change it: harder families or fewer steps (tasks, world.max_steps), or a weaker student."
+
+
+def limits(
+    episodes: pl.DataFrame,
+    thresholds: Mapping[str, Any],
+    training: Mapping[str, Any],
+    criteria: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """The sentences, most important first; none for a run that lacks nothing.
+
+    ``episodes`` are the rollouts of phase 0, ``thresholds`` and ``training`` the JSON of the labels and of the
+    training summary, ``criteria`` the judged entries.
+    """
+    return [*_student(episodes), *_quadrants(thresholds), *_runs(training), *_criteria(criteria)]
+
+
+def _student(episodes: pl.DataFrame) -> list[str]:
+    wins = episodes.filter(pl.col("behaviour") == "student")["success"].drop_nulls()
+    if wins.is_empty():
+        return ["No episode of the student ended without a fault of the engine: there is nothing to learn from here."]
+    won, played = int(wins.sum()), len(wins)
+    if won == 0:
+        return [
+            f"The student won none of its {played:,} episodes. No single action then turns a failure into a success "
+            "unless it wins at once, so L_local, ELP and the quadrants cut noise; there is no won episode to replay, "
+            "no retention panel, and forgetting cannot be measured: a retention of null is not a retention kept. "
+            f"{LEARNED} {EASIER}"
+        ]
+    if won == played:
+        return [
+            f"The student won all of its {played:,} episodes. There is no failure to mine, so nothing here says "
+            f"what teaches; success and retention stand. {HARDER}"
+        ]
+    if won < RARE * played:
+        return [
+            f"The student won only {won:,} of its {played:,} episodes: replay and the retention panel rest on those "
+            f"few, lucky wins among them, and most intervals of L_local and ELP hold 0. {LEARNED} {EASIER}"
+        ]
+    if played - won < RARE * played:
+        return [
+            f"The student lost only {played - won:,} of its {played:,} episodes: all snapshots come from those few. "
+            f"{HARDER}"
+        ]
+    return []
+
+
+def _quadrants(thresholds: Mapping[str, Any]) -> list[str]:
+    counts = thresholds.get("counts") or {}
+    empty = [quadrant for quadrant in QUADRANTS if not counts.get(quadrant)]
+    if not empty:
+        return []
+    names = ", ".join(empty)
+    return [
+        f"No snapshot is in {names}: its runs are not trained, its row and column of the transfer matrix, its panels "
+        "and its part of every contrast over all four quadrants are left out and marked as such. Thresholds by median "
+        "(labels.thresholds) and more games (tasks.train) fill quadrants where U and L_local vary at all."
+    ]
+
+
+def _runs(training: Mapping[str, Any]) -> list[str]:
+    absent = {name: run["absent"] for name, run in (training.get("runs") or {}).items() if "absent" in run}
+    reasons: dict[str, list[str]] = {}
+    for name, reason in absent.items():
+        reasons.setdefault(str(reason).rstrip("."), []).append(name)
+    return [f"Not trained: {', '.join(names)} ({reason})." for reason, names in reasons.items()]
+
+
+def _criteria(criteria: Sequence[Mapping[str, Any]]) -> list[str]:
+    unknown = [str(entry["id"]) for entry in criteria if entry["passed"] is None]
+    if not unknown:
+        return []
+    return [f"Not measurable in this run, each with its reason below: {', '.join(unknown)}."]
