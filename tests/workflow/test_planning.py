@@ -12,7 +12,7 @@ import pytest
 
 from workflow.workplace import BIN, ROOT, Workplace
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(2400)]  # one test waits for the whole smoke run
 
 
 @pytest.fixture
