@@ -27,7 +27,7 @@ INTERVAL: Schema = {
     "point": REAL,
     "low": REAL,  # lower end of the confidence interval
     "high": REAL,  # upper end
-    "method": TEXT,  # how the interval was made, e.g. "cluster_bootstrap_percentile_95"
+    "method": TEXT,  # how the interval was made, e.g. "cluster_bootstrap_expanded_95"
     "repetitions": INT,  # bootstrap repetitions; 0 for a closed form
     "seed": INT,  # seed of the generator
     "clusters": INT,  # independent units (games)

@@ -13,11 +13,11 @@ Crossing both counts the noise of single episodes (games x seeds) once with the 
 (Owen 2007, theorem 3): with no difference between trainings at all such intervals cover 99.8 %. The deviation
 of the seeds is therefore scaled down, by ``sqrt(1 - interaction / seeds)``, to the variance that is left when
 the interaction is taken out of it (inclusion and exclusion for two-way clusters, Cameron, Gelbach & Miller 2011,
-"Robust inference with multiway clustering", JBES 29), and to none where nothing is left. With few seeds their
-variance is itself uncertain, and percentiles are taken at tails widened to those of Student's t with the seeds'
-Welch-Satterthwaite degrees of freedom (as Hesterberg 2015, section 3.2, does for few clusters). Simulated with
-45 games, 2 episodes each, 3 seeds, and differences between trainings of 0 to .12: coverage 93.5 to 96.8 %. With
-one seed a model the intervals are the plain percentiles of ``teachable.stats``.
+"Robust inference with multiway clustering", JBES 29), and to none where nothing is left. With few games or
+seeds the variance is itself uncertain, and percentiles are taken at tails widened to those of Student's t with the
+Welch-Satterthwaite degrees of freedom of games and seeds together (Hesterberg 2015, section 3.2:
+``stats.expanded_tails``). With one seed a model these are the expanded intervals of ``teachable.stats``.
+docs/statistics.md has the coverage, by simulation.
 
 Standard errors, and with them p-values and minimum detectable effects, add the linearised variance over games
 and that over training seeds. The p-value is that of a sign-flip test over games where one seed was trained;
@@ -52,7 +52,7 @@ class Resampling:
         """The name stored with an interval: ``trained`` is the number of training seeds of its models."""
         if trained > 1:
             return f"games_and_{trained}_seeds_bootstrap_{self.level * 100:g}"
-        return f"cluster_bootstrap_percentile_{self.level * 100:g}"
+        return f"cluster_bootstrap_expanded_{self.level * 100:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,35 +119,22 @@ class Games:
         return np.asarray((self.sums(present.astype(np.float64)) > 0).sum(axis=0), dtype=np.int64)
 
     def intervals(
-        self,
-        point: Floats,
-        draws: Floats,
-        clusters: Ints,
-        n: Ints,
-        spread: Spread | None = None,
-        games: Floats | None = None,
+        self, point: Floats, draws: Floats, clusters: Ints, n: Ints, spread: Spread, games: Floats
     ) -> list[stats.Interval]:
-        """Percentile intervals of ``draws[R, C]`` around ``point[C]``.
+        """Expanded percentile intervals of ``draws[R, C]`` around ``point[C]``.
 
-        ``spread`` is the part of the training seeds and ``games[C]`` the variance over games; they widen the
-        tails. Bounds are NaN where a column has fewer than two games or fewer than half of its draws are
-        defined.
+        ``spread`` is the part of the training seeds and ``games[C]`` the variance over games. Bounds are NaN
+        where a column has fewer than two games or fewer than half of its draws are defined.
         """
-        tails = np.array([(1 - self.settings.level) / 2, (1 + self.settings.level) / 2])
-        degrees = _degrees(games, spread) if spread is not None and games is not None else np.full(len(point), math.inf)
-        defined = np.isfinite(draws)
-        known = defined.sum(axis=0)
+        known = np.isfinite(draws).sum(axis=0)
         usable = (clusters >= 2) & np.isfinite(point) & (known >= self.settings.repetitions / 2)
-        bounds = np.full((2, draws.shape[1]), math.nan)
-        whole = usable & (known == len(draws)) & np.isinf(degrees)
-        if whole.any():
-            bounds[:, whole] = np.quantile(draws[:, whole], tails, axis=0)
-        for column in np.flatnonzero(usable & ~whole):
-            own = tails
-            if math.isfinite(degrees[column]):
-                own = distributions.norm.cdf(distributions.t.ppf(tails, degrees[column]))
-            bounds[:, column] = np.quantile(draws[defined[:, column], column], own)
-        method = self.settings.method(spread.trained if spread else 1)
+        total, count = games + spread.variance, np.maximum(clusters, 2)
+        # Draws of games have only (G-1)/G of the variance; those of seeds are rescaled already.
+        ratio = np.ones(len(point))
+        np.divide(total, total - games / count, out=ratio, where=total > 0)
+        tails = stats.expanded_tails(self.settings.level, _degrees(games, spread, count), ratio)
+        bounds = np.where(usable, _quantiles(draws, tails), math.nan)
+        method = self.settings.method(spread.trained)
         return [
             stats.Interval(
                 float(point[c]),
@@ -308,6 +295,17 @@ def seed_share(parts: Floats) -> Floats:
     return np.sqrt(np.clip(1 - np.nan_to_num(divide(interaction, (deviation**2).sum(0)), nan=1.0), 0.0, 1.0))
 
 
+def _quantiles(draws: Floats, tails: Floats) -> Floats:
+    """Quantiles ``[2, C]`` of each column of ``draws[R, C]`` at its own ``tails[2, C]`` (linear interpolation);
+    draws that are not defined count not."""
+    ranked = np.sort(np.where(np.isfinite(draws), draws, math.nan), axis=0)  # NaN comes last
+    place = tails * np.maximum(np.isfinite(draws).sum(axis=0) - 1, 0)
+    below = np.floor(place).astype(np.int64)
+    above = np.ceil(place).astype(np.int64)
+    low, high = np.take_along_axis(ranked, below, axis=0), np.take_along_axis(ranked, above, axis=0)
+    return np.asarray(low + (place - below) * (high - low), dtype=np.float64)
+
+
 def divide(top: Floats, bottom: Floats) -> Floats:
     """``top / bottom``, NaN where the bottom is 0."""
     shape = np.broadcast_shapes(np.shape(top), np.shape(bottom))
@@ -336,12 +334,10 @@ def game_variance(influence: Floats, clusters: Ints) -> Floats:
     return np.asarray(factor * (influence**2).sum(axis=0), dtype=np.float64)
 
 
-def _degrees(games: Floats, spread: Spread, clusters: Ints | None = None) -> Floats:
-    """Welch-Satterthwaite degrees of freedom of the sum of both variances; without ``clusters`` that over games
-    counts as known."""
+def _degrees(games: Floats, spread: Spread, clusters: Ints) -> Floats:
+    """Welch-Satterthwaite degrees of freedom of the sum of both variances."""
     squares = np.where(np.isfinite(spread.degrees), spread.variance**2 / spread.degrees, 0.0)
-    if clusters is not None:
-        squares = squares + games**2 / np.maximum(clusters - 1.0, 1.0)
+    squares = squares + games**2 / np.maximum(clusters - 1.0, 1.0)
     degrees = np.full(len(games), math.inf)
     np.divide((games + spread.variance) ** 2, squares, out=degrees, where=squares > 0)
     return degrees

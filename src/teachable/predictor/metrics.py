@@ -37,7 +37,7 @@ class Bootstrap:
     level: float = 0.95
 
     def interval(
-        self, statistic: Statistic, codes: NDArray[np.int64], *, method: stats.Method = "percentile"
+        self, statistic: Statistic, codes: NDArray[np.int64], *, method: stats.Method = stats.METHOD
     ) -> stats.Interval:
         """The interval of a statistic of cluster weights. All statistics share the draws of this seed."""
         groups = int(codes.max()) + 1

@@ -20,6 +20,7 @@ from teachable.stats.bootstrap import (
     t_test,
 )
 from teachable.stats.core import (
+    METHOD,
     REPETITIONS,
     Interval,
     Method,
@@ -27,6 +28,7 @@ from teachable.stats.core import (
     bootstrap_weighted,
     cluster_codes,
     cluster_draws,
+    expanded_tails,
 )
 from teachable.stats.effects import (
     Reliability,
@@ -46,6 +48,7 @@ from teachable.stats.paired import (
 )
 
 __all__ = [
+    "METHOD",
     "REPETITIONS",
     "Contrast",
     "Interval",
@@ -62,6 +65,7 @@ __all__ = [
     "cohens_d_paired",
     "cohens_h",
     "correlation",
+    "expanded_tails",
     "expected_calibration_error",
     "group_contrast",
     "holm",

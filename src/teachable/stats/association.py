@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from teachable.stats.core import (
+    METHOD,
     REPETITIONS,
     Floats,
     Interval,
@@ -34,7 +35,7 @@ def correlation(
     seed: int,
     level: float = 0.95,
     repetitions: int = REPETITIONS,
-    method: Method = "percentile",
+    method: Method = METHOD,
 ) -> Interval:
     """Pearson's r or Spearman's rho of ``x[N]`` and ``y[N]``; the clusters are drawn with replacement.
 
@@ -56,7 +57,7 @@ def partial_correlation(
     seed: int,
     level: float = 0.95,
     repetitions: int = REPETITIONS,
-    method: Method = "percentile",
+    method: Method = METHOD,
 ) -> Interval:
     """The correlation of ``x[N]`` and ``y[N]`` with ``covariates[N]`` or ``[N, C]`` held fixed.
 
@@ -96,7 +97,7 @@ def spearman_difference(
     seed: int,
     level: float = 0.95,
     repetitions: int = REPETITIONS,
-    method: Method = "percentile",
+    method: Method = METHOD,
 ) -> Interval:
     """Spearman's rho of ``x`` with ``y`` minus that of ``other`` with ``y``, all ``[N]``, from the same draws.
 
@@ -215,7 +216,7 @@ def split_half_reliability(
     splits: int = 20,
     level: float = 0.95,
     repetitions: int = REPETITIONS,
-    method: Method = "percentile",
+    method: Method = METHOD,
 ) -> Interval:
     """The reliability of the row means of ``values[N, R]`` (N items measured R times), by split halves.
 
@@ -253,7 +254,7 @@ def reliability_of_halves(
     seed: int,
     level: float = 0.95,
     repetitions: int = REPETITIONS,
-    method: Method = "percentile",
+    method: Method = METHOD,
 ) -> Interval:
     """The Spearman-Brown reliability of a quantity computed on two independent halves, ``[N]`` each.
 

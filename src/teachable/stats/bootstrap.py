@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats as distributions
 
 from teachable.stats.core import (
+    METHOD,
     REPETITIONS,
     Floats,
     Interval,
@@ -35,7 +36,7 @@ def cluster_bootstrap(
     seed: int,
     level: float = 0.95,
     repetitions: int = REPETITIONS,
-    method: Method = "percentile",
+    method: Method = METHOD,
 ) -> Interval:
     """The interval of a statistic of ``values`` when whole clusters are drawn with replacement.
 
@@ -78,7 +79,7 @@ def cluster_ratio(
     seed: int,
     level: float = 0.95,
     repetitions: int = REPETITIONS,
-    method: Method = "percentile",
+    method: Method = METHOD,
 ) -> Interval:
     """The interval of ``sum(numerator) / sum(denominator)``, e.g. repeated commands over steps; both ``[N]``.
 
@@ -129,7 +130,7 @@ def group_contrast(
     seed: int,
     level: float = 0.95,
     repetitions: int = REPETITIONS,
-    method: Method = "percentile",
+    method: Method = METHOD,
 ) -> tuple[Interval, float, float]:
     """A contrast ``sum_c coefficient_c * mean(values of group c)``: its interval, p-value and standard error.
 

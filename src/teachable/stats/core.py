@@ -24,6 +24,10 @@ Ints = NDArray[np.int64]
 WeightedStatistic = Callable[[Floats], Floats]
 Method = Literal["percentile", "expanded", "bca", "centred"]
 
+METHOD: Method = "expanded"
+"""Default of the cluster bootstrap. Plain percentiles cover 84 % with 7 games and 89 % with 20, these 92 to 95 %
+(docs/statistics.md); from some hundred games on there is no difference."""
+
 REPETITIONS = 2000
 """Default number of bootstrap repetitions; 2.5 % tails then hold 50 draws each."""
 
@@ -140,7 +144,7 @@ def bootstrap_weighted(
     seed: int,
     level: float = 0.95,
     repetitions: int = REPETITIONS,
-    method: Method = "percentile",
+    method: Method = METHOD,
     width: int = 1,
 ) -> Interval:
     """The cluster-bootstrap interval of a statistic of cluster weights (see the module's opening).
@@ -149,8 +153,8 @@ def bootstrap_weighted(
     2007), then
 
     * ``percentile``: the quantiles of the draws (Efron 1979);
-    * ``expanded``: the same at tails widened for few clusters, ``Phi(-sqrt(G/(G-1)) t_{G-1})`` (Hesterberg
-      2015, section 3.2 of "What Teachers Should Know About the Bootstrap");
+    * ``expanded`` (default): the same at tails widened for few clusters, ``Phi(-sqrt(G/(G-1)) t_{G-1})``
+      (Hesterberg 2015, section 3.2 of "What Teachers Should Know About the Bootstrap"; :func:`expanded_tails`);
     * ``bca``: bias corrected and accelerated, the acceleration by the jackknife over clusters (Efron 1987;
       Efron & Tibshirani 1993, equations 14.10 and 14.15);
     * ``centred``: the percentile interval moved by the bootstrap's estimate of bias, so that the draws' mean
@@ -178,11 +182,22 @@ def bootstrap_weighted(
         return Interval(point, math.nan, math.nan, name, len(draws), seed, groups, n)
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     if method == "expanded":
-        tails = distributions.norm.cdf(math.sqrt(groups / (groups - 1)) * distributions.t.ppf(tails, groups - 1))
+        tails = expanded_tails(level, groups - 1, groups / (groups - 1))
     elif method == "bca":
         tails = _bca_tails(tails, point, draws, _jackknife(statistic, groups, width))
     low, high = np.quantile(draws, tails) - (draws.mean() - point if method == "centred" else 0.0)
     return Interval(point, float(low), float(high), name, len(draws), seed, groups, n)
+
+
+def expanded_tails(level: float, degrees: Floats | float, ratio: Floats | float) -> Floats:
+    """Tails ``[2]`` or ``[2, C]`` at which percentiles of bootstrap draws are taken so that they cover at ``level``.
+
+    The draws are too narrow twice: their variance is by ``ratio`` (G/(G-1) for a mean of G clusters) below the
+    unbiased one, and that is itself uncertain with ``degrees`` of freedom. Hesterberg 2015, section 3.2:
+    ``Phi(sqrt(ratio) t_{degrees})``.
+    """
+    ends = np.array([(1 - level) / 2, (1 + level) / 2]).reshape(2, *(1,) * np.ndim(degrees))
+    return np.asarray(distributions.norm.cdf(np.sqrt(ratio) * distributions.t.ppf(ends, degrees)), dtype=np.float64)
 
 
 def _jackknife(statistic: WeightedStatistic, groups: int, width: int) -> Floats:

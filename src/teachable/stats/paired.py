@@ -12,6 +12,7 @@ from scipy import stats as distributions
 
 from teachable.stats.bootstrap import cluster_bootstrap, cluster_standard_error
 from teachable.stats.core import (
+    METHOD,
     REPETITIONS,
     Floats,
     Interval,
@@ -51,7 +52,7 @@ def paired_difference(
     seed: int,
     level: float = 0.95,
     repetitions: int = REPETITIONS,
-    method: Method = "percentile",
+    method: Method = METHOD,
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> Contrast:
