@@ -235,6 +235,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         },
         "median_net_gain": iv(0.12, 0.03),
         "median_net_gain_debiased": iv(0.09, 0.03),
+        "mean_net_gain": iv(0.07, 0.03),
         "utility_Q1_minus_Q2": iv(0.09, 0.06),
         "mean_placebo_gain": iv(0.004, 0.01),
         "utility": {q: iv(strength[q], 0.05, 40) for q in QUADRANTS},

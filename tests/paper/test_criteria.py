@@ -76,6 +76,25 @@ def test_retention_is_the_worst_run_with_its_interval_turned(data) -> None:
     assert (entry["low"], entry["high"]) == pytest.approx((-worst["high"], -worst["low"]))
 
 
+@pytest.mark.parametrize(
+    ("criterion", "group"), [("heterogeneity", "high_L_minus_low_L"), ("content_gain", "winnable")]
+)
+def test_a_maximum_over_formats_is_not_enough(criterion: str, group: str, data) -> None:
+    """Patches that only scatter have a largest gain above 0, and none on average."""
+    rows = data["label_metrics"]
+    assert by_id(criteria({"label_metrics": rows}))[criterion]["passed"]
+    here = (pl.col("metric") == "net_mean") & (pl.col("group") == group)
+    uncertain = rows.with_columns(low=pl.when(here).then(-0.01).otherwise("low"))
+    assert by_id(criteria({"label_metrics": uncertain}))[criterion]["passed"] is False
+
+
+def test_the_median_gain_needs_the_mean_of_formats_too(data) -> None:
+    stored = copy.deepcopy(data["cpt_correlation"])
+    assert by_id(criteria({"cpt_correlation": stored}))["median_net_gain"]["passed"]
+    stored["mean_net_gain"]["low"] = -0.001
+    assert by_id(criteria({"cpt_correlation": stored}))["median_net_gain"]["passed"] is False
+
+
 def test_one_adapter_like_base_fails(data) -> None:
     summary = copy.deepcopy(data["training_summary"])
     summary["runs"]["Q3_hint"]["probe_shift"] = 0.0

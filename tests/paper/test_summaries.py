@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -32,6 +33,26 @@ def test_label_means_shares_and_contrast(data) -> None:
     winnable = known.filter(pl.col("p_expert") >= 0.5)
     nets = winnable.select(pl.mean_horizontal("net_demo", "net_contrast", "net_hint")).to_series()
     assert value(table, "net_mean", "winnable")["point"] == pytest.approx(nets.mean())
+
+
+def test_quadrants_cut_from_noise_are_not_apart() -> None:
+    """Seven episodes a side and perhaps no leverage: cut by itself, noise alone makes L_local differ by .4."""
+    rng = np.random.default_rng(1)
+    frame = labeled(800)
+    for truth in (0.0, 0.3, 0.6):
+        share = rng.random(len(frame)) < 0.5  # half of the snapshots have the true leverage
+        policy, force = rng.binomial(7, 0.3, len(frame)), rng.binomial(7, np.where(share, 0.3 + truth, 0.3))
+        q = [(wins + 1) / 9 for wins in (policy, force)]
+        made = frame.with_columns(
+            L_local=(force - policy) / 7, L_local_se=np.sqrt(sum(p * (1 - p) / 7 for p in q)), advice_valid=True
+        )
+        high = pl.col("L_local") > pl.col("L_local").median()
+        made = made.with_columns(quadrant=pl.when(high).then(pl.lit("Q1")).otherwise(pl.lit("Q2")))
+        table = label_metrics(made, seed=1, repetitions=50)
+        above = (made["quadrant"] == "Q1").to_numpy()
+        true = truth * (share[above].mean() - share[~above].mean())
+        assert value(table, "L_local", "high_L_minus_low_L")["point"] > true + 0.1
+        assert value(table, "L_local_regressed", "high_L_minus_low_L")["point"] == pytest.approx(true, abs=0.08)
 
 
 def test_label_metrics_do_not_depend_on_the_order_of_rows() -> None:

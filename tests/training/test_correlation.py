@@ -48,6 +48,7 @@ def labeled_frame(n: int) -> pl.DataFrame:
             "task_id": f"t{i}",
             "ELP_net": float(i),
             "ELP_net_debiased": float(i) - 1,
+            **{f"net_{f}": float(i) - k for k, f in enumerate(("demo", "contrast", "hint"))},
             "placebo_gain": 0.1 * (-1) ** i,
         }
         for i in range(n)
@@ -64,6 +65,7 @@ def test_points_are_those_of_scipy_and_json_holds_them() -> None:
     assert got["overall"]["spearman"]["clusters"] == 60
     assert got["median_net_gain"]["point"] == 5.0
     assert got["median_net_gain_debiased"]["point"] == 4.0
+    assert got["mean_net_gain"]["point"] == 4.0
     assert got["mean_placebo_gain"]["point"] == pytest.approx(0.1 / 11)
     assert got["utility_Q1_minus_Q2"]["point"] > 0.5
     q1 = micro.filter(pl.col("quadrant") == "Q1")["delta_micro"].mean()

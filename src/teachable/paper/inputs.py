@@ -80,8 +80,8 @@ INPUTS: dict[str, Input] = {
         "phase1b/cpt_correlation.json",
         None,
         "overall {spearman, pearson, spearman_L_local, partial_spearman_ELP_given_L: interval}, per_quadrant {Q: "
-        "{spearman, pearson}}, utility {Q}, utility_Q1_minus_Q2, median_net_gain, mean_placebo_gain: each an "
-        "interval, of nulls where it is not defined",
+        "{spearman, pearson}}, utility {Q}, utility_Q1_minus_Q2, median_net_gain, mean_net_gain, mean_placebo_gain: "
+        "each an interval, of nulls where it is not defined",
     ),
     "examples": Input("phase2/examples.parquet", "EXAMPLES", "one row a training example and run"),
     "budget": Input("phase2/budget.parquet", "BUDGET", "one row a run, quadrant and format"),

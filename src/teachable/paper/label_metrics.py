@@ -6,10 +6,12 @@ Figures never compute an interval, so a stage runs this once over the labelled s
 Groups: ``all``; ``winnable`` (p_expert >= 0.5: the expert can still win); the quadrants; the families;
 ``d_expert=<bin>``, the depth of recovery; ``distance=<n>``, decisions back from the deciding one (1 is itself);
 ``high_L_minus_low_L``, the prespecified contrast of H1 (mean of Q1 and Q4 snapshots minus mean of Q2 and Q3), and
-``high_U_minus_low_U`` (Q1 and Q2 minus Q3 and Q4). Metrics: ``already_right``, the share of snapshots whose
-likeliest command is the one that the teacher suggests; means of the labels under their column names,
-``net_mean`` (mean of the three formats' net gains), ``share_route_<format>``, ``share_profile_<profile>``,
-and ``spearman:<x>:<y>``.
+``high_U_minus_low_U`` (Q1 and Q2 minus Q3 and Q4). Quadrants are cut by L_local itself, so even noise alone makes its
+means differ; ``L_local_regressed`` is L_local drawn to the mean by its reliability, ``1 - mean(se^2) / variance``
+(Kelley 1947; regression to the mean), and its contrast is what is left without the noise. Metrics:
+``already_right``, the share of snapshots whose likeliest command is the one that the teacher suggests; means of the
+labels under their column names, ``net_mean`` (mean of the three formats' net gains), ``share_route_<format>``,
+``share_profile_<profile>``, and ``spearman:<x>:<y>``.
 """
 
 from __future__ import annotations
@@ -50,8 +52,9 @@ PAIRS = (
     ("L_local", "L_upper"),
 )
 CONTRAST = "high_L_minus_low_L"
+REGRESSED = "L_local_regressed"
 SIDES = {  # contrast: (quadrants of the high side, metrics)
-    CONTRAST: (("Q1", "Q4"), ("ELP_net", "ELP_net_debiased", "net_mean", "L_local")),
+    CONTRAST: (("Q1", "Q4"), ("ELP_net", "ELP_net_debiased", "net_mean", "L_local", REGRESSED)),
     "high_U_minus_low_U": (("Q1", "Q2"), ("U",)),
 }
 WINNABLE = 0.5
@@ -76,6 +79,7 @@ def label_metrics(
                 pl.col("commands").list.get(pl.col("logp").list.arg_max(), null_on_oob=True)
                 == pl.col("suggested_action")
             ).cast(pl.Float64),
+            **{REGRESSED: _regressed(labeled.drop_nulls("quadrant").sort("snapshot_id"))},
             **{f"share_route_{f}": (pl.col("route") == f).cast(pl.Float64) for f in FORMATS},
             **{f"share_profile_{p}": (pl.col("profile") == p).cast(pl.Float64) for p in PROFILES},
         )
@@ -132,6 +136,16 @@ def label_metrics(
             )
             add(contrast, metric, value)
     return tables.conform(pl.DataFrame(made, schema=dict(tables.METRICS)), tables.METRICS, "label_metrics")
+
+
+def _regressed(rows: pl.DataFrame) -> pl.Expr:
+    """L_local drawn to its mean over ``rows`` by its reliability; as it is where no error is stored."""
+    variance, noise = rows["L_local"].var(), (rows["L_local_se"] ** 2).mean()
+    kept = 1.0
+    if isinstance(variance, float) and isinstance(noise, float) and variance > 0:
+        kept = max(0.0, 1.0 - noise / variance)
+    mean = rows["L_local"].mean()
+    return mean + kept * (pl.col("L_local") - mean)
 
 
 def _groups(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:

@@ -14,7 +14,7 @@ import polars as pl
 
 from teachable import seeds, stats, tables
 from teachable.training.errors import SetError
-from teachable.training.matrix import QUADRANTS
+from teachable.training.matrix import FORMATS, QUADRANTS
 
 Json = dict[str, Any]
 _LEAST = 4  # observations and games below which a correlation is not given
@@ -42,9 +42,9 @@ def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Correl
     ``utility``, ``utility_Q1_minus_Q2``
         mean delta_micro of each quadrant, and the difference that the protocol expects to be positive (with
         p_value).
-    ``median_net_gain``, ``median_net_gain_debiased``, ``mean_placebo_gain``
-        over the labelled snapshots: median ELP_net, the same corrected for the maximum over formats, mean
-        p_placebo - p_base.
+    ``median_net_gain``, ``median_net_gain_debiased``, ``mean_net_gain``, ``mean_placebo_gain``
+        over the labelled snapshots: median ELP_net, the same corrected for the maximum over formats, mean gain over
+        the placebo of the three formats together, mean p_placebo - p_base.
 
     A quantity that is not defined (too few snapshots or games, no variation) is an interval of nulls with its
     n. Raises :class:`SetError` when ``micro`` is empty.
@@ -52,7 +52,7 @@ def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Correl
     if micro.is_empty():
         raise SetError("There is no micro-trained snapshot: nothing to correlate. Enlarge the validation panel.")
     micro = micro.sort("snapshot_id")
-    known = labeled.sort("snapshot_id")
+    known = labeled.sort("snapshot_id").with_columns(_net_mean=pl.mean_horizontal(f"net_{f}" for f in FORMATS))
 
     def relate(frame: pl.DataFrame, x: str, y: str, kind: Any, *, given: str | None = None, name: str = "") -> Json:
         columns = [x, y, *([given] if given else [])]
@@ -127,6 +127,7 @@ def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Correl
         "utility_Q1_minus_Q2": _utility_difference(micro, settings, seed),
         "median_net_gain": summary(known, "ELP_net", _median, "all"),
         "median_net_gain_debiased": summary(known, "ELP_net_debiased", _median, "all"),
+        "mean_net_gain": summary(known, "_net_mean", "mean", "all"),
         "mean_placebo_gain": summary(known, "placebo_gain", "mean", "all"),
         "mean_delta_micro": summary(micro, "delta_micro", "mean", "all"),
         "counts": {
