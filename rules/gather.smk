@@ -28,6 +28,8 @@ GATHERED = {
             ("phase1/estimates", "ESTIMATES", SNAPSHOT_SHARDS),
             ("phase1/action_values", "ACTION_VALUES", SNAPSHOT_SHARDS),
             ("phase1/label_episodes", "EPISODES", SNAPSHOT_SHARDS),
+            ("phase1/tree_nodes", "TREE_NODES", SNAPSHOT_SHARDS),
+            ("phase1b/micro_episodes", "EPISODES", MICRO_SHARDS),
             ("phase1b/microtraining", "MICROTRAINING", MICRO_SHARDS),
             ("phase3/drift", "DRIFT", CONFIG.evaluation.drift_runs),
             ("phase5/sets", "SELECTION", SELECTIONS),

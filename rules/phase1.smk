@@ -1,6 +1,6 @@
 """Phase 1: labels. Uncertainty, leverage, contextual patch test, depth, quadrants, panels.
 
-Needs: snapshots, advice, games, student. Makes: results/phase1/{estimates,action_values,label_episodes,
+Needs: snapshots, advice, games, student. Makes: results/phase1/{estimates,action_values,label_episodes,tree_nodes,
 labeled_snapshots,expert_snapshots,panels}.parquet, thresholds.json.
 """
 
@@ -16,6 +16,7 @@ rule action_values:
         estimates="results/phase1/estimates/{shard}.parquet",
         action_values="results/phase1/action_values/{shard}.parquet",
         episodes="results/phase1/label_episodes/{shard}.parquet",
+        nodes="results/phase1/tree_nodes/{shard}.parquet",
     log:
         "logs/phase1/action_values/{shard}.log",
     benchmark:
@@ -136,6 +137,7 @@ rule phase1:
         rules.skills.output,
         "results/phase1/action_values.parquet",
         "results/phase1/label_episodes.parquet",
+        "results/phase1/tree_nodes.parquet",
 
 
 localrules:

@@ -1,6 +1,6 @@
 """Phase 1b: does the patch test predict what a small update does? Micro-training on single examples.
 
-Needs: labels, panels. Makes: results/phase1b/microtraining.parquet, cpt_correlation.json.
+Needs: labels, panels. Makes: results/phase1b/{microtraining,micro_episodes}.parquet, cpt_correlation.json.
 """
 
 
@@ -14,6 +14,7 @@ rule microtrain:
         student=STUDENT,
     output:
         microtraining="results/phase1b/microtraining/{shard}.parquet",
+        episodes="results/phase1b/micro_episodes/{shard}.parquet",
     log:
         "logs/phase1b/microtrain/{shard}.log",
     benchmark:
@@ -56,6 +57,7 @@ rule cpt_correlation:
 rule phase1b:
     input:
         rules.cpt_correlation.output,
+        "results/phase1b/micro_episodes.parquet",
 
 
 localrules:

@@ -94,6 +94,7 @@ rule drift:
         games=GAMES["train"],
     output:
         drift="results/phase3/drift/{run}.parquet",
+        patch_test="results/phase3/drift_patch_test/{run}.parquet",
         episodes="results/phase3/checkpoints/{run}.parquet",
     log:
         "logs/phase3/drift/{run}.log",

@@ -54,12 +54,12 @@ EPISODES: Schema = {
     "model": TEXT,  # base, or the name of a run
     "train_seed": INT,  # which training of the run; null for the base
     "behaviour": TEXT,  # student | expert (who chose the commands)
-    "panel": TEXT,  # rollout | test | retention | failure | drift | similar | label ...
+    "panel": TEXT,  # rollout | test | retention | failure | drift | similar | label | before | after ...
     "snapshot_id": TEXT,  # where it started; null: at the start of the task
-    "condition": TEXT,  # none | base | placebo | demo | contrast | hint | policy | force | expert
+    "condition": TEXT,  # none | base | placebo | demo | contrast | hint | policy | force | expert | frontier
     "repeat": INT,
     "greedy": FLAG,
-    "seed": INT,
+    "seed": INT,  # null, as are lost and the last four, for an episode from a tree's frontier
     "steps": INT,  # commands played in this episode (those before a snapshot not counted)
     "actions": TEXTS,  # the commands played
     "success": FLAG,  # null on a fault
@@ -152,6 +152,24 @@ ACTION_VALUES: Schema = {
     "pi_demo": REAL,
     "pi_contrast": REAL,
     "pi_hint": REAL,
+}
+
+# Every node of the rollout trees behind the labels.
+TREE_NODES: Schema = {
+    "snapshot_id": TEXT,
+    "model": TEXT,  # base, or whose adapter played
+    "purpose": TEXT,  # label | before | after | drift
+    "condition": TEXT,  # whose tree: shared (all conditions), or one where patches stay for the episode
+    "node": INT,  # 0 is the snapshot itself
+    "actions": TEXTS,  # commands from the snapshot by which the node was first reached
+    "digest": TEXT,  # world state
+    "steps_left": INT,
+    "expanded": FLAG,  # of the tree proper; else of its frontier, or met while sampling from it
+    "weight": REAL,  # probability of reaching it under the mixture of conditions
+    "commands": TEXTS,
+    "probabilities": REALS,  # of each command; null: not asked, and at node 0 (ACTION_VALUES has those)
+    "outcomes": TEXTS,  # of each command: win | loss | node; null: not tried
+    "children": pl.List(pl.Int64),  # the node each command leads to; null: none, or not tried
 }
 
 MEASURES = ("entropy", "entropy_normalised", "margin", "topk_spread", "effective_actions", "logp_chosen")

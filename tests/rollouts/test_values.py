@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from teachable import tables
 from teachable.rollouts import (
+    CONDITIONS,
     MonteCarloSettings,
     PlaySettings,
     Question,
@@ -233,9 +234,51 @@ def test_order_and_sharding_never_change_a_row(winnable, cut, reverse, at_once) 
             ("estimates", ["snapshot_id", "quantity"]),
             ("action_values", ["snapshot_id", "command"]),
             ("episodes", ["episode_id"]),
+            ("nodes", ["snapshot_id", "node"]),
         ):
             together = pl.concat([getattr(part, name) for part in parts]).sort(by)
             assert together.equals(getattr(whole, name).sort(by)), name
+
+
+def test_the_log_holds_all_that_an_exact_value_was_made_of(winnable) -> None:
+    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], EXACT, run_seed=1)
+    tables.conform(result.nodes, tables.TREE_NODES)
+    values = by_key(result.action_values.rename({"command": "quantity"}))
+    for (name,), nodes in result.nodes.group_by("snapshot_id"):
+        value: dict[int, float] = {}
+
+        def after(node, at, value=value) -> float:  # type: ignore[no-untyped-def]
+            outcome = node["outcomes"][at]
+            return value[node["children"][at]] if outcome == "node" else float(outcome == "win")
+
+        for node in nodes.sort("steps_left").iter_rows(named=True):
+            if node["node"] == 0:
+                for at, command in enumerate(node["commands"]):
+                    assert after(node, at) == pytest.approx(values[name, command], abs=1e-12)
+            else:
+                value[node["node"]] = sum(p * after(node, at) for at, p in enumerate(node["probabilities"]))
+
+
+@pytest.mark.parametrize("scope", ["decision", "episode"])
+def test_every_sampled_episode_is_logged_and_can_be_played_again(winnable, scope) -> None:
+    settings_ = replace(BUDGETS, prompts=4, patch_scope=scope)
+    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], settings_, run_seed=1)
+    tables.conform(result.episodes, tables.EPISODES)
+    assert result.episodes["episode_id"].is_unique().all()
+    walks = result.episodes.filter(pl.col("condition") != "expert")
+    assert set(walks["condition"]) == ({"frontier"} if scope == "decision" else {*CONDITIONS})
+    assert walks.height >= len(winnable)
+    if scope == "decision":
+        counted = result.estimates.filter(quantity="p_policy").select("snapshot_id", "n")
+        logged = walks.group_by("snapshot_id").len("logged")
+        assert (counted.join(logged, on="snapshot_id")["n"] <= counted.join(logged, on="snapshot_id")["logged"]).all()
+    for name, actions, success in walks.select("snapshot_id", "actions", "success").iter_rows():
+        seed = int(name[1:])
+        session = MazeSession(make_task(seed), Maze(seed), TinyWorld())
+        for action in actions:
+            state = session.step(action)
+        assert len(actions) <= HORIZON
+        assert state.won == success
 
 
 def test_a_fault_is_retried_and_a_broken_engine_is_named_not_counted(winnable) -> None:

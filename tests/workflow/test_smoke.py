@@ -29,10 +29,11 @@ UP_TO_LABELS = (
     "phase1/estimates",
     "phase1/action_values",
     "phase1/label_episodes",
+    "phase1/tree_nodes",
     "phase1/labeled_snapshots",
     "phase1/panels",
 )
-AFTER = ("phase1b/microtraining", "phase3/metrics", "phase3/transfer", "phase4/predictions", "phase5/metrics")
+AFTER = ("phase1b/microtraining", "phase1b/micro_episodes", "phase3/metrics", "phase3/transfer", "phase4/predictions", "phase5/metrics")
 NOT_COMPARED = ("seconds",)  # wall time
 
 
@@ -54,6 +55,16 @@ def test_restored_snapshots_are_exact_and_splits_disjoint(smoke: Workplace) -> N
     panels = tables.read(smoke.path("results/phase1/panels.parquet"), tables.PANELS)
     sides = panels.group_by("task_id").agg(pl.col("side").n_unique())
     assert (sides["side"] == 1).all()
+
+
+def test_every_episode_behind_a_label_is_logged(smoke: Workplace) -> None:
+    played = tables.read(smoke.path("results/phase1/label_episodes.parquet"), tables.EPISODES)
+    nodes = tables.read(smoke.path("results/phase1/tree_nodes.parquet"), tables.TREE_NODES)
+    labeled = tables.read(smoke.path("results/phase1/labeled_snapshots.parquet"), tables.LABELED)
+    assert set(labeled["snapshot_id"]) <= set(nodes.filter(node=0)["snapshot_id"])
+    assert "frontier" in set(played["condition"])
+    micro = tables.read(smoke.path("results/phase1b/micro_episodes.parquet"), tables.EPISODES)
+    assert {"before", "after"} <= set(micro["panel"])
 
 
 def test_all_adapters_differ_from_the_base_and_load_in_plain_peft(smoke: Workplace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from teachable import tables
 from teachable.evaluation.errors import EvaluationError
 from teachable.rollouts import Job, PlaySettings, Policy, Question, Start, Values, play, starts_of
 from teachable.worlds.base import Task, World
@@ -41,8 +42,14 @@ class RolloutEvaluator:
         self._policy, self._world, self._games = policy, world, games
         self._tasks, self._estimate, self._settings = tasks, estimate, settings
         self._run_seed, self._repeats = run_seed, repeats
+        self._played: list[pl.DataFrame] = []
         rows = snapshots.sort("snapshot_id")
         self._starts = dict(zip(rows["snapshot_id"], starts_of(rows, tasks), strict=True))
+
+    @property
+    def episodes(self) -> pl.DataFrame:
+        """``EPISODES`` rows of all that was played so far."""
+        return pl.concat([tables.empty(tables.EPISODES), *self._played])
 
     def from_snapshots(self, asked: Sequence[tuple[str, str | None]], purpose: str) -> dict[str, tuple[float, float]]:
         """P(success) and standard error by snapshot; each may be asked about once in a call."""
@@ -53,14 +60,16 @@ class RolloutEvaluator:
             Question(self._starts[name], adapter=adapter, model=adapter or "base", purpose=purpose)
             for name, adapter in asked
         ]
-        found = self._estimate(self._policy, questions).estimates.filter(pl.col("quantity") == "p_policy")
+        values = self._estimate(self._policy, questions)
+        self._played.append(values.episodes)
+        found = values.estimates.filter(pl.col("quantity") == "p_policy")
         return {name: (value, se) for name, value, se in found.select("snapshot_id", "value", "se").iter_rows()}
 
     def on_tasks(self, asked: Sequence[tuple[str, str | None]], purpose: str) -> list[float | None]:
         """Share of successes of each (task, adapter) pair; ``None`` where every episode had a fault."""
         jobs = [
             Job(
-                episode_id=f"{index}/{task_id}/{repeat}",
+                episode_id=f"similar/{purpose}/{len(self._played)}/{index}/{task_id}/{repeat}",
                 start=Start(self._tasks[task_id]),
                 model=adapter or "base",
                 adapter=adapter,
@@ -75,6 +84,7 @@ class RolloutEvaluator:
         if not jobs:
             return []
         played = play(self._policy, self._world, self._games, jobs, self._settings, run_seed=self._run_seed)
+        self._played.append(played.episodes)
         outcomes = played.episodes["success"].to_list()
         shares: list[float | None] = []
         for index in range(len(asked)):

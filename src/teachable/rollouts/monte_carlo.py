@@ -95,6 +95,7 @@ def monte_carlo(
         pl.DataFrame(rows, schema=dict(schemas.ESTIMATES)),
         schemas.empty(schemas.ACTION_VALUES),
         pl.concat([schemas.empty(schemas.EPISODES), *episodes]),
+        schemas.empty(schemas.TREE_NODES),
         faults,
     )
 
@@ -123,7 +124,7 @@ def _jobs(question: Question, force: str | Exception | None, settings: MonteCarl
             force=str(force) if condition == "force" else None,
             patch=question.patches.get(condition, ""),
             patch_scope=settings.patch_scope,
-            panel="label",
+            panel=question.purpose,
             condition=condition,
         )
         jobs += [

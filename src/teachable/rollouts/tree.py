@@ -138,6 +138,10 @@ class Tree:
         self._grown.add(index)
         self._expand(index, probabilities)
 
+    def is_expanded(self, index: int) -> bool:
+        """Whether node ``index`` is of the tree proper, and not of its frontier."""
+        return index in self._grown
+
     def frontier(self) -> Frontier:
         """What is certain and what is left now; take it before sampling, which tries further commands.
 

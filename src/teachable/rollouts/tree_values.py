@@ -31,6 +31,7 @@ from teachable.rollouts.tree import (
     estimate,
     frontier_values,
 )
+from teachable.rollouts.tree_log import SHARED, TreeLog, Walk, log_tree
 from teachable.rollouts.values import CONDITIONS, FORMATS, Question, Values, expert_actions
 from teachable.worlds.base import EngineFault, World
 
@@ -60,6 +61,7 @@ class TreeValues:
     estimates: dict[str, Estimate]  # condition -> success probability
     net_se: dict[str, float]  # condition -> standard error of the difference to its reference
     actions: list[Estimate] = field(default_factory=list)  # per first command, in the order of ``commands``
+    log: TreeLog = field(default_factory=TreeLog)
 
 
 def tree_values(
@@ -86,6 +88,7 @@ def tree_values(
     actions: list[dict[str, Any]] = []
     faults: dict[str, str] = {}
     episodes: list[pl.DataFrame] = []
+    log = TreeLog()
     done = 0
     for group in by_task([question.start for question in questions], settings.play.tasks_at_once):
         asked = [questions[index] for index in group]
@@ -125,13 +128,17 @@ def tree_values(
                 faults[question.name] = "every expert episode ended in an engine fault"
             rows += _estimate_rows(question.name, result, reached)
             actions += _action_rows(question.name, result)
+            log.add(result.log)
         done += len(group)
         if progress is not None:
             progress(done, len(questions))
     return Values(
         pl.DataFrame(rows, schema=dict(schemas.ESTIMATES)),
         pl.DataFrame(actions, schema=dict(schemas.ACTION_VALUES)),
-        pl.concat([schemas.empty(schemas.EPISODES), *episodes]),
+        pl.concat(
+            [schemas.empty(schemas.EPISODES), *episodes, pl.DataFrame(log.episodes, schema=dict(schemas.EPISODES))]
+        ),
+        pl.DataFrame(log.nodes, schema=dict(schemas.TREE_NODES)),
         faults,
     )
 
@@ -195,12 +202,14 @@ def _answer(
     merged: TreeValues | None = None
     for condition, patch in patches.items():
         rng = seeds.stream(run_seed, "tree", question.stream, condition)
-        part = yield from grower.values({condition: patch}, force if condition == "base" else None, patch, rng)
+        forced = force if condition == "base" else None
+        part = yield from grower.values({condition: patch}, forced, patch, rng, condition)
         if merged is None:
             merged = part
         else:
             merged.first.update(part.first)
             merged.estimates.update(part.estimates)
+            merged.log.add(part.log)
     assert merged is not None
     for condition, reference in _references(merged.estimates).items():
         if condition in FORMATS:
@@ -226,9 +235,15 @@ class _Grower:
         self._temperature = settings.play.temperature
 
     def values(
-        self, patches: Mapping[str, str], force: str | None, later_patch: str, rng: np.random.Generator
+        self,
+        patches: Mapping[str, str],
+        force: str | None,
+        later_patch: str,
+        rng: np.random.Generator,
+        whose: str = SHARED,
     ) -> Answers:
-        """Values for first decisions under ``patches`` (by condition), later ones under ``later_patch``."""
+        """Values for first decisions under ``patches`` (by condition), later ones under ``later_patch``; ``whose``
+        tree it is goes into its log."""
         settings = self._settings
         place = self._table.place(self._question.start)
         commands = place.state.commands
@@ -246,14 +261,16 @@ class _Grower:
         else:
             yield from self._grow(tree, later_patch)
         frontier = tree.frontier()
-        counts, values = yield from self._sample(tree, frontier, list(first.values()), later_patch, rng)
+        walks, values = yield from self._sample(tree, frontier, list(first.values()), later_patch, rng)
+        counts = _count(walks, len(frontier.items))
         estimates = {c: estimate(pi, frontier, values, counts) for c, pi in first.items()}
         net_se = {
             c: difference_error(first[c], first[reference], frontier, values)
             for c, reference in _references(first).items()
         }
         actions = [estimate(one, frontier, values, counts) for one in np.eye(len(commands))]
-        return TreeValues(commands, first, estimates, net_se, actions)
+        log = log_tree(self._question, whose, tree, walks)
+        return TreeValues(commands, first, estimates, net_se, actions, log)
 
     def _request(self, place: Place, patch: str) -> Request:
         context = place.context(patch)
@@ -310,7 +327,7 @@ class _Grower:
         first: Sequence[Reals],
         patch: str,
         rng: np.random.Generator,
-    ) -> Generator[list[Request], list[Reals], tuple[list[int], FrontierValues]]:
+    ) -> Generator[list[Request], list[Reals], tuple[list[Walk], FrontierValues]]:
         """Episodes from the frontier, as many as the tolerance needs.
 
         Episodes that meet at a node draw their commands systematically: each has the student's distribution,
@@ -318,30 +335,32 @@ class _Grower:
         """
         masses = frontier.reach @ tree.mixture if frontier.items else np.zeros(0)
         if not len(masses) or masses.sum() <= 1e-12:
-            return [0] * len(masses), frontier_values(np.ones(len(masses)), [0] * len(masses), [0] * len(masses))
+            return [], frontier_values(np.ones(len(masses)), [0] * len(masses), [0] * len(masses))
         width = max(float((frontier.reach @ pi).sum()) for pi in first)
         needed = math.ceil((width / (2 * self._settings.tolerance)) ** 2)  # sd of an outcome <= 1/2
         number = max(1, min(self._settings.episodes, needed))
         counts = allocate(masses, number, float(rng.random())).tolist()
-        wins = [0] * len(masses)
-        # waiting: node -> frontier items of the episodes that stand there
-        waiting: dict[int, list[int]] = {}
+        walks: list[Walk] = []
+        # waiting: node -> episodes that stand there
+        waiting: dict[int, list[Walk]] = {}
 
-        def arrive(child: int, item: int) -> None:
-            if child == WIN:
-                wins[item] += 1
-            elif child != LOSS:
-                waiting.setdefault(child, []).append(item)
+        def arrive(child: int, walk: Walk) -> None:
+            if child >= 0:
+                waiting.setdefault(child, []).append(walk)
+            else:
+                walk.success = child == WIN
 
         for index, (item, count) in enumerate(zip(frontier.items, counts, strict=True)):
             if not count:
                 continue
-            child = item.node
+            node, child, begun = tree.nodes[item.node], item.node, list[str]()
             if item.command is not None:
                 child = self._follow(tree, item.node, item.command, patch)
-                tree.nodes[item.node].children[item.command] = child
+                node.children[item.command] = child
+                begun = [node.commands[item.command]]
             for _ in range(count):
-                arrive(child, index)
+                walks.append(Walk(index, item.node, list(begun)))
+                arrive(child, walks[-1])
         while waiting:
             level = max(tree.nodes[index].steps_left for index in waiting)
             here = sorted(index for index in waiting if tree.nodes[index].steps_left == level)
@@ -357,12 +376,19 @@ class _Grower:
                 cumulated = np.cumsum(node.probabilities)
                 marks = (rng.permutation(len(standing)) + rng.random()) / len(standing) * cumulated[-1]
                 chosen = np.minimum(np.searchsorted(cumulated, marks, side="right"), len(cumulated) - 1)
-                for item_index, command in zip(standing, chosen.tolist(), strict=True):
+                for walk, command in zip(standing, chosen.tolist(), strict=True):
                     child = self._follow(tree, index, command, patch)
                     node.children[command] = child
-                    arrive(child, item_index)
+                    walk.actions.append(node.commands[command])
+                    arrive(child, walk)
         expected = masses * (number / masses.sum())
-        return counts, frontier_values(expected, wins, counts)
+        wins = _count([walk for walk in walks if walk.success], len(masses))
+        return walks, frontier_values(expected, wins, counts)
+
+
+def _count(walks: Sequence[Walk], items: int) -> list[int]:
+    """How many of ``walks`` began at each of the frontier's items."""
+    return np.bincount(np.array([walk.item for walk in walks], dtype=np.int64), minlength=items).tolist()
 
 
 def _expert_jobs(question: Question, number: int) -> list[Job]:
@@ -372,7 +398,7 @@ def _expert_jobs(question: Question, number: int) -> list[Job]:
             start=question.start,
             model=question.model,
             behaviour="expert",
-            panel="label",
+            panel=question.purpose,
             condition="expert",
             repeat=repeat,
         )

@@ -52,11 +52,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Rows of ESTIMATES, ACTION_VALUES (tree only) and EPISODES, and what an engine fault left open."""
+    """Rows of ESTIMATES, ACTION_VALUES (tree only), EPISODES and TREE_NODES, and what an engine fault left open."""
 
     estimates: pl.DataFrame
     action_values: pl.DataFrame
     episodes: pl.DataFrame
+    nodes: pl.DataFrame
     faults: dict[str, str]  # snapshot_id -> reason
 
 

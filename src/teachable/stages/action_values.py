@@ -45,3 +45,4 @@ def run(inputs: Inputs, outputs: Outputs, params: ActionValues) -> None:
     tables.write(values.estimates, outputs["estimates"], tables.ESTIMATES)
     tables.write(values.action_values, outputs["action_values"], tables.ACTION_VALUES)
     tables.write(values.episodes, outputs["episodes"], tables.EPISODES)
+    tables.write(values.nodes, outputs["nodes"], tables.TREE_NODES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -11,7 +12,9 @@ from teachable.errors import ConfigError
 from teachable.evaluation.drift import CHECKPOINTS, checkpoint_name, drift_panel, drift_rows
 from teachable.evaluation.panels import panel_jobs
 from teachable.rollouts.episodes import PlaySettings, play
+from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Start, starts_of
+from teachable.rollouts.values import Question, Values
 from teachable.stages.games import games_root, open_world
 from teachable.stages.models import ABSENT, load_student
 from teachable.stages.tasks import read_tasks
@@ -33,6 +36,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
         print(f"{params.model}: not trained, so it cannot drift", flush=True)
         tables.write(tables.empty(tables.DRIFT), outputs["drift"], tables.DRIFT)
         tables.write(tables.empty(tables.EPISODES), outputs["episodes"], tables.EPISODES)
+        tables.write(tables.empty(tables.EPISODES), outputs["patch_test"], tables.EPISODES)
         return
     shares = sorted((run_directory / "checkpoints").iterdir(), key=lambda path: float(path.name))
     if len(shares) != len(CHECKPOINTS) - 1:
@@ -54,6 +58,13 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
             "expert_episodes": 1,
         }
     )
+    value = valuer(world, games, estimation, max_steps=params.world.max_steps, run_seed=params.seed)
+    tested = [tables.empty(tables.EPISODES)]
+
+    def logged(policy: Policy, questions: Sequence[Question]) -> Values:
+        values = value(policy, questions)
+        tested.append(values.episodes)
+        return values
 
     rows = drift_panel(labeled, panels)
     drift = drift_rows(
@@ -64,7 +75,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
             row["snapshot_id"]: patches_of(row, advice.get(row["snapshot_id"]), student.layout)
             for row in rows.iter_rows(named=True)
         },
-        valuer(world, games, estimation, max_steps=params.world.max_steps, run_seed=params.seed),
+        logged,
         labeled,
         model=params.model,
         adapters=adapters,
@@ -79,4 +90,5 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
     settings = PlaySettings(max_steps=params.world.max_steps)
     played = play(student, world, games, jobs, settings, run_seed=params.seed).episodes
     tables.write(drift, outputs["drift"], tables.DRIFT)
+    tables.write(pl.concat(tested), outputs["patch_test"], tables.EPISODES)
     tables.write(pl.concat([tables.empty(tables.EPISODES), played]), outputs["episodes"], tables.EPISODES)

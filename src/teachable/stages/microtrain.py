@@ -73,6 +73,16 @@ def run(inputs: Inputs, outputs: Outputs, params: Microtrain) -> None:
         prompt = student.prompt(Context(**context_fields(row)))
         return adapter_probe(student, adapter, [prompt], [row["commands"]])
 
+    evaluator = RolloutEvaluator(
+        student,
+        world,
+        games,
+        labeled,
+        tasks,
+        valuer(world, games, estimation, max_steps=params.world.max_steps, run_seed=params.seed),
+        PlaySettings(max_steps=params.world.max_steps, stop_unwinnable=True),
+        run_seed=params.seed,
+    )
     result = microtrain(
         trials[params.shard :: params.shards],
         Tuner(
@@ -88,16 +98,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Microtrain) -> None:
             ),
             params.seed,
         ),
-        RolloutEvaluator(
-            student,
-            world,
-            games,
-            labeled,
-            tasks,
-            valuer(world, games, estimation, max_steps=params.world.max_steps, run_seed=params.seed),
-            PlaySettings(max_steps=params.world.max_steps, stop_unwinnable=True),
-            run_seed=params.seed,
-        ),
+        evaluator,
         probe,
         settings,
         progress=Reporter("snapshots trained on"),
@@ -105,3 +106,4 @@ def run(inputs: Inputs, outputs: Outputs, params: Microtrain) -> None:
     for name, reason in {**skipped, **result.skipped}.items():
         print(f"snapshot {name}: left out: {reason}", flush=True)
     tables.write(result.rows, outputs["microtraining"], tables.MICROTRAINING)
+    tables.write(evaluator.episodes, outputs["episodes"], tables.EPISODES)
