@@ -24,6 +24,7 @@ GATHERED = {
         for table, schema, shards in (
             ("phase0/steps", "STEPS", TASK_SHARDS["train"]),
             ("phase0/episodes", "EPISODES", TASK_SHARDS["train"]),
+            ("phase0/episode_values", "EPISODE_VALUES", TASK_SHARDS["train"]),
             ("phase0/advice", "ADVICE", SNAPSHOT_SHARDS),
             ("phase1/estimates", "ESTIMATES", SNAPSHOT_SHARDS),
             ("phase1/action_values", "ACTION_VALUES", SNAPSHOT_SHARDS),

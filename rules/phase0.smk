@@ -29,8 +29,37 @@ rule rollout:
         command("rollout")
 
 
+rule episode_values:
+    input:
+        steps="results/phase0/steps/{shard}.parquet",
+        episodes="results/phase0/episodes/{shard}.parquet",
+        tasks="results/world/train/tasks/{shard}.parquet",
+        games="results/world/train/games/{shard}",
+        student=STUDENT,
+    output:
+        values="results/phase0/episode_values/{shard}.parquet",
+    log:
+        "logs/phase0/episode_values/{shard}.log",
+    benchmark:
+        "results/benchmarks/phase0/episode_values-{shard}.tsv"
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("episode-values"),
+        settings=settings("episode-values"),
+    message:
+        "Phase 0: value every decision of the failed episodes, shard {wildcards.shard}"
+    shell:
+        command("episode-values")
+
+
+BY_FALL = CONFIG.snapshots.mode == "fall"
+
+
 rule snapshots:
     input:
+        **({"values": "results/phase0/episode_values.parquet"} if BY_FALL else {}),
         steps="results/phase0/steps.parquet",
         episodes="results/phase0/episodes.parquet",
     output:
@@ -48,7 +77,7 @@ rule snapshots:
     message:
         "Phase 0: mine the decision points before failure"
     shell:
-        command("snapshots")
+        command("snapshots", *([] if BY_FALL else ["values"]))
 
 
 rule restore_check:

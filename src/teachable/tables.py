@@ -88,6 +88,14 @@ STEPS: Schema = {
     "unwinnable": FLAG,  # at this decision, before the action
 }
 
+# Chances of success along the failed episodes (snapshots.mode: fall).
+EPISODE_VALUES: Schema = {
+    "episode_id": TEXT,
+    "step": INT,
+    "value": REAL,  # probability that the student succeeds from this decision on
+    "se": REAL,
+}
+
 SNAPSHOTS: Schema = {
     "snapshot_id": TEXT,
     "task_id": TEXT,

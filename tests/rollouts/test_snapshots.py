@@ -19,9 +19,10 @@ from teachable.rollouts import (
     snapshot_context,
     starts_of,
 )
+from teachable.rollouts.snapshots import decisions_of_failures
 from teachable.worlds.base import RestoreMismatch
 
-from .tiny import GAMES, TablePolicy, TinyWorld, make_task
+from .tiny import GAMES, TablePolicy, TinyWorld, brute_force, make_task
 
 TASKS = [make_task(s, family) for s in range(25) for family in ("maze", "cave")]
 BY_ID = {task.task_id: task for task in TASKS}
@@ -80,6 +81,30 @@ def test_the_deciding_decision_is_always_among_those_of_an_episode(played) -> No
 def test_the_older_rule_leaves_the_deciding_decision_out(played) -> None:
     failures = choose(played, nearest=2, farthest=5).filter(kind="failure")
     assert failures["distance"].is_between(2, 5).all()
+
+
+def test_by_fall_the_decisions_at_which_the_chance_of_success_falls_most_come_first(played) -> None:
+    decisions = decisions_of_failures(played.steps, played.episodes)
+    start = dict(zip(decisions["snapshot_id"], starts_of(decisions, BY_ID), strict=True))
+    value = {
+        (episode, step): brute_force(
+            TinyWorld(rooms=12), TablePolicy(), start[name].task, start[name].prefix, 9 - len(start[name].prefix)
+        )
+        for name, episode, step in decisions.select("snapshot_id", "episode_id", "step").iter_rows()
+    }
+    values = decisions.select("episode_id", "step").with_columns(value=pl.Series(value.values()), se=pl.lit(0.0))
+    settings = SnapshotSettings(max_snapshots=1000, per_episode=1, mode="fall")
+    chosen = choose_snapshots(played.steps, played.episodes, settings, run_seed=9, values=values)
+    falls = {at: now - value.get((at[0], at[1] + 1), 0.0) for at, now in value.items()}
+    firsts = 0
+    for episode, step in chosen.select("episode_id", "step").iter_rows():
+        of = {at: fall for (name, at), fall in falls.items() if name == episode}
+        assert step == max(of) if max(of.values()) <= 0 else of[step] > 0
+        firsts += of[step] == max(of.values())
+    assert firsts > 0.7 * len(chosen), "only a decision that looks like another's gives way to the next"
+    assert (chosen["distance"] > 1).any()
+    with pytest.raises(TableError, match="mode"):
+        choose_snapshots(played.steps, played.episodes, settings, run_seed=9)
 
 
 def test_an_episode_with_a_fault_is_never_mined(played) -> None:

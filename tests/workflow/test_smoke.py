@@ -33,7 +33,14 @@ UP_TO_LABELS = (
     "phase1/labeled_snapshots",
     "phase1/panels",
 )
-AFTER = ("phase1b/microtraining", "phase1b/micro_episodes", "phase3/metrics", "phase3/transfer", "phase4/predictions", "phase5/metrics")
+AFTER = (
+    "phase1b/microtraining",
+    "phase1b/micro_episodes",
+    "phase3/metrics",
+    "phase3/transfer",
+    "phase4/predictions",
+    "phase5/metrics",
+)
 NOT_COMPARED = ("seconds",)  # wall time
 
 

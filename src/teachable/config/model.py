@@ -141,6 +141,10 @@ class Rollouts(Section):
 
 
 class Snapshots(Section):
+    mode: Literal["deciding", "fall"] = Field(
+        description="which decisions of a failed episode come first: those around the deciding one, at distances "
+        "nearest to farthest, or those at which the estimated chance of success falls most, at any distance"
+    )
     max_snapshots: Positive = Field(description="failure snapshots of the student's own episodes at most")
     max_expert_snapshots: Count = Field(description="failure snapshots of expert episodes (setup B) at most")
     per_episode: Positive = Field(description="failure snapshots of one episode at most")

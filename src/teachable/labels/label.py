@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -98,8 +98,8 @@ def label(
     thresholds = {
         "method": settings.thresholds,
         "measure": settings.uncertainty,
-        "U": {**asdict(u_cut), **_spread(own["U"])},
-        "L_local": {**asdict(l_cut), **_spread(own["L_local"]), "within_two_errors_of_cut": near_l},
+        "U": {**_ends(u_cut), **_spread(own["U"])},
+        "L_local": {**_ends(l_cut), **_spread(own["L_local"]), "within_two_errors_of_cut": near_l},
         "noisy": bool(near_l is not None and near_l > NOISY),
         "rule": "high is strictly above `high`, low is at or below `low`",
         "counts": {q: int(cells[q]["n"]) if q in cells else 0 for q in QUADRANTS},
@@ -129,10 +129,14 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _near(own: pl.DataFrame, column: str, at: Cut) -> float | None:
+def _ends(at: Cut | None) -> dict[str, float | None]:
+    return {"low": None, "high": None} if at is None else {"low": at.low, "high": at.high}
+
+
+def _near(own: pl.DataFrame, column: str, at: Cut | None) -> float | None:
     """Share of the labelled set within two standard errors of a cut; U is exact and has none. A snapshot whose
     standard error is 0 is near only a cut that it meets exactly."""
-    if own.is_empty():
+    if own.is_empty() or at is None:
         return None
     value, error = pl.col(column), pl.col(f"{column}_se").fill_null(0.0)
     distance = pl.min_horizontal((value - at.low).abs(), (value - at.high).abs())

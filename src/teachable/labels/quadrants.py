@@ -36,22 +36,19 @@ class Cut:
     high: float
 
 
-def cut(values: NDArray[np.float64], method: Method, given: float | None = None) -> Cut:
+def cut(values: NDArray[np.float64], method: Method, given: float | None = None) -> Cut | None:
     """The cut of one axis over the labelled set.
 
     ``median``: one threshold, the median; ``percentiles``: the 33rd and the 67th (linear interpolation), so
-    that the middle third belongs to no quadrant; ``given``: one threshold by hand. Raises TeachableError when
-    there is nothing to take a median of, or when ``given`` is asked for without a number.
+    that the middle third belongs to no quadrant; ``given``: one threshold by hand. None when there is nothing to
+    take a median of. Raises TeachableError when ``given`` is asked for without a number.
     """
     if method == "given":
         if given is None:
             raise TeachableError("thresholds: given needs both numbers, given_U and given_L.")
         return Cut(given, given)
     if values.size == 0:
-        raise TeachableError(
-            "No snapshot has valid advice and leverage, so there are no thresholds: collect failures, or "
-            "look at the reasons in the advice table."
-        )
+        return None
     if method == "median":
         middle = float(np.median(values))
         return Cut(middle, middle)
@@ -59,8 +56,10 @@ def cut(values: NDArray[np.float64], method: Method, given: float | None = None)
     return Cut(float(low), float(high))
 
 
-def quadrant(u: pl.Expr, leverage: pl.Expr, u_cut: Cut, l_cut: Cut) -> pl.Expr:
-    """The quadrant's name; null where a value is null or between the cuts."""
+def quadrant(u: pl.Expr, leverage: pl.Expr, u_cut: Cut | None, l_cut: Cut | None) -> pl.Expr:
+    """The quadrant's name; null where a value is null or between the cuts, or without cuts."""
+    if u_cut is None or l_cut is None:
+        return pl.lit(None, dtype=pl.String)
     high_u, low_u = u > u_cut.high, u <= u_cut.low
     high_l, low_l = leverage > l_cut.high, leverage <= l_cut.low
     return (

@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 from teachable import stats, tables
-from teachable.paper.inputs import FORMATS, QUADRANTS, PaperError
+from teachable.paper.inputs import FORMATS, QUADRANTS
 from teachable.seeds import integer
 
 MEANS = (
@@ -68,7 +68,7 @@ def label_metrics(
 ) -> pl.DataFrame:
     """The table described above from the table LABELED; snapshots without a quadrant count nowhere.
 
-    A group in which a metric has no value gets no row; raises PaperError when no snapshot has a quadrant.
+    A group in which a metric has no value gets no row; without any quadrant there is none at all.
     """
     rows = (
         labeled.drop_nulls("quadrant")
@@ -84,8 +84,6 @@ def label_metrics(
             **{f"share_profile_{p}": (pl.col("profile") == p).cast(pl.Float64) for p in PROFILES},
         )
     )
-    if rows.is_empty():
-        raise PaperError("No labelled snapshot has a quadrant, so there is nothing to summarise.")
     shares = (*(f"share_route_{f}" for f in FORMATS), *(f"share_profile_{p}" for p in PROFILES))
     made: list[dict[str, Any]] = []
 

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from teachable import stats, tables
-from teachable.paper.inputs import QUADRANTS, Interval, PaperError
+from teachable.paper.inputs import QUADRANTS, Interval
 from teachable.seeds import integer
 from teachable.training.gaps import Gap, skill_of
 
@@ -38,11 +38,9 @@ def skills(
 ) -> pl.DataFrame:
     """The table described above from the table LABELED; ``gaps``: what was planted, by skill.
 
-    Snapshots without a quadrant and those of expert episodes count nowhere. Raises PaperError when none is left.
+    Snapshots without a quadrant and those of expert episodes count nowhere.
     """
     rows = labeled.filter(pl.col("quadrant").is_not_null() & (pl.col("source") != "expert")).sort("snapshot_id")
-    if rows.is_empty():
-        raise PaperError("No labelled snapshot of the student has a quadrant, so there is no skill to count.")
     probability = [
         math.exp(logp[commands.index(action)]) if action in commands else None
         for action, commands, logp in rows.select("expert_action", "commands", "logp").iter_rows()

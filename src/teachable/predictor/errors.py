@@ -6,4 +6,8 @@ from teachable.errors import TeachableError
 
 
 class PredictorError(TeachableError):
-    """The features, labels or candidates do not fit together, or are too few to learn from."""
+    """The features, labels or candidates do not fit together."""
+
+
+class TooFew(PredictorError):
+    """Too few snapshots or games to learn a predictor from: the workflow goes on without one."""

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from teachable.predictor.errors import PredictorError
+from teachable.predictor.errors import PredictorError, TooFew
 from teachable.predictor.sets import Floats
 from teachable.seeds import integer, stream
 
@@ -101,11 +101,11 @@ def task_folds(task_id: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.i
     """The fold ``[N]`` of each row: whole tasks, dealt in seeded order to the smallest fold.
 
     Depends on the tasks and their numbers of rows, not on the order of rows. Too few tasks raise
-    :class:`PredictorError`.
+    :class:`TooFew`.
     """
     tasks, codes, counts = np.unique(task_id, return_inverse=True, return_counts=True)
     if len(tasks) < folds:
-        raise PredictorError(
+        raise TooFew(
             f"{len(tasks)} games cannot make {folds} folds: label snapshots of more games, or lower predictor.folds."
         )
     order = stream(seed, "folds").permutation(len(tasks))

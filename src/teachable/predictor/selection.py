@@ -31,6 +31,7 @@ METHODS = (
     "eef_failures",
     "eef_error",
 )
+PREDICTED = ("predictor", "predictor_diverse", "eef_error")  # these need a predictor
 VALIDATION = 0.3  # share of the training-side games on which expected error reduction judges
 NEEDS = (
     "snapshot_id",
@@ -121,6 +122,8 @@ def select(
     if pool.is_empty():
         kind = "expert" if method == "eef_failures" else "student"
         return _finish(method, pool, [], np.empty(0), k, f"the pool has no {kind} snapshot with valid advice")
+    if method in PREDICTED and predictions is not None and predictions.is_empty():
+        return _finish(method, pool, [], np.empty(0), k, "too few snapshots are labelled to learn a predictor from")
     ties = stream(seed, "selection", method).permutation(len(pool))
     if method == "random":
         parts = []
@@ -130,6 +133,8 @@ def select(
         return Selection(pl.concat([part.frame for part in parts]), parts[0].shortfall, parts[0].reason)
     nothing = "every other candidate is predicted to teach nothing"
     if method == "eef_error":
+        if pool["task_id"].n_unique() < 2:
+            return _finish(method, pool, [], np.empty(0), k, "the pool is of one game, which leaves none to judge by")
         pool, surrogate = _surrogate(pool, predictions, features, seed)
         chosen, gain = greedy_error_reduction(surrogate, k, ties[: len(pool)])
         return _finish(method, pool, chosen, gain, k, nothing)
@@ -227,10 +232,9 @@ def _surrogate(
     if features is None:
         raise PredictorError("expected error reduction needs the features of the candidates.")
     games = pool["task_id"].unique().sort()
-    drawn = stream(seed, "selection", "validation").permutation(len(games))[: round(VALIDATION * len(games))]
+    drawn = stream(seed, "selection", "validation").permutation(len(games))[: max(1, round(VALIDATION * len(games)))]
     judges = pl.col("task_id").is_in(games[drawn.tolist()].implode())
-    target = pool.filter(judges) if len(drawn) else pool
-    pool = pool.filter(~judges) if len(drawn) else pool
+    target, pool = pool.filter(judges), pool.filter(~judges)
     utility = predicted_utility(pool, predictions)
     error = 1.0 - _floats(target["p_policy"])
     known = np.isfinite(error)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from teachable import tables
 from teachable.predictor.analysis import permutation_importance, sample_efficiency
 from teachable.predictor.baselines import baseline_predictions
-from teachable.predictor.errors import PredictorError
+from teachable.predictor.errors import TooFew
 from teachable.predictor.learners import Settings
 from teachable.predictor.metrics import (
     RANKED,
@@ -39,6 +40,19 @@ class Study:
     confusion: pl.DataFrame
     cost: pl.DataFrame
 
+    @classmethod
+    def empty(cls) -> Study:
+        """Tables without rows, where there is too little to learn a predictor from."""
+        named = (
+            tables.PREDICTIONS,
+            tables.PREDICTOR_METRICS,
+            tables.CALIBRATION,
+            tables.IMPORTANCE,
+            tables.CONFUSION,
+            tables.COST,
+        )
+        return cls(*(tables.empty(schema) for schema in named))
+
 
 def run_study(
     features: FeatureSet,
@@ -60,7 +74,7 @@ def run_study(
     tasks of the evaluation side, which no model learns from (see
     :func:`~teachable.predictor.model.cross_fit`); the metrics are over all snapshots, each predicted without
     its game. ``ks`` beyond the number of snapshots with ELP_net are left out; when none is left,
-    :class:`PredictorError`. Without hidden states there is no tier 2, and ``predictor`` is tier 1 alone.
+    :class:`TooFew`. Without hidden states there is no tier 2, and ``predictor`` is tier 1 alone.
     ``shares`` below 1 give the sample-efficiency curve. ``progress`` hears a line before each step.
     """
     settings = settings or Settings()
@@ -70,7 +84,7 @@ def run_study(
     rankable = int(labels["ELP_net"].is_not_null().sum())
     used = sorted({k for k in ks if k <= rankable})
     if not used:
-        raise PredictorError(
+        raise TooFew(
             f"{rankable} snapshots have an ELP_net, fewer than the smallest k of {sorted(ks)}: label more "
             "snapshots, or lower predictor.k."
         )

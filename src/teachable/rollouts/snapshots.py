@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,7 @@ class SnapshotSettings:
     max_snapshots: int = 3000  # failure snapshots of the student's own episodes at most
     max_expert_snapshots: int = 0  # of the expert's (setup B), beside them
     per_episode: int = 2  # failure snapshots of one episode at most
+    mode: Literal["deciding", "fall"] = "deciding"
     nearest: int = 1  # least distance to the deciding decision, which is itself at 1
     farthest: int = 5
     interval: int = 3  # steps between interval snapshots
@@ -53,6 +54,7 @@ def choose_snapshots(
     *,
     run_seed: int,
     prompt: Callable[[Context], str] | None = None,
+    values: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Rows of SNAPSHOTS from the STEPS and EPISODES of phase 0, sorted by snapshot_id.
 
@@ -64,6 +66,10 @@ def choose_snapshots(
     that with ``nearest`` 1 the deciding decision is always among an episode's. The failures of the expert
     (``source``) are drawn likewise, within a budget of their own. A decision that looks the same as one already
     drawn (same task, world state and prompt; without ``prompt`` the whole history counts) is passed over.
+
+    With ``mode`` fall an episode gives its decisions by how far the chance of success falls over them (``values``, rows
+    of EPISODE_VALUES; after the last it is 0), largest fall first, at any distance; where it never falls, the
+    deciding one.
 
     Raises TableError when the two tables do not fit, or when every episode ended in an engine fault.
 
@@ -78,8 +84,11 @@ def choose_snapshots(
     failures = _failures(steps, episodes)
     own = [failure for failure in failures if failure.source != "expert"]
     expert = [failure for failure in failures if failure.source == "expert"]
-    drawn = _draw(own, settings, settings.max_snapshots, run_seed, prompt)
-    drawn += _draw(expert, settings, settings.max_expert_snapshots, run_seed, prompt)
+    if (settings.mode == "fall") != (values is not None):
+        raise TableError("snapshots.mode fall, and only that, needs the values of the failed episodes' decisions.")
+    falls = {} if values is None else _falls(values)
+    drawn = _draw(own, settings, settings.max_snapshots, run_seed, prompt, falls)
+    drawn += _draw(expert, settings, settings.max_expert_snapshots, run_seed, prompt, falls)
     rows = [_row(failure, t, "failure") for failure, t in drawn]
     taken = {(failure.episode_id, t) for failure, t in drawn}
     trajectories = list({f.episode_id: f for f, _ in drawn if f.source != "expert"}.values())
@@ -87,6 +96,15 @@ def choose_snapshots(
         grid = range(0, len(failure.steps), settings.interval)
         rows += [_row(failure, t, "interval") for t in grid if (failure.episode_id, t) not in taken]
     return pl.DataFrame(rows, schema=dict(schemas.SNAPSHOTS)).sort("snapshot_id")
+
+
+def decisions_of_failures(steps: pl.DataFrame, episodes: pl.DataFrame) -> pl.DataFrame:
+    """Every decision of the failed episodes up to the deciding one: episode_id, step, and what a start needs
+    (task_id, prefix, digest, snapshot_id). Raises TableError as :func:`choose_snapshots` does."""
+    columns = ("episode_id", "step", "task_id", "prefix", "digest", "snapshot_id")
+    rows = [_row(failure, t, "failure") for failure in _failures(steps, episodes) for t in range(failure.end)]
+    schema = {name: schemas.SNAPSHOTS[name] for name in columns}
+    return pl.DataFrame([{name: row[name] for name in columns} for row in rows], schema=schema)
 
 
 def _failures(steps: pl.DataFrame, episodes: pl.DataFrame) -> list[_Failure]:
@@ -123,16 +141,16 @@ def _draw(
     most: int,
     run_seed: int,
     prompt: Callable[[Context], str] | None,
+    falls: Mapping[str, list[int]],
 ) -> list[tuple[_Failure, int]]:
     """Round-robin over families, tasks and episodes; duplicates passed over."""
     families: dict[str, dict[str, list[tuple[_Failure, list[int]]]]] = {}
     for failure in failures:
-        nearest = failure.end - settings.nearest
-        if nearest >= 0:
-            others = range(max(0, failure.end - settings.farthest), nearest)
-            order = stream(run_seed, "snapshots", failure.episode_id).permutation(len(others))
-            shuffled = [nearest, *(others[i] for i in order)]
-            families.setdefault(failure.family, {}).setdefault(failure.task_id, []).append((failure, shuffled))
+        ordered = _by_distance(failure, settings, run_seed)
+        if settings.mode == "fall" and failure.end > 0:
+            ordered = [t for t in falls.get(failure.episode_id, []) if t < failure.end] or [failure.end - 1]
+        if ordered:
+            families.setdefault(failure.family, {}).setdefault(failure.task_id, []).append((failure, ordered))
     queues = {
         family: _queue(tasks, settings.per_episode, stream(run_seed, "snapshots", "order", family))
         for family, tasks in sorted(families.items())
@@ -148,6 +166,30 @@ def _draw(
             elif len(drawn) < most:
                 drawn.append(chosen)
     return drawn
+
+
+def _by_distance(failure: _Failure, settings: SnapshotSettings, run_seed: int) -> list[int]:
+    """The nearest decision of an episode, then the others in seeded random order; none where it is too short."""
+    nearest = failure.end - settings.nearest
+    if nearest < 0:
+        return []
+    others = range(max(0, failure.end - settings.farthest), nearest)
+    order = stream(run_seed, "snapshots", failure.episode_id).permutation(len(others))
+    return [nearest, *(others[i] for i in order)]
+
+
+def _falls(values: pl.DataFrame) -> dict[str, list[int]]:
+    """The decisions of each episode over which the chance of success falls, largest fall first, then the earlier."""
+    after = pl.col("value").shift(-1, fill_value=0.0).over("episode_id", order_by="step")
+    rows = (
+        values.with_columns(fall=pl.col("value") - after)
+        .filter(pl.col("fall") > 0)
+        .sort("episode_id", -pl.col("fall"), "step")
+    )
+    found: dict[str, list[int]] = {}
+    for episode_id, step in rows.select("episode_id", "step").iter_rows():
+        found.setdefault(episode_id, []).append(step)
+    return found
 
 
 def _queue(

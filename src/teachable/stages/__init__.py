@@ -49,7 +49,7 @@ class Stage:
         return tuple(name.rstrip("*?") for name in self.inputs)
 
 
-LOAD_STUDENT = {"rollout", "action-values", "microtrain", "train", "evaluate", "drift", "features"}
+LOAD_STUDENT = {"rollout", "episode-values", "action-values", "microtrain", "train", "evaluate", "drift", "features"}
 
 
 def _stage(name: str, doc: str, inputs: str, outputs: str, params: type[BaseModel], module: str | None = None) -> Stage:
@@ -96,9 +96,16 @@ STAGES: dict[str, Stage] = {
         # phase 0
         _stage("rollout", "play the student on tasks", "tasks games student", "steps episodes", p.Rollout),
         _stage(
+            "episode-values",
+            "estimate success at every decision of the failed episodes",
+            "steps episodes tasks games student",
+            "values",
+            p.EpisodeValues,
+        ),
+        _stage(
             "snapshots",
             "mine decision points of failed episodes",
-            "steps episodes",
+            "steps episodes values?",
             "snapshots",
             p.MineSnapshots,
         ),
@@ -122,7 +129,7 @@ STAGES: dict[str, Stage] = {
             "action-values",
             "estimate success after every command and under every patch",
             "snapshots advice tasks games* student",
-            "estimates action_values episodes",
+            "estimates action_values episodes nodes",
             p.ActionValues,
         ),
         _stage(
@@ -158,7 +165,7 @@ STAGES: dict[str, Stage] = {
             "microtrain",
             "train on one example, evaluate before and after",
             "labeled advice panels tasks games* student",
-            "microtraining",
+            "microtraining episodes",
             p.Microtrain,
         ),
         _stage(
@@ -218,7 +225,7 @@ STAGES: dict[str, Stage] = {
             "drift",
             "repeat the patch test and the retention panel at checkpoints of a run",
             "student adapter labeled advice panels retention tasks games*",
-            "drift episodes",
+            "drift episodes patch_test",
             p.Drift,
         ),
         _stage(

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 def run(inputs: Inputs, outputs: Outputs, params: Features) -> None:
     labeled = tables.read(inputs["labeled"][0], tables.LABELED).filter(pl.col("quadrant").is_not_null())
+    if labeled.is_empty():
+        print("no snapshot is labelled, so there are no features", flush=True)
+        tables.write(tables.empty(tables.FEATURES), outputs["features"], tables.FEATURES)
+        return
     student = load_student(inputs["student"][0])
     embeddings = {part: student.embed(texts) for part, texts in embedding_texts(labeled).items()}
     features = feature_set(labeled, embeddings, label_references(labeled, embeddings["state"]))

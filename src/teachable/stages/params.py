@@ -64,6 +64,11 @@ class Rollout(Seeded):
     rollouts: c.Rollouts
 
 
+class EpisodeValues(Seeded):
+    world: c.World
+    estimation: c.Estimation
+
+
 class MineSnapshots(Seeded):
     snapshots: c.Snapshots
 

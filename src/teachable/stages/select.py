@@ -21,6 +21,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Select) -> None:
     games = panels.filter(pl.col("side") == "train")["task_id"]
     own = tables.read(inputs["labeled"][0], tables.LABELED).filter(pl.col("snapshot_id").is_in(train.implode()))
     expert = tables.read(inputs["expert"][0], tables.LABELED).filter(pl.col("task_id").is_in(games.implode()))
+    features = tables.read(inputs["features"][0], tables.FEATURES)
     selection = select(
         params.method,
         pl.concat([own, expert]).filter(pl.col("advice_valid") & ~pl.col("unwinnable").fill_null(False)),
@@ -28,7 +29,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Select) -> None:
         seed=params.seed,
         draws=params.draws,
         predictions=tables.read(inputs["predictions"][0], tables.PREDICTIONS),
-        features=from_table(tables.read(inputs["features"][0], tables.FEATURES)),
+        features=None if features.is_empty() else from_table(features),
     )
     if selection.shortfall:
         print(f"{params.method}: {selection.shortfall} fewer than {params.k}: {selection.reason}", flush=True)

@@ -18,5 +18,6 @@ def run(inputs: Inputs, outputs: Outputs, params: MineSnapshots) -> None:
         tables.read(inputs["episodes"][0], tables.EPISODES),
         SnapshotSettings(**params.snapshots.model_dump(exclude={"shard_size"})),
         run_seed=params.seed,
+        values=tables.read(inputs["values"][0], tables.EPISODE_VALUES) if inputs.get("values") else None,
     )
     tables.write(snapshots, outputs["snapshots"], tables.SNAPSHOTS)

@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 
 from teachable import seeds, stats, tables
-from teachable.training.errors import SetError
 from teachable.training.matrix import FORMATS, QUADRANTS
 
 Json = dict[str, Any]
@@ -47,10 +46,8 @@ def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Correl
         the placebo of the three formats together, mean p_placebo - p_base.
 
     A quantity that is not defined (too few snapshots or games, no variation) is an interval of nulls with its
-    n. Raises :class:`SetError` when ``micro`` is empty.
+    n.
     """
-    if micro.is_empty():
-        raise SetError("There is no micro-trained snapshot: nothing to correlate. Enlarge the validation panel.")
     micro = micro.sort("snapshot_id")
     known = labeled.sort("snapshot_id").with_columns(_net_mean=pl.mean_horizontal(f"net_{f}" for f in FORMATS))
 

@@ -116,12 +116,10 @@ def plan_trials(
     """The trials of the validation panel in its order, and why snapshots are left out.
 
     Similar games are held out, of the same family and never the snapshot's own; nearest first
-    (:class:`~teachable.training.similar.Neighbours`). Raises :class:`SetError` for a panel without snapshots.
+    (:class:`~teachable.training.similar.Neighbours`).
     """
     check_sides(panels)
     chosen = panels.filter((pl.col("panel") == "validation") & pl.col("snapshot_id").is_not_null())
-    if chosen.is_empty():
-        raise SetError("The validation panel is empty: hold out more games or label more snapshots.")
     held_out = set(panels.filter(pl.col("side") == "held_out")["task_id"])
     told = labeled.filter(pl.col("task_id").is_in(list(held_out)))
     neighbours = Neighbours.of(told)
