@@ -10,9 +10,9 @@ import pytest
 
 from teachable.evaluation import summary
 from teachable.evaluation.entries import Entries, Entry
-from teachable.evaluation.outcomes import Outcomes
+from teachable.evaluation.outcomes import Outcomes, line_up
 from teachable.evaluation.resampling import Games, Resampling
-from teachable.evaluation.transfer import DIAGONAL, PERMUTED, permuted_labels
+from teachable.evaluation.transfer import DIAGONAL, PERMUTED, best_format, permuted_labels
 from teachable.training import matrix
 
 from .frames import episode, failure_panel, frame, labels
@@ -178,3 +178,27 @@ def test_intervals_cover_with_few_games(count: int) -> None:
     covered = np.mean([interval.low <= 0 <= interval.high for interval, _, _ in found])
     assert 0.91 <= covered <= 0.985
     assert np.mean([interval.low > 0 for interval, _, _ in found]) <= 0.05
+
+
+def test_a_format_is_not_chosen_for_the_luck_of_its_training() -> None:
+    """Formats are alike, but every training is lucky or not on all games at once: what is chosen must not gain."""
+    quiet = Resampling(repetitions=50)
+    gains, never = [], 0
+    for trial in range(25):
+        rng = np.random.default_rng(trial)
+        luck = {(run.name, s): rng.normal(0, 0.2) for run in matrix.cells() for s in (1, 2, 3)}
+        quadrants = {f"g{g:02d}/{q}": q for g in range(12) for q in matrix.QUADRANTS}
+        rows = [episode("base", n[:3], bool(rng.random() < 0.5), snapshot=n) for n in quadrants]
+        rows += [
+            episode(model, n[:3], bool(rng.random() < 0.5 + more), snapshot=n, train_seed=s)
+            for (model, s), more in luck.items()
+            for n in quadrants
+        ]
+        outcomes = line_up(frame(rows), "failure", quadrants)
+        (row,) = (one for one in best_format(outcomes, quiet, seed=trial) if one["group"] == "all")
+        gains.append(row["point"])
+        never += row["low"] > 0
+    error = float(np.std(gains, ddof=1)) / math.sqrt(len(gains))
+    assert abs(np.mean(gains)) <= 3 * error
+    assert error < 0.02, "choosing by luck would gain .06 and more"
+    assert never <= 3

@@ -9,7 +9,7 @@ not need them stands.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from teachable import seeds, stats, tables
 from teachable.evaluation.contrasts import contrast_row
 from teachable.evaluation.entries import Entries, Entry
 from teachable.evaluation.outcomes import Flags, Floats, Outcomes
-from teachable.evaluation.resampling import Games, Resampling
+from teachable.evaluation.resampling import Games, Ints, Resampling
 from teachable.training.matrix import (
     BASE,
     EVERYTHING,
@@ -211,15 +211,18 @@ def best_format(outcomes: Outcomes, settings: Resampling, *, seed: int) -> list[
 
     Choosing the best of three on the data that then judge it flatters it. So the games are split in two
     halves; the format chosen on one half is judged on the other, and the two are averaged (cross-fitting,
-    Chernozhukov et al. 2018). Group ``Qi`` is one quadrant, ``all`` the mean over the four (prespecified).
+    Chernozhukov et al. 2018). A lucky training is lucky on both halves, so with several trainings each is judged with
+    the format that the others chose; with one it is not, and the interval is one of that training. Group ``Qi`` is
+    one quadrant, ``all`` the mean over the four (prespecified).
     Where demonstrations are best the difference is 0 by definition. Without one of the quadrants ``all`` is
     null, and ``best_format-vs-demo_of_<quadrants>`` is the mean over those there are.
     """
     masks = _masks(outcomes)
     games = Games.draw(outcomes.games, seeds.integer(seed, "best format"), settings)
     half = seeds.stream(seed, "best format", "halves").permutation(games.count)[games.codes] % 2
-    means, present = _seed_mean(outcomes), outcomes.present()
+    present = outcomes.present()
     entries: list[Entry] = []
+    gains: dict[str, Floats] = {}
     place: dict[str, int] = {}
     reasons: dict[str, str] = {}
     for quadrant in QUADRANTS:
@@ -230,13 +233,11 @@ def best_format(outcomes: Outcomes, settings: Resampling, *, seed: int) -> list[
             continue
         columns = [outcomes.column(run) for run in runs]
         kept = masks[quadrant] & present[:, columns].all(axis=1)
-        signs = {run: np.zeros(len(half)) for run in runs}
-        for side in (0, 1):
-            chosen = runs[_best(means[kept & (half != side)][:, columns])]
-            signs[chosen] += half == side
-            signs[runs[0]] -= half == side
+        name = f"{BEST_FORMAT}, {quadrant}"
+        gains[name] = _chosen_gain(outcomes, columns, kept, half)
         place[quadrant] = len(entries)
-        entries.append(Entry(signs, kept))
+        entries.append(Entry({name: np.ones(len(half))}, kept))
+    outcomes = _with_models(outcomes, gains)
     names = ("best_format", "demo")
     groups = {q: [q] for q in QUADRANTS} | {"all": list(QUADRANTS)}
     rows = []
@@ -258,6 +259,41 @@ def best_format(outcomes: Outcomes, settings: Resampling, *, seed: int) -> list[
         partial = f"{BEST_FORMAT}_of_{'_'.join(place)}"
         rows.append(judged(partial, "all", list(place), known, prespecified=False))
     return rows
+
+
+def _chosen_gain(outcomes: Outcomes, columns: Sequence[int], kept: Flags, half: Ints) -> Floats:
+    """Success of the chosen format minus that of the first, ``[trainings, N]``, NaN outside of ``kept``.
+
+    ``columns`` are the formats' models. Each half of the games is judged with the choice of the other half, and each
+    training with that of the other trainings.
+    """
+    count = min(outcomes.seeds[column] for column in columns)
+    success = outcomes.top["success"][:count][:, :, columns]
+    gain = np.full(success.shape[:2], np.nan)
+    for training in range(count):
+        others = np.arange(count) != training if count > 1 else np.ones(1, dtype=np.bool_)
+        means = success[others].mean(axis=0)
+        for side in (0, 1):
+            here = kept & (half == side)
+            chosen = _best(means[kept & (half != side)])
+            gain[training, here] = success[training, here, chosen] - success[training, here, 0]
+    return gain
+
+
+def _with_models(outcomes: Outcomes, values: Mapping[str, Floats]) -> Outcomes:
+    """``outcomes`` with the success of further models, ``[their trainings, N]`` each."""
+    if not values:
+        return outcomes
+    shape = (max(outcomes.seeds), outcomes.slots.height, 1)
+    padded = []
+    for value in values.values():
+        column = np.full(shape, np.nan)
+        column[: len(value), :, 0] = value
+        padded.append(column)
+    top = np.concatenate([outcomes.top["success"], *padded], axis=2)
+    bottom = np.concatenate([outcomes.bottom["success"], *(np.where(np.isnan(v), np.nan, 1.0) for v in padded)], axis=2)
+    models, trainings = (*outcomes.models, *values), (*outcomes.seeds, *(len(v) for v in values.values()))
+    return Outcomes(outcomes.panel, models, trainings, outcomes.slots, {"success": top}, {"success": bottom})
 
 
 def quadrant_gains(outcomes: Outcomes, settings: Resampling, *, seed: int) -> list[Row]:
