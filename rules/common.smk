@@ -10,7 +10,7 @@ from teachable.errors import ConfigError
 from teachable.fingerprint import fingerprint
 from teachable.paper import INPUTS
 from teachable.stages import STAGES
-from teachable.training.matrix import selection_name, selection_of
+from teachable.training.matrix import REPLAY_ONLY, selection_name, selection_of
 
 BASE = Path(workflow.basedir)
 

@@ -70,6 +70,10 @@ rule selection_summary:
         episodes=[
             "results/phase3/models/base/episodes.parquet",
             *expand(
+                "results/phase3/models/{model}/episodes.parquet",
+                model=models_of([REPLAY_ONLY]),
+            ),
+            *expand(
                 "results/phase5/models/{model}/episodes.parquet",
                 model=models_of(SELECTIONS),
             ),

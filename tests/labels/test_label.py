@@ -341,8 +341,16 @@ def test_contradicting_tables_are_refused() -> None:
         label(snaps, adv, est, LabelSettings(uncertainty="doubt"))
     with pytest.raises(TeachableError, match="given"):
         cut(np.array([1.0]), "given")
-    with pytest.raises(TeachableError, match="thresholds"):
-        label(snaps, advice(snaps["snapshot_id"].to_list(), invalid=snaps["snapshot_id"].to_list()), est)
+
+
+def test_without_a_valid_label_there_are_neither_cuts_nor_quadrants() -> None:
+    snaps, _, est = four()
+    names = snaps["snapshot_id"].to_list()
+    labeled, thresholds = label(snaps, advice(names, invalid=names), est)
+    assert labeled["quadrant"].is_null().all()
+    assert thresholds["U"]["low"] is None
+    assert thresholds["counts"] == dict.fromkeys(("Q1", "Q2", "Q3", "Q4"), 0)
+    assert thresholds["noisy"] is False
 
 
 # ---------------------------------------------------------------- recovery depth

@@ -573,6 +573,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         sel_rows += [(run, p, "all", "success", base[p] + panel_gain[p]) for p in base]
     for a, b in (
         *((r, "base") for r in sel_gain),
+        *((r, "C_replay") for r in sel_gain),
         *(
             (f"S_{m}_k{k}", f"S_{rival}_k{k}")
             for k in BUDGETS

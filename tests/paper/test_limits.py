@@ -12,13 +12,17 @@ from evaluation.frames import failure_panel
 from teachable import tables
 from teachable.evaluation import summary
 from teachable.evaluation.resampling import Resampling
+from teachable.labels.label import label
 from teachable.paper import FIGURES, TABLES, render
 from teachable.paper.criteria import criteria, explain
 from teachable.paper.drift_metrics import drift_metrics
-from teachable.paper.inputs import Interval
+from teachable.paper.inputs import INPUTS, Interval
 from teachable.paper.label_metrics import label_metrics
 from teachable.paper.limits import limits
+from teachable.paper.skills import skills
 from teachable.training import matrix
+from teachable.training.correlation import CorrelationSettings, cpt_correlation
+from teachable.training.gaps import Gap
 
 MODELS = ["base", *(run.name for run in (*matrix.matrix(), *matrix.controls())), "recovery"]
 NOTHING = {"point": None, "low": None, "high": None, "n": 0, "clusters": 0}
@@ -75,7 +79,29 @@ def no_win(data: dict) -> dict:
     }
 
 
+def no_failure(data: dict) -> dict:
+    """The student wins everything: there is no snapshot, so no label, no run and no predictor."""
+    none, thresholds = label(
+        tables.empty(tables.SNAPSHOTS), tables.empty(tables.ADVICE), tables.empty(tables.ESTIMATES)
+    )
+    gone = {"absent": "none of the training snapshots belongs to this run"}
+    schemas = {name: getattr(tables, INPUTS[name].schema) for name in data if INPUTS[name].schema}
+    empty = {name: tables.empty(schema) for name, schema in schemas.items()}
+    played = (pl.col("model") == "base") & pl.col("panel").is_in(["test", "retention"])
+    return {
+        **data,
+        **empty,
+        "thresholds": thresholds,
+        "label_metrics": label_metrics(none, seed=1, repetitions=60),
+        "skills": skills(none, {"take": Gap(0.1, "dither")}, seed=1, repetitions=60),
+        "cpt_correlation": cpt_correlation(empty["microtraining"], none, CorrelationSettings(repetitions=60), seed=1),
+        "training_summary": {"runs": {run.name: gone for run in matrix.matrix()}},
+        "metrics": data["metrics"].filter(played),
+    }
+
+
 CASES = {
+    "no failure": no_failure,
     "no retention": lambda data: without_panel(data, "retention"),
     "no failures": lambda data: without_panel(data, "failure"),
     "no Q4": without_q4,
@@ -141,6 +167,14 @@ def test_a_weak_or_strong_student_is_told_what_to_change(won: int, said: str | N
     (sentence,) = found
     assert said in sentence
     assert "To change it" in sentence
+
+
+def test_labels_that_noise_decides_are_said_to_be() -> None:
+    counts = {"counts": dict.fromkeys(("Q1", "Q2", "Q3", "Q4"), 5)}
+    noisy = {**counts, "noisy": True, "L_local": {"within_two_errors_of_cut": 0.62}}
+    (said,) = limits(rollouts(100, 200), noisy, {"runs": {}}, [])
+    assert "62% of the labelled snapshots lie within two standard errors" in said
+    assert limits(rollouts(100, 200), {**noisy, "noisy": False}, {"runs": {}}, []) == []
 
 
 def test_what_is_absent_is_named_once_a_reason() -> None:

@@ -47,6 +47,20 @@ def test_a_selection_is_a_set_of_k_in_a_fixed_order(method, pool, fitted, featur
     assert set(chosen.frame["format"]) == {"demo"}, "the same for all: what is compared is the choice"
 
 
+@pytest.mark.parametrize("method", ["predictor", "predictor_diverse", "eef_error"])
+def test_without_a_predictor_its_methods_choose_nothing_and_say_so(method, pool, fitted, features):
+    none = select(method, pool, 5, seed=0, predictions=fitted.predictions.head(0), features=features)
+    assert (len(none.frame), none.shortfall) == (0, 5)
+    assert "too few snapshots are labelled" in none.reason
+
+
+def test_expected_error_never_judges_by_the_games_it_chooses_from(pool, fitted, features):
+    one = pool.filter(task_id=pool["task_id"][0])
+    none = select("eef_error", one, 2, seed=0, **options(fitted, features))
+    assert none.frame.is_empty()
+    assert "one game" in none.reason
+
+
 def test_oracle_entropy_and_predictor_take_their_best(pool, fitted, features):
     for method, column in (("oracle", "ELP_net"), ("entropy", "entropy")):
         chosen = select(method, pool, 10, seed=0).frame

@@ -270,6 +270,10 @@ class Statistics(Section):
     level: Annotated[float, Field(gt=0, lt=1)] = Field(description="confidence level")
 
 
+class Criteria(Section):
+    per_quadrant: Positive = Field(description="snapshots that each quadrant needs")
+
+
 class Store(Section):
     enabled: bool = Field(description="keep every result by content and never compute it twice")
     path: str = Field(description="directory of the store; TEACHABLE_STORE overrides it")
@@ -307,6 +311,7 @@ class Config(Section):
     predictor: Predictor
     selection: Selection
     statistics: Statistics
+    criteria: Criteria
     store: Store
     resources: Resources
 

@@ -29,7 +29,6 @@ from teachable.training.matrix import selection_name, selection_of
 Verdict = tuple[Interval | float, bool]
 FORGETTING = 0.10  # absolute drop of retention that is still accepted; 0.05 is the stretch goal
 PLACEBO = 0.05  # absolute mean gain of a content-free patch that still counts as none
-SNAPSHOTS = 30  # a quadrant
 LEVERAGE = 0.15  # success probability by which the quadrants of high L_local must exceed the others
 UNCERTAINTY = 0.2  # nats by which those of high U must
 # A maximum over three formats is above 0 where patches only scatter, and more so where more can be lost or won.
@@ -37,17 +36,18 @@ BOTH = "interval above 0, and that of the mean over formats"
 GE, LE = "\N{GREATER-THAN OR EQUAL TO}", "\N{LESS-THAN OR EQUAL TO}"
 
 
-def criteria(data: Data, *, builtin_student: bool = True) -> list[dict[str, Any]]:
+def criteria(data: Data, *, builtin_student: bool = True, per_quadrant: int = 30) -> list[dict[str, Any]]:
     """One entry a criterion, in the order of the protocol.
 
     Each has ``id``, ``hypothesis`` (``health`` or H1..H7), ``name``, ``value``, ``low``, ``high`` (null where
     there is none), ``mde`` (the smallest true effect that would have been seen with 80 % power, in the units of
     ``value``), ``n``, ``games``, ``threshold`` (text), ``passed`` (true, false, or null when it could not
     be measured) and ``advice``: what to do about a fail, or why it could not be measured; empty when it
-    passed. ``builtin_student`` adds the band of success that the project's own small student must reach.
+    passed. ``builtin_student`` adds the band of success that the project's own small student must reach;
+    ``per_quadrant`` is how many snapshots each quadrant needs.
     """
     judge = _Judge(data)
-    _health(judge, builtin_student)
+    _health(judge, builtin_student, per_quadrant)
     _labels_and_patch_test(judge)
     _training(judge)
     _predictor(judge)
@@ -122,7 +122,7 @@ def _one(data: Data, name: str, **conditions: Any) -> Interval:
     return next(iter(found.values()))
 
 
-def _health(judge: _Judge, builtin: bool) -> None:
+def _health(judge: _Judge, builtin: bool, needed: int) -> None:
     data = judge.data
 
     @judge.criterion(
@@ -142,12 +142,12 @@ def _health(judge: _Judge, builtin: bool) -> None:
             f"snapshots_{quadrant}",
             "health",
             f"Snapshots in {quadrant}",
-            f"{GE} {SNAPSHOTS}",
+            f"{GE} {needed}",
             "Raise tasks.train or snapshots.max_snapshots; with few snapshots every interval of this quadrant is wide.",
         )
         def counted(quadrant: str = quadrant) -> Verdict:
             count = int(record(data, "thresholds", "counts").get(quadrant, 0))
-            return float(count), count >= SNAPSHOTS
+            return float(count), count >= needed
 
     for axis, metric, high, group, margin in (
         ("L_local", "L_local_regressed", "Q1 and Q4", "high_L_minus_low_L", LEVERAGE),
@@ -531,15 +531,16 @@ def _predictor(judge: _Judge) -> None:
 def _selection(judge: _Judge) -> None:
     data = judge.data
 
-    def smallest() -> int:
+    try:
         rows = select(data, "selection_contrasts", panel="failure", group="all", metric="success")
-        found = [pair[1] for pair in map(selection_of, rows["model"]) if pair]
-        if not found:
-            raise PaperError(f"The input {where('selection_contrasts')} has no selection run.")
-        return min(found)
+        budgets = sorted({pair[1] for pair in map(selection_of, rows["model"]) if pair})
+    except PaperError:
+        budgets = []
 
-    def paired(method: str, rival: str, panel: str = "failure") -> Interval:
-        k = smallest()
+    def paired(method: str, rival: str, panel: str = "failure", k: int | None = None) -> Interval:
+        if not budgets:
+            raise PaperError(f"The input {where('selection_contrasts')} has no selection run.")
+        k = k or budgets[0]
         name = f"{selection_name(method, k)}-vs-{selection_name(rival, k)}"
         return _one(data, "selection_contrasts", contrast=name, panel=panel, group="all", metric="success")
 
@@ -548,8 +549,6 @@ def _selection(judge: _Judge) -> None:
         ("entropy", "random", "Uncertainty alone also takes what one action cannot teach: see Tab H7.2."),
         ("oracle", "random", "Measured teachability does not help the choice at this k: see what it took in Tab H7.2."),
         ("oracle", "entropy", "Measured teachability is no better a guide than uncertainty at this k."),
-        ("oracle_diverse", "oracle", "Weighing what is covered gains nothing at this k: see larger k in figure H7.1."),
-        ("predictor_diverse", "predictor", "Weighing what is covered gains nothing at this k: see larger k."),
     ):
 
         @judge.criterion(
@@ -558,10 +557,26 @@ def _selection(judge: _Judge) -> None:
             f"Selection at the smallest k, from failures: {method.replace('_', ', ')} minus {rival}",
             "interval above 0",
             advice,
+            null=0,
         )
         def gain(method: str = method, rival: str = rival) -> Verdict:
             value = paired(method, rival)
             return value, value.low > 0
+
+    for method in ("oracle", "predictor"):
+        for k in (*budgets,) or (None,):
+
+            @judge.criterion(
+                f"selection_{method}_diverse" + (f"_k{k}" if k else ""),
+                "H7",
+                f"Selection{f' of {k}' if k else ''}, from failures: {method}, diverse minus {method}",
+                "interval above 0",
+                "Weighing what is covered gains nothing certain: see figure H7.1, and Tab H7.2 for what was chosen.",
+                null=0,
+            )
+            def covering(method: str = method, k: int | None = k) -> Verdict:
+                value = paired(f"{method}_diverse", method, k=k)
+                return value, value.low > 0
 
     @judge.criterion(
         "selection_retention",

@@ -300,7 +300,7 @@ def labelled(data: Data, *columns: str) -> pl.DataFrame:
     """The snapshots of ``labeled`` that have a quadrant and, in every asked column, a value."""
     rows = frame(data, "labeled", "quadrant", "task_id", *columns).drop_nulls(["quadrant", *columns])
     if rows.is_empty():
-        raise PaperError(f"The input {where('labeled')} has no snapshot with a quadrant and values of {list(columns)}.")
+        raise Undefined(f"The input {where('labeled')} has no snapshot with a quadrant and values of {list(columns)}.")
     return rows
 
 

@@ -71,14 +71,28 @@ def _student(episodes: pl.DataFrame) -> list[str]:
 
 def _quadrants(thresholds: Mapping[str, Any]) -> list[str]:
     counts = thresholds.get("counts") or {}
+    said = _noise(thresholds)
     empty = [quadrant for quadrant in QUADRANTS if not counts.get(quadrant)]
     if not empty:
-        return []
+        return said
     names = ", ".join(empty)
     return [
+        *said,
         f"No snapshot is in {names}: its runs are not trained, its row and column of the transfer matrix, its panels "
         "and its part of every contrast over all four quadrants are left out and marked as such. Thresholds by median "
-        "(labels.thresholds) and more games (tasks.train) fill quadrants where U and L_local vary at all."
+        "(labels.thresholds) and more games (tasks.train) fill quadrants where U and L_local vary at all.",
+    ]
+
+
+def _noise(thresholds: Mapping[str, Any]) -> list[str]:
+    if not thresholds.get("noisy"):
+        return []
+    share = float(thresholds["L_local"]["within_two_errors_of_cut"])
+    return [
+        f"{share:.0%} of the labelled snapshots lie within two standard errors of the cut of L_local, so on which side "
+        "of it they are is partly luck, and what is said by quadrant is blurred by as much. To change it: more "
+        "episodes a label (estimation), or thresholds by percentiles (labels.thresholds), which leave the middle "
+        "third out."
     ]
 
 

@@ -233,9 +233,10 @@ FIGURES: dict[str, Figure] = {
             "h7_1",
             "H7",
             "Choosing what to teach at a fixed budget",
-            "Success of one run per selection method and number of snapshots k, all on plain demonstrations; dashed "
-            f"and hollow: the diverse variants; the line is the base student. {_WHISKERS}",
-            ("selection_metrics",),
+            "Change of success by training on k snapshots chosen by each method, all as plain demonstrations, against "
+            "replay alone (against the base student where nothing is replayed); dashed and hollow: the diverse "
+            f"variants. {_WHISKERS}",
+            ("selection_contrasts",),
         ),
         Figure(
             "h7_2",
@@ -306,7 +307,7 @@ FIGURES: dict[str, Figure] = {
                 "cpt_correlation",
                 "transfer",
                 "contrasts",
-                "selection_metrics",
+                "selection_contrasts",
             ),
         ),
     )
@@ -424,8 +425,9 @@ TABLES: dict[str, Table] = {
             "h7_1",
             "H7",
             "Selection at a fixed budget",
-            "Success of one run per selection method and k, and its paired change against random selection, entropy "
-            "and, for a diverse variant, the plain one of the same k, with 95 % intervals clustered by game.",
+            "Success of one run per selection method and k, and its paired change against replay alone, random "
+            "selection, entropy and, for a diverse variant, the plain one of the same k, with 95 % intervals clustered "
+            "by game.",
             ("selection_metrics", "selection_contrasts"),
         ),
         Table(

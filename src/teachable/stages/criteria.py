@@ -14,5 +14,9 @@ if TYPE_CHECKING:
 
 
 def run(inputs: Inputs, outputs: Outputs, params: Criteria) -> None:
-    entries = criteria(read_data(inputs), builtin_student=params.student_source == "builtin")
+    entries = criteria(
+        read_data(inputs),
+        builtin_student=params.student_source == "builtin",
+        per_quadrant=params.criteria.per_quadrant,
+    )
     tables.write_json(entries, outputs["criteria"])

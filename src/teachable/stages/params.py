@@ -194,6 +194,7 @@ class PaperItem(Params):
 
 class Criteria(Params):
     student_source: str
+    criteria: c.Criteria
 
 
 class Report(Params):

@@ -10,7 +10,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
 from teachable.paper import style
-from teachable.paper.inputs import FORMATS, Data, PaperError, frame, where
+from teachable.paper.inputs import FORMATS, Data, Undefined, frame, where
 
 STAGES = ("first", "middle", "last")
 NONE = "none"
@@ -30,7 +30,7 @@ def draw(data: Data) -> Figure:
     stages = [stage for stage in STAGES if stage in wide.columns]
     wide = wide.drop_nulls(stages)
     if len(stages) < 2 or wide.is_empty():
-        raise PaperError(f"The input {where('drift')} has no snapshot measured at two checkpoints of a run.")
+        raise Undefined(f"The input {where('drift')} has no snapshot measured at two checkpoints of a run.")
     runs = sorted(wide["model"].unique())
     figure = style.figure(style.PAGE if len(runs) > 1 else style.COLUMN, 2.7)
     for axes, run in zip(figure.subplots(1, len(runs), squeeze=False)[0], runs, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, RUNS, Data, PaperError, interval_note, intervals, ordered, where
+from teachable.paper.inputs import QUADRANTS, RUNS, Data, Undefined, interval_note, intervals, ordered, where
 
 MEASURES = {
     "success_from_state": "success\nfrom state",
@@ -26,7 +26,7 @@ def draw(data: Data) -> Figure:
     }
     whole = {(model, metric): v for (model, by, _, metric), v in found.items() if by == "all"}
     if not whole:
-        raise PaperError(f"The input {where('mechanistic')} has no row with by = all.")
+        raise Undefined(f"The input {where('mechanistic')} has no row with by = all.")
     measures = [metric for metric in MEASURES if any(m == metric for _, m in whole)]
     runs = [m for m in ordered({model for model, _ in whole}, (*RUNS, "recovery", "base")) if m != "base"]
     figure = style.figure(style.PAGE, 2.6 + 0.13 * max(4, len(runs)))

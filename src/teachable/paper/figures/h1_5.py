@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import FORMATS, QUADRANTS, Data, PaperError, frame, labelled, number, where
+from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Undefined, frame, labelled, number, where
 
 CONDITIONS = ("base", "placebo", *FORMATS)
 COLOURS = {"base": style.INK, "placebo": style.MUTED, **style.FORMAT_COLOUR}
@@ -22,7 +22,7 @@ def draw(data: Data) -> Figure:
     )
     joined = rows.join(advice.unique("snapshot_id", keep="first"), on="snapshot_id")
     if joined.is_empty():
-        raise PaperError(f"The input {where('advice')} has no row for any snapshot of {where('labeled')}.")
+        raise Undefined(f"The input {where('advice')} has no row for any snapshot of {where('labeled')}.")
     cases = [
         (
             q,

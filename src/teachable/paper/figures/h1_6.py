@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import Data, PaperError, interval_note, intervals, where
+from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 
 METRICS = {
     "L_local": "leverage L$_{local}$",
@@ -20,7 +20,7 @@ def draw(data: Data) -> Figure:
     found = intervals(data, "label_metrics", ("metric", "group"), panel="labeled", metric=list(METRICS))
     distances = sorted({int(group.removeprefix(PREFIX)) for _, group in found if group.startswith(PREFIX)})
     if not distances:
-        raise PaperError(f"The input {where('label_metrics')} has no group {PREFIX}<n>.")
+        raise Undefined(f"The input {where('label_metrics')} has no group {PREFIX}<n>.")
     figure = style.figure(style.PAGE, 2.1)
     shown = []
     for axes, (metric, title) in zip(figure.subplots(1, 4), METRICS.items(), strict=True):

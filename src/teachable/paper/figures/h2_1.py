@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, Data, Interval, PaperError, count_note, frame, record, where
+from teachable.paper.inputs import QUADRANTS, Data, Interval, Undefined, count_note, frame, record, where
 
 LINES = (
     ("spearman", "Spearman ELP"),
@@ -39,7 +39,7 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> None:
         ["ELP_net", "delta_micro"]
     )
     if rows.is_empty():
-        raise PaperError(f"The input {where('microtraining')} has no row with both ELP_net and delta_micro.")
+        raise Undefined(f"The input {where('microtraining')} has no row with both ELP_net and delta_micro.")
     style.zero(axes)
     style.zero(axes, "x")
     size = float(np.clip(1800 / len(rows), 7, 26))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, Data, Interval, PaperError, interval_note, number, record, where
+from teachable.paper.inputs import QUADRANTS, Data, Interval, Undefined, interval_note, number, record, where
 
 
 def draw(data: Data) -> Figure:
@@ -14,7 +14,7 @@ def draw(data: Data) -> Figure:
     rank = {q: value for q in QUADRANTS if (value := Interval.maybe((per.get(q) or {}).get("spearman")))}
     effect = {q: value for q in QUADRANTS if (value := Interval.maybe(utility.get(q)))}
     if not rank and not effect:
-        raise PaperError(
+        raise Undefined(
             f"The input {where('cpt_correlation')} has neither a correlation nor a utility of any quadrant."
         )
     figure = style.figure(style.COLUMN, 2.4)

@@ -8,16 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import (
-    FORMATS,
-    QUADRANTS,
-    Data,
-    Interval,
-    PaperError,
-    interval_note,
-    intervals,
-    where,
-)
+from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Interval, Undefined, interval_note, intervals, where
 
 
 def draw(data: Data) -> Figure:
@@ -32,7 +23,7 @@ def own(data: Data) -> dict[tuple[str, str], Interval]:
     cells = intervals(data, "transfer", ("trained_on", "evaluated_on", "format"), format=list(FORMATS))
     found = {(trained, kind): value for (trained, tested, kind), value in cells.items() if trained == tested}
     if not found:
-        raise PaperError(f"The input {where('transfer')} has no row with trained_on equal to evaluated_on.")
+        raise Undefined(f"The input {where('transfer')} has no row with trained_on equal to evaluated_on.")
     return found
 
 

@@ -7,7 +7,7 @@ import math
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import Data, PaperError, interval_note, intervals, where
+from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 
 STAGES = ("base", "first", "middle", "last")
 
@@ -16,7 +16,7 @@ def draw(data: Data) -> Figure:
     found = intervals(data, "checkpoints", "model", panel="retention", group="all", metric="success")
     runs = sorted({model.split("@")[0] for model in found if "@" in model})
     if not runs or "base" not in found:
-        raise PaperError(
+        raise Undefined(
             f"The input {where('checkpoints')} lacks the base student or every <run>@<checkpoint> on the "
             "retention panel."
         )

@@ -6,16 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import (
-    FORMATS,
-    QUADRANTS,
-    Data,
-    Interval,
-    PaperError,
-    interval_note,
-    intervals,
-    where,
-)
+from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Interval, Undefined, interval_note, intervals, where
 
 
 def draw(data: Data) -> Figure:
@@ -44,7 +35,7 @@ def panel(axes: Axes, data: Data) -> list[Interval]:
     }
     models = [m for m in gain["failure"] if m in gain["retention"]]
     if not models:
-        raise PaperError(f"The input {where('contrasts')} has no run with both a failure and a retention contrast.")
+        raise Undefined(f"The input {where('contrasts')} has no run with both a failure and a retention contrast.")
     points = [(gain["retention"][m].point, gain["failure"][m].point) for m in models]
     for model, point in zip(models, points, strict=True):
         colour = style.model_colour(model)

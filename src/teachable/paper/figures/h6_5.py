@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import Data, PaperError, interval_note, intervals, where
+from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 
 STAGES = ("base", "first", "middle", "last")
 MEASURES = {
@@ -19,7 +19,7 @@ def draw(data: Data) -> Figure:
     found = intervals(data, "drift_metrics", ("model", "metric"), panel="drift", group="all", metric=list(MEASURES))
     runs = sorted({model.split("@")[0] for model, _ in found if "@" in model})
     if not runs:
-        raise PaperError(f"The input {where('drift_metrics')} has no <run>@<checkpoint>.")
+        raise Undefined(f"The input {where('drift_metrics')} has no <run>@<checkpoint>.")
     figure = style.figure(style.PAGE, 2.3)
     for axes, (metric, title) in zip(figure.subplots(1, 3), MEASURES.items(), strict=True):
         style.grid(axes)

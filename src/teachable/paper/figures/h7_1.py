@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import Data, Interval, Undefined, interval_note, intervals, ordered, where
-from teachable.training.matrix import selection_name, selection_of
+from teachable.paper.inputs import Data, Interval, Undefined, interval_note, intervals, ordered, select, where
+from teachable.training.matrix import BASE, REPLAY_ONLY, selection_name, selection_of
 
 PANELS = {"failure": "from failure states", "test": "test tasks", "retention": "retention"}
 
@@ -22,26 +22,37 @@ def draw(data: Data) -> Figure:
         shown += marks.or_why(axes, partial(panel, data=data, panel_name=panel_name)) or []
         axes.set_title(title)
     if not shown:
-        raise Undefined(f"{where('selection_metrics')} holds no success of a selection run on any panel.")
-    grid[0].set_ylabel("success")
+        raise Undefined(f"{where('selection_contrasts')} holds no gain of a selection run on any panel.")
+    grid[0].set_ylabel(f"change of success against {style.name(_reference(data))}")
     handles = next(found for axes in grid if (found := axes.get_legend_handles_labels())[0])
     figure.legend(*handles, loc="outside right center", fontsize=6)
-    style.footnote(figure, f"{interval_note(shown, 'episodes')}; line and band: base student and its 95 % interval")
+    style.footnote(figure, f"paired on the same games, starts and seeds; {interval_note(shown, 'episodes')}")
     return figure
 
 
+def _reference(data: Data) -> str:
+    """What gains are against: replay alone, or the base student in a study without replay."""
+    references = set(select(data, "selection_contrasts", metric="success")["reference"].to_list())
+    return REPLAY_ONLY if REPLAY_ONLY in references else BASE
+
+
 def panel(axes: Axes, data: Data, panel_name: str = "failure") -> list[Interval]:
-    """Draw one panel into ``axes``, a curve over k for each method; returns the intervals shown."""
-    found = intervals(data, "selection_metrics", "model", panel=panel_name, group="all", metric="success")
+    """Draw one panel into ``axes``, a curve of gains over k for each method; returns the intervals shown."""
+    found = intervals(
+        data,
+        "selection_contrasts",
+        "model",
+        reference=_reference(data),
+        panel=panel_name,
+        group="all",
+        metric="success",
+    )
     runs = [pair for pair in map(selection_of, found) if pair]
     if not runs:
-        raise Undefined(f"The input {where('selection_metrics')} has no selection run on the {panel_name} panel.")
+        raise Undefined(f"The input {where('selection_contrasts')} has no selection run on the {panel_name} panel.")
     budgets = sorted({k for _, k in runs})
     methods = ordered({method for method, _ in runs}, style.SELECTIONS)
-    base = found.get("base")
-    if base is not None:
-        axes.axhspan(base.low, base.high, color=style.GRID, linewidth=0, zorder=0)
-        axes.axhline(base.point, color=style.MUTED, linewidth=0.8, zorder=1)
+    style.zero(axes, "y")
     shown = []
     for at, method in enumerate(methods):
         colour = style.METHOD_COLOUR.get(method, style.INK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import Data, PaperError, interval_note, intervals, where
+from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 from teachable.training.matrix import selection_of
 
 
@@ -18,7 +18,7 @@ def draw(data: Data) -> Figure:
     smallest = min((found[1] for model in both if (found := selection_of(model))), default=None)
     models = [model for model in both if model == "base" or (selection_of(model) or ("", None))[1] == smallest]
     if smallest is None:
-        raise PaperError(
+        raise Undefined(
             f"The input {where('selection_metrics')} has no run with success on both failure and retention."
         )
     points = [(level["retention"][m].point, level["failure"][m].point) for m in models]

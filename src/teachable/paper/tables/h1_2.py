@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from teachable.paper.inputs import QUADRANTS, Data, Interval, PaperError, select, where
+from teachable.paper.inputs import QUADRANTS, Data, Interval, Undefined, select, where
 
 HEADINGS = {
     "pair": "Spearman correlation of",
@@ -22,7 +22,7 @@ def make(data: Data) -> pl.DataFrame:
         .drop_nulls("point")
     )
     if rows.is_empty():
-        raise PaperError(f"The input {where('label_metrics')} has no metric spearman:<x>:<y>.")
+        raise Undefined(f"The input {where('label_metrics')} has no metric spearman:<x>:<y>.")
     found = {(row["metric"], row["group"]): Interval.of(row) for row in rows.iter_rows(named=True)}
     made = []
     for metric in dict.fromkeys(rows["metric"]):

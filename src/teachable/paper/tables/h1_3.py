@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from teachable.paper.inputs import Data, PaperError, intervals, where
+from teachable.paper.inputs import Data, Undefined, intervals, where
 
 METRICS = ("U", "L_local", "ELP_net", "ELP_net_debiased", "already_right")
 PREFIX = "distance="
@@ -24,7 +24,7 @@ def make(data: Data) -> pl.DataFrame:
     found = intervals(data, "label_metrics", ("group", "metric"), panel="labeled", metric=list(METRICS))
     groups = sorted({group for group, _ in found if group.startswith(PREFIX)}, key=lambda g: int(g[len(PREFIX) :]))
     if not groups:
-        raise PaperError(f"The input {where('label_metrics')} has no group {PREFIX}<n>.")
+        raise Undefined(f"The input {where('label_metrics')} has no group {PREFIX}<n>.")
     made = []
     for group in groups:
         size = found[group, "U"]

@@ -6,7 +6,7 @@ import polars as pl
 
 from teachable.paper import style
 from teachable.paper.inputs import Data, Interval, frame, intervals, ordered
-from teachable.training.matrix import selection_name, selection_of
+from teachable.training.matrix import REPLAY_ONLY, selection_name, selection_of
 
 PANELS = ("test", "failure", "retention")
 HEADINGS = {
@@ -15,6 +15,7 @@ HEADINGS = {
     "test": "Test tasks",
     "failure": "Failure states",
     "retention": "Retention",
+    "over_replay": "Failure, over replay alone",
     "over_random": "Failure, over random",
     "over_entropy": "Failure, over entropy",
     "over_plain": "Failure, over the plain variant",
@@ -50,6 +51,8 @@ def _line(
     for column, rival in (("random", "random"), ("entropy", "entropy"), ("plain", method.removesuffix("_diverse"))):
         pair = None if k is None else stored.get(f"{model}-vs-{selection_name(rival, k)}")
         line |= _columns(f"over_{column}", Interval.of(pair) if pair else None)
+    alone = stored.get(f"{model}-vs-{REPLAY_ONLY}")
+    line |= _columns("over_replay", Interval.of(alone) if alone else None)
     pair = None if k is None else stored.get(f"{model}-vs-{selection_name('random', k)}")
     shown = levels.get((model, "failure"))
     return line | {
