@@ -27,7 +27,7 @@ rule select:
             "select",
             method=selection_of(w.run)[0],
             k=selection_of(w.run)[1],
-            draws=CONFIG.training.seeds,
+            draws=CONFIG.training.seeds if selection_of(w.run)[0] == "random" else 1,
         ),
     message:
         "Phase 5: choose the snapshots of {wildcards.run}"

@@ -1,0 +1,91 @@
+"""The stage that chooses: what lies on the held-out side has no say in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from teachable import tables
+from teachable.predictor.selection import METHODS
+from teachable.predictor.sets import to_table
+from teachable.stages import select
+from teachable.stages.params import Select
+
+
+@pytest.fixture(scope="module")
+def sides(frame) -> dict[str, str]:
+    return {task: "held_out" if int(task[-3:]) % 3 == 0 else "train" for task in frame["task_id"].unique()}
+
+
+def panels(frame: pl.DataFrame, sides: dict[str, str]) -> pl.DataFrame:
+    rows = [
+        {
+            "panel": sides[task],
+            "side": sides[task],
+            "snapshot_id": name,
+            "task_id": task,
+            "quadrant": quadrant,
+            "order": 0,
+        }
+        for name, task, quadrant in frame.select("snapshot_id", "task_id", "quadrant").iter_rows()
+    ]
+    return pl.DataFrame(rows, schema=dict(tables.PANELS))
+
+
+def chosen(
+    place: Path,
+    method: str,
+    labeled: pl.DataFrame,
+    predictions: pl.DataFrame,
+    features: pl.DataFrame,
+    split: pl.DataFrame,
+) -> pl.DataFrame:
+    place.mkdir()
+    expert = labeled.with_columns(
+        source=pl.lit("expert"),
+        snapshot_id=pl.col("snapshot_id") + "/expert",
+        episode_id=pl.col("episode_id") + "/expert",
+    )
+    content = {
+        "labeled": (labeled.with_columns(source=pl.lit("student")), tables.LABELED),
+        "expert": (expert, tables.LABELED),
+        "predictions": (predictions, tables.PREDICTIONS),
+        "features": (features, tables.FEATURES),
+        "panels": (split, tables.PANELS),
+    }
+    for name, (frame, schema) in content.items():
+        tables.write(frame, place / f"{name}.parquet", schema)
+    inputs = {name: [place / f"{name}.parquet"] for name in content}
+    select.run(inputs, {"selection": place / "made.parquet"}, Select(seed=3, method=method, k=8, draws=2))
+    return tables.read(place / "made.parquet", tables.SELECTION)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_held_out_side_has_no_say(tmp_path, method, frame, features, fitted, sides) -> None:
+    split = panels(frame, sides)
+    table, predictions = to_table(features), fitted.predictions
+    first = chosen(tmp_path / "as_it_is", method, frame, predictions, table, split)
+    held_out = pl.col("task_id").is_in([task for task, side in sides.items() if side == "held_out"])
+    rng = np.random.default_rng(0)
+
+    def other(old: pl.DataFrame, *columns: str) -> pl.DataFrame:
+        values = {c: pl.Series(c, rng.uniform(size=len(old))) for c in columns}
+        return old.with_columns(pl.when(held_out).then(values[c]).otherwise(c).alias(c) for c in columns)
+
+    second = chosen(
+        tmp_path / "otherwise",
+        method,
+        other(frame, "ELP_net", "entropy", "U", "L_local", "p_policy", "p_force"),
+        other(predictions, "score"),
+        table.with_columns(
+            pl.when(held_out).then(pl.col("vector").list.eval(pl.element() * 7 + 1)).otherwise("vector").alias("vector")
+        ),
+        split,
+    )
+    assert len(first) > 0
+    assert second.equals(first)
+    train = {name for name, task in frame.select("snapshot_id", "task_id").iter_rows() if sides[task] == "train"}
+    assert {name.removesuffix("/expert") for name in first["snapshot_id"]} <= train
