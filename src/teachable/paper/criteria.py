@@ -567,7 +567,7 @@ def _selection(judge: _Judge) -> None:
         for k in (*budgets,) or (None,):
 
             @judge.criterion(
-                f"selection_{method}_diverse" + (f"_k{k}" if k else ""),
+                f"selection_{method}_diverse_{method}" + (f"_k{k}" if k in budgets[1:] else ""),
                 "H7",
                 f"Selection{f' of {k}' if k else ''}, from failures: {method}, diverse minus {method}",
                 "interval above 0",
