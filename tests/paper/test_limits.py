@@ -190,6 +190,14 @@ def test_what_is_absent_is_named_once_a_reason() -> None:
     assert found[2].endswith(": transfer.")
 
 
+@pytest.mark.parametrize(("trainings", "said"), [(1, True), (3, False)])
+def test_a_study_of_one_training_a_run_says_what_its_intervals_leave_out(trainings: int, said: bool) -> None:
+    seeds = {str(seed): {} for seed in range(1, trainings + 1)}
+    counts = {"counts": dict.fromkeys(("Q1", "Q2", "Q3", "Q4"), 5)}
+    found = limits(rollouts(100, 200), counts, {"runs": {"Q1_demo": {"seeds": seeds}}}, [])
+    assert any("trained once" in sentence for sentence in found) == said
+
+
 @pytest.mark.parametrize(
     ("point", "low", "high", "said"),
     [

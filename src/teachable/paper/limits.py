@@ -24,6 +24,12 @@ EASIER = (
 )
 HARDER = "To change it: harder families or fewer steps (tasks, world.max_steps), or a weaker student."
 
+ONCE = (
+    "Every run was trained once, so each interval between models is one of these trainings: what another training seed "
+    "would change is in none of them. In simulated studies of this kind, criteria that compare runs passed where there "
+    "was nothing to find far more often than an interval promises (docs/statistics.md). To change it: training.seeds 3."
+)
+
 
 def limits(
     episodes: pl.DataFrame,
@@ -97,11 +103,15 @@ def _noise(thresholds: Mapping[str, Any]) -> list[str]:
 
 
 def _runs(training: Mapping[str, Any]) -> list[str]:
-    absent = {name: run["absent"] for name, run in (training.get("runs") or {}).items() if "absent" in run}
+    runs = training.get("runs") or {}
+    absent = {name: run["absent"] for name, run in runs.items() if "absent" in run}
     reasons: dict[str, list[str]] = {}
     for name, reason in absent.items():
         reasons.setdefault(str(reason).rstrip("."), []).append(name)
-    return [f"Not trained: {', '.join(names)} ({reason})." for reason, names in reasons.items()]
+    said = [f"Not trained: {', '.join(names)} ({reason})." for reason, names in reasons.items()]
+    if any(len(run.get("seeds") or {}) == 1 for run in runs.values()):
+        said.append(ONCE)
+    return said
 
 
 def _criteria(criteria: Sequence[Mapping[str, Any]]) -> list[str]:
