@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from teachable import tables
+from teachable.errors import TeachableError
 from teachable.fingerprint import parts
 from teachable.paper import CRITERIA_INPUTS, FIGURES, INPUTS, MINIMUM, TABLES
+from teachable.paper.registry import declared
 
 ROOM = Path(__file__).parents[2] / "src" / "teachable" / "paper"
 
@@ -29,19 +31,28 @@ PROTOCOL_TABLES = [
 ITEMS = [*FIGURES.values(), *TABLES.values()]
 
 
-def test_every_item_of_the_protocol_and_no_other() -> None:
-    assert list(FIGURES) == PROTOCOL_FIGURES
-    assert list(TABLES) == PROTOCOL_TABLES
+def test_every_item_of_the_protocol_in_its_order() -> None:
+    assert [name for name in FIGURES if name in PROTOCOL_FIGURES] == PROTOCOL_FIGURES
+    assert [name for name in TABLES if name in PROTOCOL_TABLES] == PROTOCOL_TABLES
     assert MINIMUM == {
         "figures": ("h1_1", "h2_1", "h3_1", "h4_1", "h5_3", "h6_1", "h7_1"),
         "tables": ("h1_1", "h2_1", "h5_1"),
     }
 
 
-def test_no_module_without_an_entry() -> None:
-    for kind, registry in (("figures", FIGURES), ("tables", TABLES)):
-        found = {path.stem for path in (ROOM / kind).glob("*.py")} - {"__init__"}
-        assert found == set(registry)
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("X = 1", "needs ABOUT"),
+        ("ABOUT = {'title': name()}", "written in literals"),
+        ("ABOUT = ('h1',)", "needs ABOUT"),
+    ],
+)
+def test_a_module_that_declares_nothing_readable_is_named(tmp_path, text: str, said: str) -> None:
+    (tmp_path / "new.py").write_text(text)
+    with pytest.raises(TeachableError, match=said) as caught:
+        declared(tmp_path / "new.py")
+    assert str(tmp_path / "new.py") in str(caught.value)
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.module.removeprefix("teachable.paper."))

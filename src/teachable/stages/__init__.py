@@ -29,14 +29,15 @@ class Stage:
 
     def modules(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         """The modules whose code this stage runs; a figure or table has its own beside the stage's, and the report
-        asks every table for its headings.
+        reads what each of them declares.
         """
         if self.name in ("figure", "table"):
             return (self.module, f"teachable.paper.{self.name}s.{params['item']}")
         if self.name == "report":
-            from teachable.paper.registry import TABLES
+            from teachable.paper.registry import FIGURES, TABLES
 
-            return (self.module, *(f"teachable.paper.tables.{item}" for item in TABLES))
+            items = (*(item.module for item in FIGURES.values()), *(item.module for item in TABLES.values()))
+            return (self.module, *items)
         return (self.module,)
 
     @property

@@ -7,6 +7,17 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import FORMATS, QUADRANTS, Data, interval_note, intervals
 
+ABOUT = {
+    "hypothesis": "appendix",
+    "title": "Placebo control",
+    "caption": (
+        "Mean change in success over the unpatched context of a content-free patch and of each format, by "
+        "quadrant. The band is plus and minus 0.05."
+    ),
+    "whiskers": True,
+    "inputs": ("label_metrics",),
+}
+
 COLUMNS = {"placebo": "placebo_gain", **{kind: f"raw_{kind}" for kind in FORMATS}}
 COLOURS = {"placebo": style.INK, **style.FORMAT_COLOUR}
 MARKERS = {"placebo": "D", **style.FORMAT_MARKER}

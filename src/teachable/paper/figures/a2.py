@@ -10,6 +10,16 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import FORMATS, Data, frame, ordered
 
+ABOUT = {
+    "hypothesis": "appendix",
+    "title": "One snapshot, three kinds of supervision",
+    "caption": (
+        "The prompt and completion that the same snapshot gives in each format, as trained on (long prompts "
+        "are cut in the middle, marked by an ellipsis)."
+    ),
+    "inputs": ("examples",),
+}
+
 WIDTH, LINES = 50, 30  # of the prompt, in characters and lines
 
 

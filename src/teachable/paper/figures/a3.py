@@ -8,6 +8,14 @@ from matplotlib.lines import Line2D
 from teachable.paper import marks, style
 from teachable.paper.inputs import QUADRANTS, Data, count_note, intervals, labelled
 
+ABOUT = {
+    "hypothesis": "appendix",
+    "title": "Leverage profiles",
+    "caption": "Share of leverage profiles by quadrant, and of each profile by depth of recovery.",
+    "whiskers": True,
+    "inputs": ("labeled", "label_metrics"),
+}
+
 PROFILES = ("A_bottleneck", "B_trajectory", "C_deadend", "mixed")
 MARKERS = {"A_bottleneck": "o", "B_trajectory": "s", "C_deadend": "D", "mixed": "^"}
 DEPTHS = ("0", "1", "2", "3+")

@@ -12,6 +12,16 @@ from matplotlib.path import Path
 from teachable.paper import style
 from teachable.paper.inputs import FORMATS, Data, Undefined, frame, where
 
+ABOUT = {
+    "hypothesis": "appendix",
+    "title": "Drift of routes",
+    "caption": (
+        "Best format of the same snapshots at successive checkpoints; bands are counts of snapshots. Grey: no"
+        " format beats the placebo."
+    ),
+    "inputs": ("drift",),
+}
+
 STAGES = ("first", "middle", "last")
 NONE = "none"
 CLASSES = (*FORMATS, NONE)

@@ -7,6 +7,18 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import QUADRANTS, RUNS, Data, Undefined, interval_note, intervals, ordered, where
 
+ABOUT = {
+    "hypothesis": "appendix",
+    "title": "What changes inside",
+    "caption": (
+        "Above: measures of mechanism for every run, with the base student (line and band) and chance "
+        "(dashed). Below: by quadrant of the snapshot, base against the run trained on demonstrations of that"
+        " quadrant."
+    ),
+    "whiskers": True,
+    "inputs": ("mechanistic",),
+}
+
 MEASURES = {
     "success_from_state": "success\nfrom state",
     "first_action_correct": "first action\ncorrect",

@@ -12,6 +12,19 @@ from matplotlib.patches import Rectangle
 from teachable.paper import style
 from teachable.paper.inputs import Data, count_note, labelled, record
 
+ABOUT = {
+    "hypothesis": "H1",
+    "title": "Uncertainty, leverage and teachability",
+    "caption": (
+        "Each point is a failure snapshot: the student's uncertainty U against its local leverage L_local, "
+        "coloured by how much the best patch raises success over the placebo (ELP_net). Shaded corners are "
+        "the quadrants cut at the thresholds; the numbers are snapshots in each. The cross is the median "
+        "standard error of one L_local."
+    ),
+    "inputs": ("labeled", "thresholds"),
+    "minimum": True,
+}
+
 CORNERS = {"Q1": (1, 1), "Q2": (1, 0), "Q3": (0, 0), "Q4": (0, 1)}  # (high U, high L)
 
 

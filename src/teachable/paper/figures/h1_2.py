@@ -7,6 +7,17 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import QUADRANTS, Data, count_note, intervals, labelled
 
+ABOUT = {
+    "hypothesis": "H1",
+    "title": "Teachability by quadrant",
+    "caption": (
+        "ELP_net of every snapshot and its mean by quadrant. The filled mark is the protocol's estimate, the "
+        "hollow one corrects for taking a maximum over noisy formats."
+    ),
+    "whiskers": True,
+    "inputs": ("labeled", "label_metrics"),
+}
+
 
 def draw(data: Data) -> Figure:
     rows = labelled(data, "ELP_net")

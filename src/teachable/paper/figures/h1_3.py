@@ -7,6 +7,17 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import FORMATS, QUADRANTS, Data, intervals, labelled
 
+ABOUT = {
+    "hypothesis": "H1",
+    "title": "Which format helps where",
+    "caption": (
+        "Share of snapshots whose best format (route) is a demonstration, a contrast or a hint, by quadrant. "
+        "The dashed line is one third."
+    ),
+    "whiskers": True,
+    "inputs": ("labeled", "label_metrics"),
+}
+
 
 def draw(data: Data) -> Figure:
     rows = labelled(data, "route", "route_tied")

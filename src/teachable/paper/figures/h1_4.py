@@ -9,6 +9,17 @@ from matplotlib.patches import Polygon
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, count_note, intervals, labelled
 
+ABOUT = {
+    "hypothesis": "H1",
+    "title": "What the expert could do, and what one action does",
+    "caption": (
+        "Upper leverage (expert to the end) against local leverage (one expert action, then the student). On "
+        "the diagonal one action suffices; shaded are the profiles of the protocol, with their share of "
+        "snapshots and its 95 % interval."
+    ),
+    "inputs": ("labeled", "label_metrics"),
+}
+
 MARKERS = {"A_bottleneck": "o", "B_trajectory": "s", "C_deadend": "D", "mixed": "^"}
 
 

@@ -10,6 +10,16 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Undefined, frame, labelled, number, where
 
+ABOUT = {
+    "hypothesis": "H1",
+    "title": "Four cases",
+    "caption": (
+        "The most teachable snapshot of each quadrant: what the student saw and did, what the expert does, "
+        "and success from there under each condition (bars: plus and minus one stored standard error)."
+    ),
+    "inputs": ("labeled", "advice"),
+}
+
 CONDITIONS = ("base", "placebo", *FORMATS)
 COLOURS = {"base": style.INK, "placebo": style.MUTED, **style.FORMAT_COLOUR}
 

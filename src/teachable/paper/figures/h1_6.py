@@ -7,6 +7,17 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 
+ABOUT = {
+    "hypothesis": "H1",
+    "title": "Where failures are decided",
+    "caption": (
+        "Labels by the distance to the deciding decision: the last one from which the task could still be "
+        "won, where the world can tell, else the last of the episode."
+    ),
+    "whiskers": True,
+    "inputs": ("label_metrics",),
+}
+
 METRICS = {
     "L_local": "leverage L$_{local}$",
     "ELP_net_debiased": "ELP$_{net}$, bias-corrected",

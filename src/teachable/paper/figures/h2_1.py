@@ -9,6 +9,18 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import QUADRANTS, Data, Interval, Undefined, count_note, frame, record, where
 
+ABOUT = {
+    "hypothesis": "H2",
+    "title": "The patch test predicts what training does",
+    "caption": (
+        "ELP_net of a snapshot against the change in success after one or two gradient steps on its example. "
+        "The line is the running mean of equal-sized bins; correlations with 95 % intervals clustered by "
+        "game."
+    ),
+    "inputs": ("microtraining", "cpt_correlation"),
+    "minimum": True,
+}
+
 LINES = (
     ("spearman", "Spearman ELP"),
     ("spearman_L_local", "Spearman leverage"),

@@ -7,6 +7,17 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import QUADRANTS, Data, Interval, Undefined, interval_note, number, record, where
 
+ABOUT = {
+    "hypothesis": "H2",
+    "title": "The patch test by quadrant",
+    "caption": (
+        "Left: Spearman correlation of ELP_net with the training effect in each quadrant. Right: mean "
+        "training effect (utility)."
+    ),
+    "whiskers": True,
+    "inputs": ("cpt_correlation",),
+}
+
 
 def draw(data: Data) -> Figure:
     per = record(data, "cpt_correlation", "per_quadrant")

@@ -10,6 +10,18 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Interval, Undefined, interval_note, intervals, where
 
+ABOUT = {
+    "hypothesis": "H3",
+    "title": "Supervision format by quadrant",
+    "caption": (
+        "Change in success on held-out failures of the quadrant a run was trained on, by format. Below each "
+        "number its 95 % interval, clustered by game; a dot where it excludes 0; framed is the best format of"
+        " the quadrant."
+    ),
+    "inputs": ("transfer",),
+    "minimum": True,
+}
+
 
 def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 2.7)

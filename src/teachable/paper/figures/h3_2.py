@@ -17,6 +17,17 @@ from teachable.paper.inputs import (
     where,
 )
 
+ABOUT = {
+    "hypothesis": "H3",
+    "title": "Contrast and hint against demonstration",
+    "caption": (
+        "Paired difference in success between runs of the same quadrant trained with another format and with "
+        "demonstrations, on the quadrant's held-out failures. Hollow where 0 is inside."
+    ),
+    "whiskers": True,
+    "inputs": ("contrasts",),
+}
+
 OTHERS = ("contrast", "hint")
 
 

@@ -10,6 +10,18 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import QUADRANTS, Data, interval_note, intervals
 
+ABOUT = {
+    "hypothesis": "H4",
+    "title": "Transfer between quadrants",
+    "caption": (
+        "Change in success on held-out failures of each quadrant (columns) after training on each quadrant "
+        "(rows), mean over formats. Below each number its 95 % interval, clustered by game; a dot where it "
+        "excludes 0."
+    ),
+    "inputs": ("transfer",),
+    "minimum": True,
+}
+
 
 def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 3.0)

@@ -7,6 +7,18 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import FORMATS, QUADRANTS, Data, frame, interval_note, intervals
 
+ABOUT = {
+    "hypothesis": "H4",
+    "title": "Matched against mismatched training",
+    "caption": (
+        "Left: every cell of the transfer matrix, trained and evaluated on the same quadrant or not. Right: "
+        "diagonal minus off-diagonal, paired; the grey range is where it lies in 95 of 100 cases when the "
+        "quadrant labels of the same held-out snapshots are permuted."
+    ),
+    "whiskers": True,
+    "inputs": ("transfer", "contrasts"),
+}
+
 DIAGONAL = "transfer_diagonal_minus_off"
 PERMUTED = "transfer_diagonal_permutation"
 NAMES = {DIAGONAL: "mean of\nformats", **{f"{DIAGONAL}_{kind}": kind for kind in FORMATS}}

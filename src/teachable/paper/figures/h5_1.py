@@ -7,6 +7,16 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, interval_note, intervals
 
+ABOUT = {
+    "hypothesis": "H5",
+    "title": "Gains from failure states",
+    "caption": (
+        "Paired change in success from the failure panel against the base student, every run. Hollow where 0 is inside."
+    ),
+    "whiskers": True,
+    "inputs": ("contrasts",),
+}
+
 
 def draw(data: Data) -> Figure:
     gains = intervals(data, "contrasts", "model", reference="base", panel="failure", group="all", metric="success")

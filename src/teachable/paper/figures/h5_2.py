@@ -9,6 +9,17 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 
+ABOUT = {
+    "hypothesis": "H5",
+    "title": "Retention during training",
+    "caption": (
+        "Success on tasks that the base student wins, at the first, middle and last checkpoint. The dashed "
+        "line is 10 points below the base student."
+    ),
+    "whiskers": True,
+    "inputs": ("checkpoints",),
+}
+
 STAGES = ("base", "first", "middle", "last")
 
 

@@ -8,6 +8,19 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Interval, Undefined, interval_note, intervals, where
 
+ABOUT = {
+    "hypothesis": "H5",
+    "title": "Reliability against forgetting",
+    "caption": (
+        "Each run's paired change in success from failure states against its change on tasks the base student"
+        " wins. Colour: quadrant; marker: format. The steps are the Pareto frontier; right of the dashed line"
+        " less than 10 points are forgotten."
+    ),
+    "whiskers": True,
+    "inputs": ("contrasts",),
+    "minimum": True,
+}
+
 
 def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 3.1)

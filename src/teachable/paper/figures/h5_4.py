@@ -7,6 +7,14 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import RUNS, Data, interval_note, intervals, ordered
 
+ABOUT = {
+    "hypothesis": "H5",
+    "title": "Stuckness",
+    "caption": "How runs get stuck on test tasks, against the base student (line and band).",
+    "whiskers": True,
+    "inputs": ("metrics",),
+}
+
 MEASURES = {
     "repeat_rate": "repeated\nactions",
     "loop_rate": "returns to\na state",

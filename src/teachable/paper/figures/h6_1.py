@@ -8,6 +8,17 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, ordered, select, where
 
+ABOUT = {
+    "hypothesis": "H6",
+    "title": "Ranking snapshots by teachability",
+    "caption": (
+        "NDCG@k and Precision@k of held-out rankings by ELP_net, split by game. The band is the stored 95 % "
+        "interval, clustered by game, of the predictor and of entropy."
+    ),
+    "inputs": ("predictor_metrics",),
+    "minimum": True,
+}
+
 BANDS = ("predictor", "entropy")
 
 

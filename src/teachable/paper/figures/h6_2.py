@@ -9,6 +9,14 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Interval, interval_note, ordered, select
 
+ABOUT = {
+    "hypothesis": "H6",
+    "title": "Calibration of the predictor",
+    "caption": "Mean observed against mean predicted value in bins of the prediction.",
+    "whiskers": True,
+    "inputs": ("calibration",),
+}
+
 ORDER = ("ELP_net", "L_local", "L_upper", "U", "route")
 NAMES = {
     "ELP_net": "ELP$_{net}$",

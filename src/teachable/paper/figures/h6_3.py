@@ -7,6 +7,17 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, ordered, select, where
 
+ABOUT = {
+    "hypothesis": "H6",
+    "title": "What the predictor uses",
+    "caption": (
+        "Left: held-out rank correlation with each target by feature tier. Right: what NDCG@k of ELP_net "
+        "loses when a group of features is shuffled."
+    ),
+    "whiskers": True,
+    "inputs": ("predictor_metrics", "importance"),
+}
+
 METHODS = ("predictor", "tier1", "tier2")
 TARGETS = ("ELP_net", "L_local", "L_upper", "U", "d_expert", "d_force")
 MARKER = {"predictor": "o", "tier1": "s", "tier2": "^"}

@@ -9,6 +9,14 @@ from matplotlib.figure import Figure
 from teachable.paper import style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, select, where
 
+ABOUT = {
+    "hypothesis": "H6",
+    "title": "Labels needed",
+    "caption": "Ranking quality of ELP_net against the number of labelled snapshots for training.",
+    "whiskers": True,
+    "inputs": ("predictor_metrics",),
+}
+
 
 def draw(data: Data) -> Figure:
     rows = (

@@ -7,6 +7,17 @@ from matplotlib.figure import Figure
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 
+ABOUT = {
+    "hypothesis": "H6",
+    "title": "Teachability drifts as the student learns",
+    "caption": (
+        "The patch test repeated at checkpoints on the same snapshots: mean ELP_net, rank correlation with "
+        "the base student's ELP_net, and share of snapshots that keep their format."
+    ),
+    "whiskers": True,
+    "inputs": ("drift_metrics",),
+}
+
 STAGES = ("base", "first", "middle", "last")
 MEASURES = {
     "ELP_net": "mean ELP$_{net}$",

@@ -11,6 +11,19 @@ from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, intervals, ordered, select, where
 from teachable.training.matrix import BASE, REPLAY_ONLY, selection_name, selection_of
 
+ABOUT = {
+    "hypothesis": "H7",
+    "title": "Choosing what to teach at a fixed budget",
+    "caption": (
+        "Change of success by training on k snapshots chosen by each method, all as plain demonstrations, "
+        "against replay alone (against the base student where nothing is replayed); dashed and hollow: the "
+        "diverse variants."
+    ),
+    "whiskers": True,
+    "inputs": ("selection_contrasts",),
+    "minimum": True,
+}
+
 PANELS = {"failure": "from failure states", "test": "test tasks", "retention": "retention"}
 
 

@@ -8,6 +8,17 @@ from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 from teachable.training.matrix import selection_of
 
+ABOUT = {
+    "hypothesis": "H7",
+    "title": "Selection: reliability against forgetting",
+    "caption": (
+        "Success from failure states against success on tasks that the base student wins, one run per "
+        "selection method at the smallest k. The steps are the Pareto frontier."
+    ),
+    "whiskers": True,
+    "inputs": ("selection_metrics",),
+}
+
 
 def draw(data: Data) -> Figure:
     level = {

@@ -11,6 +11,25 @@ from teachable.paper import marks, style
 from teachable.paper.figures import h1_1, h2_1, h3_1, h4_1, h5_3, h7_1
 from teachable.paper.inputs import Data, count_note, labelled
 
+ABOUT = {
+    "hypothesis": "summary",
+    "title": "The study in six panels",
+    "caption": (
+        "Where failures lie and which are teachable (a), that the patch test predicts training (b), formats "
+        "by quadrant (c), transfer (d), reliability against forgetting (e), and selection at a fixed budget "
+        "(f). Intervals as in the figures of each hypothesis."
+    ),
+    "inputs": (
+        "labeled",
+        "thresholds",
+        "microtraining",
+        "cpt_correlation",
+        "transfer",
+        "contrasts",
+        "selection_contrasts",
+    ),
+}
+
 
 def draw(data: Data) -> Figure:
     figure = style.figure(style.PAGE, 5.2)

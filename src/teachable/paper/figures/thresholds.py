@@ -10,6 +10,15 @@ from matplotlib.figure import Figure
 from teachable.paper import style
 from teachable.paper.inputs import QUADRANTS, Data, count_note, labelled, record
 
+ABOUT = {
+    "hypothesis": "appendix",
+    "title": "Where the quadrants are cut",
+    "caption": (
+        "Distributions of U and L_local with their thresholds, the snapshots in the plane, and quantiles of both."
+    ),
+    "inputs": ("labeled", "thresholds"),
+}
+
 AXES = {"U": "uncertainty U (nats)", "L_local": "local leverage $L_{local}$"}
 COLOURS = {"U": "#0072B2", "L_local": "#D55E00"}
 

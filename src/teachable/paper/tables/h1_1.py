@@ -6,6 +6,17 @@ import polars as pl
 
 from teachable.paper.inputs import FORMATS, QUADRANTS, Data, intervals, labelled, record
 
+ABOUT = {
+    "hypothesis": "H1",
+    "title": "Quadrants",
+    "caption": (
+        "Snapshots, games and mean labels by quadrant, with 95 % intervals clustered by game. Route is the "
+        "most common best format."
+    ),
+    "inputs": ("labeled", "thresholds", "label_metrics"),
+    "minimum": True,
+}
+
 HEADINGS = {
     "quadrant": "Quadrant",
     "snapshots": "Snapshots",

@@ -6,6 +6,15 @@ import polars as pl
 
 from teachable.paper.inputs import QUADRANTS, Data, Interval, Undefined, select, where
 
+ABOUT = {
+    "hypothesis": "H1",
+    "title": "Correlations of the labels",
+    "caption": (
+        "Spearman correlations between uncertainty, leverage and teachability, with 95 % intervals clustered by game."
+    ),
+    "inputs": ("label_metrics",),
+}
+
 HEADINGS = {
     "pair": "Spearman correlation of",
     "all": "All",

@@ -6,6 +6,17 @@ import polars as pl
 
 from teachable.paper.inputs import Data, Undefined, intervals, where
 
+ABOUT = {
+    "hypothesis": "H1",
+    "title": "Labels by distance",
+    "caption": (
+        "Uncertainty, leverage and teachability of failure snapshots by their distance to the deciding "
+        "decision, and how often the student's likeliest command is what the teacher suggests, with 95 % "
+        "intervals clustered by game."
+    ),
+    "inputs": ("label_metrics",),
+}
+
 METRICS = ("U", "L_local", "ELP_net", "ELP_net_debiased", "already_right")
 PREFIX = "distance="
 HEADINGS = {

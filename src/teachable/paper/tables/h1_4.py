@@ -6,6 +6,18 @@ import polars as pl
 
 from teachable.paper.inputs import QUADRANTS, Data, Interval, frame
 
+ABOUT = {
+    "hypothesis": "H1",
+    "title": "Skills that the failures lack",
+    "caption": (
+        "Snapshots by quadrant and by the skill of the expert's command there, with its share of the quadrant"
+        " (95 % interval clustered by game) and of all snapshots. Planted are skills that the built-in "
+        "student's demonstrator lacks: a habit (wrong and sure of it) should fill Q4, a dithering (unsure) Q1"
+        " and Q2. A pretrained student has none planted."
+    ),
+    "inputs": ("skills",),
+}
+
 HEADINGS = {
     "quadrant": "Quadrant",
     "skill": "Expert's action",

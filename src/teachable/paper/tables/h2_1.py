@@ -8,6 +8,17 @@ import polars as pl
 
 from teachable.paper.inputs import QUADRANTS, Data, Interval, record
 
+ABOUT = {
+    "hypothesis": "H2",
+    "title": "Patch test and micro-training",
+    "caption": (
+        "Correlation of ELP_net with the change in success after micro-training, beside that of local "
+        "leverage, with 95 % intervals clustered by game."
+    ),
+    "inputs": ("cpt_correlation",),
+    "minimum": True,
+}
+
 HEADINGS = {"group": "Snapshots", "measure": "Measure", "value": "Value", "n": "n", "games": "Games"}
 OVERALL = {
     "spearman": "Spearman, ELP net and effect",

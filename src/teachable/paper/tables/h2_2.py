@@ -6,6 +6,16 @@ import polars as pl
 
 from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Interval, intervals, record
 
+ABOUT = {
+    "hypothesis": "H2",
+    "title": "Placebo checks",
+    "caption": (
+        "Mean gain of the content-free patch and of each format over the unpatched context and over the "
+        "placebo, with 95 % intervals clustered by game."
+    ),
+    "inputs": ("label_metrics", "cpt_correlation"),
+}
+
 HEADINGS = {
     "group": "Snapshots",
     "placebo_gain": "Placebo over none",

@@ -7,6 +7,16 @@ import polars as pl
 from teachable.paper.figures.h3_1 import best, own
 from teachable.paper.inputs import QUADRANTS, Data, Interval, frame
 
+ABOUT = {
+    "hypothesis": "H3",
+    "title": "Best format by quadrant",
+    "caption": (
+        "Change in success on the quadrant's held-out failures for the best format and for demonstrations, "
+        "and their paired difference; p-values with Holm's correction."
+    ),
+    "inputs": ("transfer", "contrasts"),
+}
+
 HEADINGS = {
     "quadrant": "Quadrant",
     "best": "Best format",

@@ -7,6 +7,13 @@ import polars as pl
 from teachable.paper import style
 from teachable.paper.inputs import RUNS, Data, frame, ordered
 
+ABOUT = {
+    "hypothesis": "H3",
+    "title": "Budget parity",
+    "caption": "Examples and tokens of every run, and the difference to the target number of examples.",
+    "inputs": ("budget",),
+}
+
 HEADINGS = {
     "model": "Run",
     "format": "Format",

@@ -6,6 +6,16 @@ import polars as pl
 
 from teachable.paper.inputs import QUADRANTS, Data, intervals
 
+ABOUT = {
+    "hypothesis": "H4",
+    "title": "Transfer matrix",
+    "caption": (
+        "Change in success on each quadrant (columns) after training on each (rows), mean over formats, with "
+        "95 % intervals clustered by game."
+    ),
+    "inputs": ("transfer",),
+}
+
 HEADINGS = {
     "trained_on": "Trained on",
     **{q: f"on {q}" for q in QUADRANTS},

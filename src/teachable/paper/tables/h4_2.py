@@ -10,6 +10,17 @@ import polars as pl
 from teachable.paper.figures.h4_2 import DIAGONAL, NAMES, PERMUTED
 from teachable.paper.inputs import Data, select
 
+ABOUT = {
+    "hypothesis": "H4",
+    "title": "Diagonal minus off-diagonal",
+    "caption": (
+        "Paired difference between matched and mismatched training, over the mean of formats and for each "
+        "format; beside the first its mean and 95 % range when quadrant labels are permuted over the same "
+        "held-out snapshots, with the p-value of that test (the trained models stay as they are)."
+    ),
+    "inputs": ("contrasts",),
+}
+
 HEADINGS = {
     "formats": "Formats",
     "difference": "Diagonal minus off",

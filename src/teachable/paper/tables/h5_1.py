@@ -7,6 +7,17 @@ import polars as pl
 from teachable.paper import style
 from teachable.paper.inputs import RUNS, Data, Interval, intervals, ordered, select
 
+ABOUT = {
+    "hypothesis": "H5",
+    "title": "Main results",
+    "caption": (
+        "Success on test tasks, from failure states and on retention tasks, and paired change against the "
+        "base student, with 95 % intervals clustered by game."
+    ),
+    "inputs": ("metrics", "contrasts"),
+    "minimum": True,
+}
+
 PANELS = ("test", "failure", "retention")
 HEADINGS = {
     "model": "Run",

@@ -7,6 +7,13 @@ import polars as pl
 from teachable.paper import style
 from teachable.paper.inputs import Data, Interval, Undefined, frame, ordered, where
 
+ABOUT = {
+    "hypothesis": "H6",
+    "title": "Predictor",
+    "caption": "Held-out quality of the teachability predictor and its rivals, split by game, with 95 % intervals.",
+    "inputs": ("predictor_metrics",),
+}
+
 HEADINGS = {
     "target": "Target",
     "metric": "Metric",

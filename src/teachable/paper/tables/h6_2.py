@@ -7,6 +7,13 @@ import polars as pl
 from teachable.paper import style
 from teachable.paper.inputs import Data, frame, ordered
 
+ABOUT = {
+    "hypothesis": "H6",
+    "title": "Cost of a label",
+    "caption": "What ranking one snapshot of the pool costs by each method, beside the quality it buys.",
+    "inputs": ("cost",),
+}
+
 HEADINGS = {
     "name": "Method",
     "student_passes": "Student passes",

@@ -8,6 +8,17 @@ from teachable.paper import style
 from teachable.paper.inputs import Data, Interval, frame, intervals, ordered
 from teachable.training.matrix import REPLAY_ONLY, selection_name, selection_of
 
+ABOUT = {
+    "hypothesis": "H7",
+    "title": "Selection at a fixed budget",
+    "caption": (
+        "Success of one run per selection method and k, and its paired change against replay alone, random "
+        "selection, entropy and, for a diverse variant, the plain one of the same k, with 95 % intervals "
+        "clustered by game."
+    ),
+    "inputs": ("selection_metrics", "selection_contrasts"),
+}
+
 PANELS = ("test", "failure", "retention")
 HEADINGS = {
     "k": "k",

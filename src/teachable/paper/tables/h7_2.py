@@ -11,6 +11,16 @@ from teachable.paper.inputs import QUADRANTS, Data, frame, ordered
 from teachable.training.gaps import skill_of
 from teachable.training.matrix import selection_of
 
+ABOUT = {
+    "hypothesis": "H7",
+    "title": "What was chosen",
+    "caption": (
+        "Snapshots chosen by each selection method, by quadrant, and the skills of the actions they teach; "
+        "random selection as the mean of its draws."
+    ),
+    "inputs": ("selection", "labeled"),
+}
+
 HEADINGS = {
     "k": "k",
     "name": "Selection",

@@ -6,6 +6,13 @@ import polars as pl
 
 from teachable.paper.inputs import Data, PaperError, record, where
 
+ABOUT = {
+    "hypothesis": "summary",
+    "title": "Criteria",
+    "caption": "Every criterion of the protocol with its estimate, 95 % interval and threshold.",
+    "inputs": ("criteria",),
+}
+
 HEADINGS = {
     "hypothesis": "",
     "name": "Criterion",

@@ -1,0 +1,69 @@
+"""What one adds is one file, in a copy of the repository: it is found in the plan."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from workflow.workplace import BIN, ROOT
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(300)]
+
+NEW_FIGURE = '''"""Figure A9: a new one."""
+
+from matplotlib.figure import Figure
+
+from teachable.paper import style
+from teachable.paper.inputs import Data, frame
+
+ABOUT = {"hypothesis": "appendix", "title": "New", "caption": "A new figure.", "inputs": ("labeled",)}
+
+
+def draw(data: Data) -> Figure:
+    figure, axes = style.single(style.COLUMN, 2.0)
+    axes.hist(frame(data, "labeled", "U")["U"])
+    return figure
+'''
+NEW_TABLE = '''"""Table A9: a new one."""
+
+import polars as pl
+
+from teachable.paper.inputs import Data, frame
+
+ABOUT = {"hypothesis": "appendix", "title": "New", "caption": "A new table.", "inputs": ("labeled",)}
+HEADINGS = {"family": "Family", "len": "Snapshots"}
+
+
+def make(data: Data) -> pl.DataFrame:
+    return frame(data, "labeled", "family").group_by("family").len().sort("family")
+'''
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for name in ("src", "rules"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    for name in ("Snakefile", "workflow_config.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def plan(copy: Path, *targets: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "PATH": f"{BIN}:{os.environ['PATH']}"}
+    command = [BIN / "snakemake", "--dry-run", "--config", "preset=smoke", "--", *targets]
+    result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    return result.stdout + result.stderr
+
+
+def test_a_figure_and_a_table_are_one_file_each(copy: Path) -> None:
+    paper = copy / "src" / "teachable" / "paper"
+    (paper / "figures" / "a9.py").write_text(NEW_FIGURE)
+    (paper / "tables" / "a9.py").write_text(NEW_TABLE)
+    planned = plan(copy, "report")
+    assert "figures/fig_a9.png" in planned
+    assert "tables/tab_a9.csv" in planned
