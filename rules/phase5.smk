@@ -22,7 +22,7 @@ rule select:
     resources:
         **OTHER_JOB,
     params:
-        code=code("select"),
+        code=lambda w: code("select", method=selection_of(w.run)[0]),
         settings=lambda w: settings(
             "select",
             method=selection_of(w.run)[0],

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from teachable import tables
+from teachable.declared import declared
 from teachable.errors import TeachableError
 from teachable.fingerprint import parts
 from teachable.paper import CRITERIA_INPUTS, FIGURES, INPUTS, MINIMUM, TABLES
-from teachable.paper.registry import declared
 
 ROOM = Path(__file__).parents[2] / "src" / "teachable" / "paper"
 

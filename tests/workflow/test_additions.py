@@ -41,6 +41,16 @@ HEADINGS = {"family": "Family", "len": "Snapshots"}
 def make(data: Data) -> pl.DataFrame:
     return frame(data, "labeled", "family").group_by("family").len().sort("family")
 '''
+NEW_METHOD = '''"""The latest decisions first."""
+
+from teachable.selection.pool import Choice, Pool
+
+ABOUT = {"source": "student"}
+
+
+def choose(pool: Pool) -> Choice:
+    return pool.best(pool.measured("step"))
+'''
 
 
 @pytest.fixture
@@ -52,9 +62,9 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def plan(copy: Path, *targets: str) -> str:
+def plan(copy: Path, *targets: str, config: str = "preset=smoke") -> str:
     environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "PATH": f"{BIN}:{os.environ['PATH']}"}
-    command = [BIN / "snakemake", "--dry-run", "--config", "preset=smoke", "--", *targets]
+    command = [BIN / "snakemake", "--dry-run", "--config", "preset=smoke", config, "--", *targets]
     result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     return result.stdout + result.stderr
@@ -67,3 +77,9 @@ def test_a_figure_and_a_table_are_one_file_each(copy: Path) -> None:
     planned = plan(copy, "report")
     assert "figures/fig_a9.png" in planned
     assert "tables/tab_a9.csv" in planned
+
+
+def test_a_selection_method_is_one_file(copy: Path) -> None:
+    (copy / "src" / "teachable" / "selection" / "methods" / "latest.py").write_text(NEW_METHOD)
+    planned = plan(copy, "phase5", config="selection={methods: [random, latest]}")
+    assert "choose the snapshots of S_latest_k4" in planned

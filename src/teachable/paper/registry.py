@@ -6,12 +6,11 @@ declares itself in a literal ``ABOUT``, which is read here without running it, s
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from teachable.declared import modules
 from teachable.errors import TeachableError
 
 WHISKERS = "Whiskers are the stored 95 % intervals, clustered by game."
@@ -73,29 +72,14 @@ class Table(Item):
         return f"tables/tab_{self.id}.tex", f"tables/tab_{self.id}.csv"
 
 
-def declared(path: Path) -> Mapping[str, Any]:
-    """The literal ``ABOUT`` of a module. Raises TeachableError, with the file and what it needs, for anything else."""
-    for node in ast.parse(path.read_text("utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ABOUT":
-            try:
-                found = ast.literal_eval(node.value)
-            except ValueError:
-                raise TeachableError(f"{path}: ABOUT must be written in literals: it is read, not run.") from None
-            if isinstance(found, dict):
-                return found
-    raise TeachableError(f"{path}: an item needs ABOUT = {{hypothesis, title, caption, inputs}}.")
-
-
 def _items(kind: type[Kind], folder: str) -> dict[str, Kind]:
     found = []
-    for path in (Path(__file__).parent / folder).glob("[!_]*.py"):
-        about = dict(declared(path))
-        if about.get("whiskers"):
-            about["caption"] = f"{about.get('caption', '')} {WHISKERS}"
+    for name, about in modules(Path(__file__).parent / folder).items():
+        caption = f"{about.get('caption', '')} {WHISKERS}" if about.get("whiskers") else about.get("caption", "")
         try:
-            found.append(kind(path.stem, **about))
+            found.append(kind(name, **{**about, "caption": caption}))
         except TypeError as error:
-            raise TeachableError(f"{path}: ABOUT: {error}.") from None
+            raise TeachableError(f"{folder}/{name}.py: ABOUT: {error}.") from None
     found.sort(key=lambda item: (ORDER.index(item.hypothesis), item.id))
     return {item.id: item for item in found}
 

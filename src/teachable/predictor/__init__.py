@@ -1,7 +1,7 @@
 """The teachability predictor: which failures are worth teaching from, told from cheap features.
 
 Features (tier 1 from the snapshot's row, tier 2 from the student's hidden states), a multi-task model held
-out by game, its metrics against rivals, and the choice of a training set at a fixed budget. Frames in, frames
+out by game, and its metrics against rivals. Frames in, frames
 out.
 """
 
@@ -20,7 +20,6 @@ from teachable.predictor.metrics import (
     evaluate,
 )
 from teachable.predictor.model import CrossFit, Predictor, cross_fit, fit, predict_held_out
-from teachable.predictor.selection import Selection, select
 from teachable.predictor.sets import (
     FeatureSet,
     References,
@@ -39,7 +38,6 @@ __all__ = [
     "Predictor",
     "PredictorError",
     "References",
-    "Selection",
     "Settings",
     "Study",
     "UnitCosts",
@@ -61,7 +59,6 @@ __all__ = [
     "reference_states",
     "run_study",
     "sample_efficiency",
-    "select",
     "state_texts",
     "tier1_features",
     "to_table",

@@ -28,11 +28,15 @@ class Stage:
     params: type[BaseModel]
 
     def modules(self, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """The modules whose code this stage runs; a figure or table has its own beside the stage's, and the report
-        reads what each of them declares.
+        """The modules whose code this stage runs; a figure, table or selection method has its own beside the stage's,
+        and the report reads what each item declares.
         """
         if self.name in ("figure", "table"):
             return (self.module, f"teachable.paper.{self.name}s.{params['item']}")
+        if self.name == "select":
+            from teachable.selection import METHODS
+
+            return (self.module, METHODS[params["method"]].module)
         if self.name == "report":
             from teachable.paper.registry import FIGURES, TABLES
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from teachable import tables
-from teachable.predictor.selection import select
 from teachable.predictor.sets import from_table
+from teachable.selection.select import select
 
 if TYPE_CHECKING:
     from teachable.stages.params import Select

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from teachable import tables
-from teachable.predictor.selection import METHODS
 from teachable.predictor.sets import to_table
+from teachable.selection import METHODS
 from teachable.stages import select
 from teachable.stages.params import Select
 

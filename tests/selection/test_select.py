@@ -8,12 +8,15 @@ from collections import Counter
 import numpy as np
 import polars as pl
 import pytest
-
 from predictor.synthetic import labeled
-from teachable.predictor import PredictorError, select
-from teachable.predictor.coverage import Coverage, greedy_coverage
-from teachable.predictor.expected_error import Surrogate, greedy_error_reduction
-from teachable.predictor.selection import METHODS, candidates, rank_expert_failures
+
+from teachable.predictor import PredictorError
+from teachable.selection import METHODS
+from teachable.selection.coverage import Coverage, greedy_coverage
+from teachable.selection.expected_error import Surrogate, greedy_error_reduction
+from teachable.selection.methods.eef_failures import rank
+from teachable.selection.pool import candidates
+from teachable.selection.select import select
 from teachable.tables import LABELED, SELECTION, conform
 
 
@@ -129,8 +132,8 @@ def test_expert_failures_need_a_student_that_succeeds_after_them():
 
 def test_expert_failures_without_estimates_are_not_beneficial():
     frame = expert([{"p_policy": None, "p_force": None, "episode_id": "a", "step": 1}])
-    ranking = rank_expert_failures(frame, frame)
-    assert not ranking.eligible.any()
+    _, eligible = rank(frame, frame)
+    assert not eligible.any()
 
 
 def surrogate(points: np.ndarray, where: np.ndarray, noise: np.ndarray) -> Surrogate:

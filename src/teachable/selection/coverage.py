@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from teachable.predictor.sets import Floats
+from teachable.selection.expected_error import standardised
+from teachable.selection.pool import Choice, Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +94,12 @@ def greedy_coverage(coverage: Coverage, k: int, ties: NDArray[np.int64]) -> tupl
     rest = np.flatnonzero(open_)
     rest = rest[np.lexsort((ties[rest], -coverage.weight[rest]))][: k - len(chosen)]
     return [*chosen, *rest.tolist()], np.asarray([*gains, *np.zeros(len(rest))])
+
+
+def diverse(pool: Pool, utility: Floats) -> Choice:
+    """The candidates that cover most ``utility`` ``[N]`` (ELP_net, measured or predicted)."""
+    featured = pool.featured()
+    states, _ = standardised(featured, featured)
+    coverage = Coverage.build(utility, pool.candidates["suggested_action"].fill_null("").to_list(), states)
+    chosen, gain = greedy_coverage(coverage, pool.k, pool.ties)
+    return Choice(list(chosen), gain, "every other candidate is predicted to teach nothing")

@@ -1,0 +1,1 @@
+"""Selection methods, one a module: ``ABOUT`` (see ``teachable.selection.Method``) and ``choose(pool) -> Choice``."""

@@ -1,0 +1,12 @@
+"""The measured ELP_net weighed against what is already covered."""
+
+from __future__ import annotations
+
+from teachable.selection.coverage import diverse
+from teachable.selection.pool import Choice, Pool
+
+ABOUT = {"source": "student"}
+
+
+def choose(pool: Pool) -> Choice:
+    return diverse(pool, pool.measured("ELP_net"))
