@@ -24,7 +24,7 @@ from teachable.paper.inputs import (
     select,
     where,
 )
-from teachable.training.matrix import selection_name, selection_of
+from teachable.training.matrix import RANDOM_ANSWER, selection_name, selection_of
 
 Verdict = tuple[Interval | float, bool]
 FORGETTING = 0.10  # absolute drop of retention that is still accepted; 0.05 is the stretch goal
@@ -452,7 +452,7 @@ def _training(judge: _Judge) -> None:
         @judge.criterion(
             name,
             "H5",
-            f"Largest drop of retention of any run{text}",
+            f"Largest drop of retention of any run taught by the teacher{text}",
             f"interval below {number(limit)}",
             "If the drop itself is large, lower the learning rate or the number of epochs, or replay more "
             "(figure H5.2 shows when it is forgotten); if only its interval is, enlarge the retention panel.",
@@ -461,7 +461,10 @@ def _training(judge: _Judge) -> None:
             found = intervals(
                 data, "contrasts", "model", reference="base", panel="retention", group="all", metric="success"
             )
-            drop = _turned(min(found.values(), key=lambda value: value.point))
+            taught = {run: value for run, value in found.items() if run != RANDOM_ANSWER}  # wrong on purpose
+            if not taught:
+                raise PaperError(f"The input {where('contrasts')} has no trained run on the retention panel.")
+            drop = _turned(min(taught.values(), key=lambda value: value.point))
             return drop, drop.high < limit
 
 
