@@ -9,6 +9,7 @@ from teachable.config.load import read_yaml
 from teachable.errors import ConfigError
 from teachable.fingerprint import fingerprint
 from teachable.paper import INPUTS
+from teachable.selection import check_known
 from teachable.stages import STAGES
 from teachable.training.matrix import REPLAY_ONLY, selection_name, selection_of
 
@@ -19,6 +20,7 @@ try:
         {**read_yaml(BASE / "workflow_config.yaml"), "override": config},
         preset=config.get("preset"),
     )
+    check_known(CONFIG.selection.methods)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

@@ -42,6 +42,7 @@ def test_rulegraph(empty: Workplace) -> None:
         (["training={epochs: three}"], "training.epochs"),
         (["preset=lapto"], "did you mean 'laptop'?"),
         (["tasks={train: {eazy: 3}}"], "tasks.train"),
+        (["selection={methods: [random, orcale]}"], "did you mean 'oracle'?"),
     ],
 )
 def test_a_bad_configuration_stops_before_any_job(empty: Workplace, config: list[str], expected: str) -> None:

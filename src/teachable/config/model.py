@@ -6,12 +6,9 @@ read what a run will do; ``docs/configuration.md`` is generated from these descr
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-
-from teachable.selection import METHODS
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -250,19 +247,11 @@ class Predictor(Section):
     sample_sizes: list[Fraction] = Field(description="shares of the training folds for the sample-efficiency curve")
 
 
-def _selection_method(name: str) -> str:
-    if name not in METHODS:
-        close = get_close_matches(name, METHODS, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(METHODS)}"
-        raise ValueError(f"{name!r} is no selection method; {hint}")
-    return name
-
-
 class Selection(Section):
     k: Annotated[list[Positive], Field(min_length=1)] = Field(
         description="snapshots each method may choose; every method is trained with each of these budgets"
     )
-    methods: list[Annotated[str, AfterValidator(_selection_method)]] = Field(
+    methods: list[str] = Field(
         description="selection methods that are trained and compared: modules of teachable.selection.methods"
     )
 

@@ -452,7 +452,7 @@ def _training(judge: _Judge) -> None:
         @judge.criterion(
             name,
             "H5",
-            f"Largest drop of retention of any run taught by the teacher{text}",
+            f"Largest drop of retention of any run but C_random{text}",
             f"interval below {number(limit)}",
             "If the drop itself is large, lower the learning rate or the number of epochs, or replay more "
             "(figure H5.2 shows when it is forgotten); if only its interval is, enlarge the retention panel.",

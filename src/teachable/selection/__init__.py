@@ -1,16 +1,18 @@
 """Which snapshots to train on at a fixed budget: one method a module in ``methods``, all behind one interface.
 
 A method is added by one module there, which declares itself (``ABOUT``) and has ``choose(pool) -> Choice``. This file
-imports nothing heavy: the configuration and the plan ask it which methods there are.
+imports nothing heavy: the plan asks it which methods there are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from teachable.declared import modules
-from teachable.errors import TeachableError
+from teachable.errors import ConfigError, TeachableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,12 @@ def _methods() -> dict[str, Method]:
 
 
 METHODS: dict[str, Method] = _methods()
+
+
+def check_known(names: Sequence[str]) -> None:
+    """Raises ConfigError, with the nearest method there is, for a name in ``selection.methods`` that is none."""
+    for name in names:
+        if name not in METHODS:
+            close = get_close_matches(name, METHODS, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(METHODS)}."
+            raise ConfigError(f"selection.methods: {name!r} is no selection method; {hint}")

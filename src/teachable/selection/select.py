@@ -1,9 +1,8 @@
 """A fixed budget of snapshots by one method.
 
 Every method is deterministic given its seed, and never takes a snapshot twice. Those that judge by success of others
-(``eef_failures``, ``eef_error``) take fewer than k rather than snapshots they have no reason for; the shortfall is
-said.
-All are trained on as plain demonstrations. Ties are broken by a seeded order, not by the names of snapshots.
+(``eef_failures``, ``eef_error``) take fewer than k rather than snapshots they have no reason for, and say so. All are
+trained on as plain demonstrations. Ties are broken by a seeded order, not by the names of snapshots.
 """
 
 from __future__ import annotations

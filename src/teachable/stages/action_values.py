@@ -9,10 +9,9 @@ from teachable import tables
 from teachable.rollouts.sessions import starts_of
 from teachable.rollouts.values import Question
 from teachable.stages.common import Reporter, shard_of
-from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_student
 from teachable.stages.tasks import read_tasks
-from teachable.stages.valuing import estimate, patches_of
+from teachable.stages.valuing import answers, patches_of
 
 if TYPE_CHECKING:
     from teachable.stages.params import ActionValues
@@ -30,18 +29,7 @@ def run(inputs: Inputs, outputs: Outputs, params: ActionValues) -> None:
         Question(start, patches_of(row, advice.get(row["snapshot_id"]), student.layout))
         for start, row in zip(starts_of(snapshots, tasks), snapshots.iter_rows(named=True), strict=True)
     ]
-    values = estimate(
-        student,
-        open_world(params.world),
-        games_root(inputs["games"]),
-        questions,
-        params.estimation,
-        max_steps=params.world.max_steps,
-        run_seed=params.seed,
-        progress=Reporter("snapshots valued"),
-    )
-    for name, reason in values.faults.items():
-        print(f"snapshot {name}: no estimate, the engine failed: {reason}", flush=True)
+    values = answers(student, inputs, params, questions, Reporter("snapshots valued"))
     tables.write(values.estimates, outputs["estimates"], tables.ESTIMATES)
     tables.write(values.action_values, outputs["action_values"], tables.ACTION_VALUES)
     tables.write(values.episodes, outputs["episodes"], tables.EPISODES)

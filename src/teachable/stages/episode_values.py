@@ -11,10 +11,9 @@ from teachable.rollouts.sessions import starts_of
 from teachable.rollouts.snapshots import decisions_of_failures
 from teachable.rollouts.values import Question
 from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_student
 from teachable.stages.tasks import read_tasks
-from teachable.stages.valuing import estimate
+from teachable.stages.valuing import answers
 
 if TYPE_CHECKING:
     from teachable.stages.params import EpisodeValues
@@ -27,18 +26,8 @@ def run(inputs: Inputs, outputs: Outputs, params: EpisodeValues) -> None:
     )
     once = decisions.unique(["task_id", "prefix"], keep="first", maintain_order=True)
     tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
-    values = estimate(
-        load_student(inputs["student"][0]),
-        open_world(params.world),
-        games_root(inputs["games"]),
-        [Question(start, purpose="fall") for start in starts_of(once, tasks)],
-        params.estimation,
-        max_steps=params.world.max_steps,
-        run_seed=params.seed,
-        progress=Reporter("decisions valued"),
-    )
-    for name, reason in values.faults.items():
-        print(f"decision {name}: no value, the engine failed: {reason}", flush=True)
+    questions = [Question(start, purpose="fall") for start in starts_of(once, tasks)]
+    values = answers(load_student(inputs["student"][0]), inputs, params, questions, Reporter("decisions valued"))
     known = values.estimates.filter(pl.col("quantity") == "p_policy").select("snapshot_id", "value", "se")
     valued = once.join(known, on="snapshot_id").select("task_id", "prefix", "value", "se")
     found = decisions.join(valued, on=["task_id", "prefix"]).select(list(tables.EPISODE_VALUES))

@@ -11,12 +11,16 @@ from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
 from teachable.rollouts.policy import Asker, Policy
 from teachable.rollouts.tree_values import TreeSettings, tree_values
 from teachable.rollouts.values import Question, Values
+from teachable.stages.games import games_root, open_world
 from teachable.supervision import patches, register_of
 from teachable.teacher.advice import AdviceText
 from teachable.worlds.base import World
 
 if TYPE_CHECKING:
     from teachable.config import model as c
+    from teachable.stages.params import ActionValues, EpisodeValues
+    from teachable.stages.runner import Inputs
+    from teachable.student.model import Student
 
 
 def patches_of(snapshot: Mapping[str, Any], advice: Mapping[str, Any] | None, layout: str) -> dict[str, str]:
@@ -37,6 +41,29 @@ def valuer(
         return estimate(policy, world, games, questions, section, max_steps=max_steps, run_seed=run_seed)
 
     return value
+
+
+def answers(
+    student: Student,
+    inputs: Inputs,
+    params: ActionValues | EpisodeValues,
+    questions: Sequence[Question],
+    progress: Progress,
+) -> Values:
+    """:func:`estimate` with the world, games and budget of a stage; what the engine failed at goes into its log."""
+    values = estimate(
+        student,
+        open_world(params.world),
+        games_root(inputs["games"]),
+        questions,
+        params.estimation,
+        max_steps=params.world.max_steps,
+        run_seed=params.seed,
+        progress=progress,
+    )
+    for name, reason in values.faults.items():
+        print(f"{name}: no estimate, the engine failed: {reason}", flush=True)
+    return values
 
 
 def estimate(

@@ -45,8 +45,7 @@ def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Correl
         over the labelled snapshots: median ELP_net, the same corrected for the maximum over formats, mean gain over
         the placebo of the three formats together, mean p_placebo - p_base.
 
-    A quantity that is not defined (too few snapshots or games, no variation) is an interval of nulls with its
-    n.
+    A quantity that is not defined (too few snapshots or games, no variation) is an interval of nulls and its n.
     """
     micro = micro.sort("snapshot_id")
     known = labeled.sort("snapshot_id").with_columns(_net_mean=pl.mean_horizontal(f"net_{f}" for f in FORMATS))

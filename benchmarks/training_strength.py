@@ -1,0 +1,145 @@
+"""How strongly must a run be trained to teach? Other settings on the examples, panels and student of a finished run.
+
+    python benchmarks/training_strength.py results --settings 8:1e-3:0.5 8:3e-3:0.5 --runs B1_uniform C_replay
+
+A setting is epochs:learning rate:replay. Every setting trains every run, and each adapter plays the held-out panels
+with the random numbers that the base student plays them with; printed are the changes of success against it, from
+failures also by quadrant. Nothing of the run is changed. About 20 s a training on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from teachable import seeds, tables
+from teachable.config.model import World
+from teachable.evaluation.panels import Repeats, panel_starts, play_panels
+from teachable.rollouts.episodes import PlaySettings
+from teachable.stages.games import games_root, open_world, shared_tables
+from teachable.stages.models import load_student
+from teachable.stages.tasks import read_tasks
+from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.training.budget import Replay
+from teachable.training.matrix import BASE, QUADRANTS, REPLAY_ONLY, UNIFORM
+
+PANELS = ("test", "failure", "retention")
+ADAPTER = "tried"
+
+
+def texts(table: pl.DataFrame) -> list[Example]:
+    return [Example(prompt, completion) for prompt, completion in table.select("prompt", "completion").iter_rows()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--settings", nargs="+", default=["8:1e-3:0.5", "8:3e-3:0.5"])
+    parser.add_argument("--runs", nargs="+", default=[UNIFORM, "Q1_demo", REPLAY_ONLY])
+    parser.add_argument("--trainings", nargs="+", type=int, default=[1])
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    study = Study(given.results)
+    base = study.play(BASE, None)
+    print(f"{BASE}: " + ", ".join(f"{panel} {value:.3f}" for panel, value in study.success(base).items()), flush=True)
+    for run in given.runs:
+        for setting in given.settings:
+            for training in given.trainings:
+                begun = time.perf_counter()
+                steps = study.train(run, setting, training)
+                taught = study.play(run, ADAPTER)
+                seconds = time.perf_counter() - begun
+                changes = ", ".join(f"{name} {value:+.3f}" for name, value in study.changes(taught, base).items())
+                print(f"{run} {setting} training {training}, {steps} steps: {changes} ({seconds:.0f} s)", flush=True)
+
+
+class Study:
+    """A finished run: its student, examples, replay and panels."""
+
+    def __init__(self, results: Path) -> None:
+        config = tables.read_json(results / "config.json")
+        self.seed, self.lora, self.batch = config["seed"], config["lora"], config["training"]["batch_size"]
+        self.world = World.model_validate(config["world"])
+        self.settings = PlaySettings(max_steps=self.world.max_steps, horizon=config["estimation"]["horizon"])
+        repeats = config["evaluation"]
+        self.repeats = Repeats(*(repeats[f"{panel}_repeats"] for panel in PANELS))
+        self.examples = tables.read(results / "phase2/examples.parquet", tables.EXAMPLES)
+        self.pool = texts(tables.read(results / "phase2/replay.parquet", tables.EXAMPLES))
+        panels = tables.read(results / "phase1/panels.parquet", tables.PANELS)
+        self.quadrants = panels.filter(panel="failure").select("snapshot_id", "quadrant")
+        split = {name: sorted((results / "world" / name / "tasks").glob("*.parquet")) for name in ("train", "test")}
+        self.games, self.test_games = (
+            games_root(sorted((results / "world" / name / "games").iterdir())) for name in ("train", "test")
+        )
+        self.starts = panel_starts(
+            tables.read(results / "phase1/labeled_snapshots.parquet", tables.LABELED),
+            panels,
+            tables.read(results / "phase0/retention_panel.parquet", tables.PANELS),
+            {task.task_id: task for task in read_tasks(*split["train"])},
+            read_tasks(*split["test"]),
+        )
+        self.student = load_student(results / "student")
+
+    def train(self, run: str, setting: str, training: int) -> int:
+        """Train :data:`ADAPTER` as the stage does, with other settings; the steps it made."""
+        epochs, rate, share = (float(part) for part in setting.split(":"))
+        replay = Replay(share, len(self.pool), int(epochs), self.batch)
+        own = self.examples.filter(run=run).filter(pl.col("draw").is_null() | (pl.col("draw") == training))
+        replayed = replay.beside(own.height)
+        if run == REPLAY_ONLY:
+            size = self.examples.filter(run=UNIFORM).height
+            replayed = size + replay.beside(size)
+        record = train_lora(
+            self.student,
+            texts(own),
+            LoraSettings(
+                **self.lora,
+                learning_rate=rate,
+                epochs=int(epochs),
+                batch_size=self.batch,
+                micro_batch=self.batch,
+                warmup=0.05,
+            ),
+            seed=seeds.integer(self.seed, "train", run, training),
+            replay=self.pool,
+            replayed=replayed,
+            name=ADAPTER,
+        )
+        return record.steps
+
+    def play(self, model: str, adapter: str | None) -> pl.DataFrame:
+        """The student's episodes on every panel; the expert's, which stand beside the base student's, left out."""
+        played = play_panels(
+            self.student,
+            open_world(self.world),
+            self.starts,
+            self.repeats,
+            self.settings,
+            games=self.games,
+            test_games=self.test_games,
+            run_seed=self.seed,
+            model=model,
+            adapter=adapter,
+            tables=partial(shared_tables, self.world),
+        )
+        return played.filter(behaviour="student").join(self.quadrants, on="snapshot_id", how="left")
+
+    def success(self, played: pl.DataFrame) -> dict[str, float]:
+        """Mean success by panel, and by quadrant of the failure panel."""
+        found = {panel: played.filter(panel=panel) for panel in PANELS}
+        found |= {quadrant: found["failure"].filter(quadrant=quadrant) for quadrant in QUADRANTS}
+        means = {name: part["success"].cast(pl.Float64).mean() for name, part in found.items()}
+        return {name: float(value) for name, value in means.items() if isinstance(value, float)}
+
+    def changes(self, taught: pl.DataFrame, base: pl.DataFrame) -> dict[str, float]:
+        before = self.success(base)
+        return {name: value - before[name] for name, value in self.success(taught).items()}
+
+
+if __name__ == "__main__":
+    main()
