@@ -14,6 +14,7 @@ from teachable import tables
 from teachable.training import matrix, sets
 from teachable.training.budget import Replay
 from teachable.training.errors import SetError, SplitError
+from teachable.training.recovery import CONTINUATIONS, recovery_set
 from teachable.training.replay import replay_examples
 
 REPLAY = Replay(share=0.5, pool=100, epochs=2, batch_size=4)
@@ -316,7 +317,7 @@ def test_selection_from_the_held_out_side_or_twice_is_refused() -> None:
 def continuation(snapshot: str, length: int, *, success: bool = True, stem: str = "") -> list[dict[str, Any]]:
     return [
         {
-            **dict.fromkeys(sets.CONTINUATIONS),
+            **dict.fromkeys(CONTINUATIONS),
             "snapshot_id": snapshot,
             "task_id": f"{snapshot[:2]}-t{int(snapshot[4:]) // 2}",
             "step": 3 + i,
@@ -335,10 +336,10 @@ def continuation(snapshot: str, length: int, *, success: bool = True, stem: str 
 
 def recovery(rows: list[dict[str, Any]], target: int, **options: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
     labeled = labeled_frame(SIZES)
-    return sets.recovery_set(
+    return recovery_set(
         labeled,
         panels_frame(labeled),
-        pl.DataFrame(rows, schema=dict(sets.CONTINUATIONS)),
+        pl.DataFrame(rows, schema=dict(CONTINUATIONS)),
         lambda row, command: (row["scene"], command),
         count,
         sets.SetSettings(seed=1, **options),

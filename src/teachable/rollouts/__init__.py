@@ -14,7 +14,8 @@ from teachable.rollouts.snapshots import (
     retention_panel,
     snapshot_context,
 )
-from teachable.rollouts.tree_values import TreeSettings, tree_values
+from teachable.rollouts.tree_growth import TreeSettings
+from teachable.rollouts.tree_values import tree_values
 from teachable.rollouts.values import CONDITIONS, FORMATS, Question, Values
 
 __all__ = [

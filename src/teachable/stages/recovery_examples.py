@@ -13,7 +13,8 @@ from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_prompter
 from teachable.stages.replay_examples import replay_of
 from teachable.stages.tasks import read_tasks
-from teachable.training.sets import CONTINUATIONS, SetSettings, recovery_set, recovery_snapshots, train_side
+from teachable.training.recovery import CONTINUATIONS, recovery_set, recovery_snapshots
+from teachable.training.sets import SetSettings, train_side
 from teachable.worlds.base import EngineFault
 
 if TYPE_CHECKING:

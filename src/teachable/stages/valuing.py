@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from teachable.rollouts.episodes import PlaySettings, Progress
 from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
 from teachable.rollouts.policy import Asker, Policy
-from teachable.rollouts.tree_values import TreeSettings, tree_values
+from teachable.rollouts.tree_growth import TreeSettings
+from teachable.rollouts.tree_values import tree_values
 from teachable.rollouts.values import Question, Values
 from teachable.stages.games import games_root, open_world
 from teachable.supervision import patches, register_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,11 @@ import numpy as np
 import torch
 
 from teachable.student.adapters import AdapterBank, read_adapter
+from teachable.student.devices import choose_device, choose_dtype
 from teachable.student.errors import AdapterError, StudentError
 from teachable.student.files import STUDENT_FILE, fingerprint, locate, read_json
 from teachable.student.prompt import CompactLayout, Context, Layout, check_layout, get_layout
-from teachable.student.scoring import SCORERS, Request, batches, tree_is_exact
+from teachable.student.scoring import SCORERS, Request, batches, log_softmax, tree_is_exact
 from teachable.student.trees import TokenTree, build_tree
 
 log = logging.getLogger(__name__)
@@ -394,32 +394,3 @@ def hush() -> None:
 
     quiet: Any = transformers_logging.disable_progress_bar
     quiet()
-
-
-def choose_device(device: str) -> torch.device:
-    """The torch device for auto, cpu or cuda; StudentError if cuda is asked for and absent."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise StudentError(
-            f"device {device} is asked for, but torch {torch.__version__} sees no GPU "
-            f"(CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', 'unset')}); use device auto or cpu"
-        )
-    return torch.device(device)
-
-
-def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if dtype == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    if dtype not in known:
-        raise StudentError(f"unknown dtype {dtype!r}; known are auto, {', '.join(known)}")
-    return known[dtype]
-
-
-def log_softmax(scores: np.ndarray) -> np.ndarray:
-    """Log-probabilities [K] float64 of scores [K], as a read-only array."""
-    shifted = scores - scores.max()
-    found: np.ndarray = shifted - np.log(np.exp(shifted).sum())
-    found.flags.writeable = False
-    return found

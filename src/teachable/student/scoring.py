@@ -208,3 +208,11 @@ SCORERS: dict[str, Scorer] = {
     "batched": score_batched,
     "naive": score_naive,
 }
+
+
+def log_softmax(scores: np.ndarray) -> np.ndarray:
+    """Log-probabilities [K] float64 of scores [K], as a read-only array."""
+    shifted = scores - scores.max()
+    found: np.ndarray = shifted - np.log(np.exp(shifted).sum())
+    found.flags.writeable = False
+    return found

@@ -25,7 +25,6 @@ from teachable.training.matrix import (
     FORMATS,
     QUADRANTS,
     RANDOM_ANSWER,
-    RECOVERY,
     UNIFORM,
     cell_name,
 )
@@ -43,22 +42,6 @@ ASSIGNMENTS: tables.Schema = {
     "format": pl.String,
     "plain": pl.Boolean,  # a contrast or hint example without its patch
     "copy": pl.Int64,  # 0 for the example itself, 1.. for its repetitions by up-sampling
-}
-
-# What the stage must give for recovery: every decision of the expert's continuation behind a snapshot.
-# `step` counts from the start of the task; all other columns are those of a snapshot at that decision.
-CONTINUATIONS: tables.Schema = {
-    "snapshot_id": pl.String,
-    "task_id": pl.String,
-    "step": pl.Int64,
-    "goal": pl.String,
-    "memo": pl.String,
-    "scene": pl.String,
-    "observation": pl.String,
-    "history": tables.HISTORY,
-    "commands": tables.TEXTS,
-    "action": pl.String,  # the expert's command
-    "success": pl.Boolean,  # of the whole continuation
 }
 
 
@@ -308,66 +291,6 @@ def _by_id(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
     return {row["snapshot_id"]: row for row in frame.iter_rows(named=True)}
 
 
-# ------------------------------------------------------------------------------------------------ recovery
-
-
-def recovery_snapshots(pool: pl.DataFrame, settings: SetSettings) -> list[str]:
-    """Snapshots worth an expert continuation: ``L_upper`` strictly above the configured minimum.
-
-    In the seeded order in which the recovery set will use them, so a stage may stop playing when it has
-    enough. Empty when there is none: then there is nothing to recover.
-    """
-    high = pool.filter(pl.col("L_upper").fill_nan(None) > settings.recovery_minimum)["snapshot_id"].sort()
-    order = seeds.stream(settings.seed, "training sets", RECOVERY).permutation(len(high))
-    return [high[int(i)] for i in order]
-
-
-def recovery_examples(
-    pool: pl.DataFrame,
-    continuations: pl.DataFrame,
-    render_decision: RenderDecision,
-    settings: SetSettings,
-    *,
-    target: int,
-) -> pl.DataFrame:
-    """``EXAMPLES`` rows of the recovery run: every decision of successful expert continuations.
-
-    ``continuations`` has the columns of :data:`CONTINUATIONS`. Continuations are taken whole, in the order of
-    :func:`recovery_snapshots`, until ``target`` examples are reached; the last one is cut there. A decision
-    that two continuations share (same prompt, same command) is taught once. Failed continuations are never
-    used.
-    """
-    continuations = tables.conform(continuations.select(list(CONTINUATIONS)), CONTINUATIONS, "continuations")
-    groups = {
-        str(key[0]): part.sort("step")
-        for key, part in continuations.filter(pl.col("success")).group_by("snapshot_id", maintain_order=True)
-    }
-    quadrant = dict(pool.select("snapshot_id", "quadrant").iter_rows())
-    rows: list[dict[str, Any]] = []
-    seen: set[tuple[str, str]] = set()
-    for snapshot_id in recovery_snapshots(pool, settings):
-        for row in groups[snapshot_id].iter_rows(named=True) if snapshot_id in groups else ():
-            prompt, completion = render_decision(row, row["action"])
-            if (prompt, completion) in seen or len(rows) >= target:
-                continue
-            seen.add((prompt, completion))
-            rows.append(
-                {
-                    "run": RECOVERY,
-                    "draw": None,
-                    "example_id": f"{snapshot_id}:recovery:{row['step']}",
-                    "snapshot_id": snapshot_id,
-                    "task_id": row["task_id"],
-                    "quadrant": quadrant[snapshot_id],
-                    "format": "demo",
-                    "plain": True,
-                    "prompt": prompt,
-                    "completion": completion,
-                }
-            )
-    return pl.DataFrame(rows, schema=dict(tables.EXAMPLES))
-
-
 # ---------------------------------------------------------------------------------------------- whole sets
 
 
@@ -389,25 +312,6 @@ def matrix_sets(
     made = render_examples(assignments, pool, advice, render, seed=settings.seed)
     examples = tables.conform(made, tables.EXAMPLES, "examples")
     return examples, budget(examples, targets, count_tokens, replay)
-
-
-def recovery_set(
-    labeled: pl.DataFrame,
-    panels: pl.DataFrame,
-    continuations: pl.DataFrame,
-    render_decision: RenderDecision,
-    count_tokens: CountTokens,
-    settings: SetSettings,
-    replay: Replay,
-    *,
-    target: int,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """``EXAMPLES`` and ``BUDGET`` of the recovery run, with ``target`` examples where the continuations
-    give them."""
-    pool = train_side(labeled, panels)
-    examples = recovery_examples(pool, continuations, render_decision, settings, target=target)
-    examples = tables.conform(examples, tables.EXAMPLES, "examples")
-    return examples, budget(examples, {RECOVERY: target}, count_tokens, replay)
 
 
 def selection_sets(
@@ -437,15 +341,11 @@ def selection_sets(
 
 __all__ = [
     "ASSIGNMENTS",
-    "CONTINUATIONS",
     "SetSettings",
     "budget",
     "check_sides",
     "matrix_assignments",
     "matrix_sets",
-    "recovery_examples",
-    "recovery_set",
-    "recovery_snapshots",
     "render_examples",
     "selection_assignments",
     "selection_sets",
