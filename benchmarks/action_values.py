@@ -42,7 +42,7 @@ from teachable.rollouts import (
 from teachable.rollouts.expert import Oracle
 from teachable.rollouts.sessions import Tables
 from teachable.rollouts.values import expert_actions
-from teachable.stages.valuing import patches_of
+from teachable.pipeline.valuing import patches_of
 from teachable.student import Student
 from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.settings import TeacherSettings

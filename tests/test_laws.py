@@ -50,6 +50,8 @@ FORBIDDEN = {
     "supervision": ("teachable.student", "torch", "teachable.training"),
     "training": ("teachable.stages", "torch"),
     "evaluation": ("teachable.stages", "teachable.paper", "torch"),
+    "pipeline": ("teachable.stages", "teachable.paper", "teachable.store"),
+    "study": ("teachable.stages", "teachable.paper", "teachable.store"),
     "predictor": ("teachable.stages", "torch", "teachable.student", "teachable.worlds"),
     "paper": ("torch", "transformers", "teachable.student", "teachable.worlds", "teachable.stages"),
     "store": ("torch", "polars", "teachable.worlds", "teachable.student", "teachable.labels"),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from teachable import tables
-from teachable.rollouts.sessions import starts_of
-from teachable.rollouts.values import Question
-from teachable.stages.common import Reporter, shard_of
+from teachable.pipeline.valuing import value_snapshots
+from teachable.stages.common import Reporter, shard_of, tell_faults
+from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_student
 from teachable.stages.tasks import read_tasks
-from teachable.stages.valuing import answers, patches_of
 
 if TYPE_CHECKING:
     from teachable.stages.params import ActionValues
@@ -19,17 +17,21 @@ if TYPE_CHECKING:
 
 
 def run(inputs: Inputs, outputs: Outputs, params: ActionValues) -> None:
-    snapshots = shard_of(tables.read(inputs["snapshots"][0], tables.SNAPSHOTS), params.shard, params.shards)
-    advice: dict[str, Mapping[str, Any]] = {
-        row["snapshot_id"]: row for row in tables.read(inputs["advice"][0], tables.ADVICE).iter_rows(named=True)
-    }
-    tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
     student = load_student(inputs["student"][0])
-    questions = [
-        Question(start, patches_of(row, advice.get(row["snapshot_id"]), student.layout))
-        for start, row in zip(starts_of(snapshots, tasks), snapshots.iter_rows(named=True), strict=True)
-    ]
-    values = answers(student, inputs, params, questions, Reporter("snapshots valued"))
+    values = value_snapshots(
+        student,
+        open_world(params.world),
+        games_root(inputs["games"]),
+        {task.task_id: task for task in read_tasks(*inputs["tasks"])},
+        shard_of(tables.read(inputs["snapshots"][0], tables.SNAPSHOTS), params.shard, params.shards),
+        tables.read(inputs["advice"][0], tables.ADVICE),
+        params.estimation,
+        layout=student.layout,
+        max_steps=params.world.max_steps,
+        run_seed=params.seed,
+        progress=Reporter("snapshots valued"),
+    )
+    tell_faults(values.faults)
     tables.write(values.estimates, outputs["estimates"], tables.ESTIMATES)
     tables.write(values.action_values, outputs["action_values"], tables.ACTION_VALUES)
     tables.write(values.episodes, outputs["episodes"], tables.EPISODES)

@@ -1,9 +1,10 @@
-"""Shards and progress."""
+"""Shards, progress, and what the engine failed at."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -11,6 +12,12 @@ import polars as pl
 def shard_of(frame: pl.DataFrame, shard: int, shards: int) -> pl.DataFrame:
     """Every ``shards``-th row from row ``shard`` on: shards of equal size whatever the number of rows."""
     return frame.gather_every(shards, offset=shard) if len(frame) > shard else frame.head(0)
+
+
+def tell_faults(faults: Mapping[str, str]) -> None:
+    """A line into the stage's log for every snapshot that has no estimate."""
+    for name, reason in faults.items():
+        print(f"{name}: no estimate, the engine failed: {reason}", flush=True)
 
 
 class Reporter:

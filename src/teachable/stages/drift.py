@@ -11,6 +11,7 @@ from teachable import tables
 from teachable.errors import ConfigError
 from teachable.evaluation.drift import CHECKPOINTS, checkpoint_name, drift_panel, drift_rows
 from teachable.evaluation.panels import panel_jobs
+from teachable.pipeline.valuing import patches_of, valuer
 from teachable.rollouts.episodes import PlaySettings, play
 from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Start, starts_of
@@ -18,7 +19,6 @@ from teachable.rollouts.values import Question, Values
 from teachable.stages.games import games_root, open_world
 from teachable.stages.models import ABSENT, load_student
 from teachable.stages.tasks import read_tasks
-from teachable.stages.valuing import patches_of, valuer
 
 if TYPE_CHECKING:
     from teachable.stages.params import Drift

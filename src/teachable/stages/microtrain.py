@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from teachable import seeds, tables
 from teachable.evaluation.measuring import RolloutEvaluator
 from teachable.evaluation.probes import adapter_probe
+from teachable.pipeline.prompting import Prompter
+from teachable.pipeline.valuing import valuer
 from teachable.rollouts.episodes import PlaySettings
 from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world
-from teachable.stages.models import Prompter, load_student
+from teachable.stages.models import load_student
 from teachable.stages.tasks import read_tasks
-from teachable.stages.valuing import valuer
 from teachable.student.lora import Example, LoraSettings, train_lora
 from teachable.student.model import Student
 from teachable.student.prompt import Context

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from teachable import tables
+from teachable.pipeline.prompting import Prompter
 from teachable.student.files import STUDENT_FILE, locate, read_json
-from teachable.student.prompt import Context, Layout, get_layout
-from teachable.supervision import context_fields, register_of, renderer
+from teachable.student.prompt import get_layout
 
 if TYPE_CHECKING:
     from teachable.student.model import Student
@@ -36,26 +34,6 @@ def load_student(directory: Path, adapters: dict[str, Path] | None = None) -> St
         length_normalisation=settings["length_normalisation"],
         adapters=adapters or {},
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Prompter:
-    """The student's prompts and tokens without its weights."""
-
-    layout: Layout
-    tokenizer: Any
-
-    def render(self, snapshot: Mapping[str, Any], advice: Mapping[str, Any], format: str) -> tuple[str, str]:
-        """Prompt and completion of the supervised example of a snapshot in one format."""
-        texts = renderer(lambda fields: self.layout.render(Context(**fields)), register_of(self.layout.name))
-        return texts(snapshot, advice, format)
-
-    def render_decision(self, snapshot: Mapping[str, Any], command: str) -> tuple[str, str]:
-        """Plain prompt and completion of a decision."""
-        return self.layout.render(Context(**context_fields(snapshot))), command
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False).input_ids]
 
 
 def load_prompter(directory: Path) -> Prompter:

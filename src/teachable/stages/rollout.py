@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teachable import tables
-from teachable.rollouts.episodes import Job, PlaySettings, play
-from teachable.rollouts.sessions import Start
+from teachable.pipeline.collecting import collect
 from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_student
@@ -18,31 +17,14 @@ if TYPE_CHECKING:
 
 
 def run(inputs: Inputs, outputs: Outputs, params: Rollout) -> None:
-    tasks = read_tasks(*inputs["tasks"])
-    section = params.rollouts
-    jobs = [
-        Job(f"{task.task_id}/student/{repeat}", Start(task), repeat=repeat)
-        for task in tasks
-        for repeat in range(section.episodes_per_task)
-    ] + [
-        Job(
-            f"{task.task_id}/expert/{repeat}",
-            Start(task),
-            behaviour="expert",
-            noise=section.expert_noise,
-            repeat=repeat,
-        )
-        for task in tasks
-        for repeat in range(section.expert_episodes_per_task)
-    ]
-    played = play(
+    played = collect(
         load_student(inputs["student"][0]),
         open_world(params.world),
         games_root(inputs["games"]),
-        jobs,
-        PlaySettings(max_steps=params.world.max_steps),
+        read_tasks(*inputs["tasks"]),
+        params.rollouts,
+        max_steps=params.world.max_steps,
         run_seed=params.seed,
-        record_steps=True,
         progress=Reporter("episodes"),
     )
     tables.write(played.steps, outputs["steps"], tables.STEPS)

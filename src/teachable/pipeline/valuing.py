@@ -1,4 +1,4 @@
-"""Both estimators behind one call, and the patches of a snapshot as the student should read them."""
+"""Phase 1: success probabilities behind snapshots, by either estimator, under every patch of their advice."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from teachable.rollouts.episodes import PlaySettings, Progress
 from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
 from teachable.rollouts.policy import Asker, Policy
+from teachable.rollouts.sessions import starts_of
 from teachable.rollouts.tree_growth import TreeSettings
 from teachable.rollouts.tree_values import tree_values
 from teachable.rollouts.values import Question, Values
-from teachable.stages.games import games_root, open_world
 from teachable.supervision import patches, register_of
 from teachable.teacher.advice import AdviceText
-from teachable.worlds.base import World
+from teachable.worlds.base import Task, World
 
 if TYPE_CHECKING:
     from teachable.config import model as c
-    from teachable.stages.params import ActionValues, EpisodeValues
-    from teachable.stages.runner import Inputs
-    from teachable.student.model import Student
 
 
 def patches_of(snapshot: Mapping[str, Any], advice: Mapping[str, Any] | None, layout: str) -> dict[str, str]:
@@ -42,29 +41,6 @@ def valuer(
         return estimate(policy, world, games, questions, section, max_steps=max_steps, run_seed=run_seed)
 
     return value
-
-
-def answers(
-    student: Student,
-    inputs: Inputs,
-    params: ActionValues | EpisodeValues,
-    questions: Sequence[Question],
-    progress: Progress,
-) -> Values:
-    """:func:`estimate` with the world, games and budget of a stage; what the engine failed at goes into its log."""
-    values = estimate(
-        student,
-        open_world(params.world),
-        games_root(inputs["games"]),
-        questions,
-        params.estimation,
-        max_steps=params.world.max_steps,
-        run_seed=params.seed,
-        progress=progress,
-    )
-    for name, reason in values.faults.items():
-        print(f"{name}: no estimate, the engine failed: {reason}", flush=True)
-    return values
 
 
 def estimate(
@@ -97,3 +73,29 @@ def estimate(
         play=play,
     )
     return monte_carlo(policy, world, games, questions, budget, run_seed=run_seed, progress=progress)
+
+
+def value_snapshots(
+    policy: Policy | Asker,
+    world: World,
+    games: Path,
+    tasks: Mapping[str, Task],
+    snapshots: pl.DataFrame,
+    advice: pl.DataFrame,
+    section: c.Estimation,
+    *,
+    layout: str,
+    max_steps: int,
+    run_seed: int,
+    progress: Progress | None = None,
+) -> Values:
+    """:func:`estimate` of every row of ``snapshots`` (``SNAPSHOTS``) under the patches that its ``ADVICE`` row makes.
+
+    ``layout`` is the student's prompt layout. What the engine failed at is named in ``Values.faults``.
+    """
+    given = {row["snapshot_id"]: row for row in advice.iter_rows(named=True)}
+    questions = [
+        Question(start, patches_of(row, given.get(row["snapshot_id"]), layout))
+        for start, row in zip(starts_of(snapshots, tasks), snapshots.iter_rows(named=True), strict=True)
+    ]
+    return estimate(policy, world, games, questions, section, max_steps=max_steps, run_seed=run_seed, progress=progress)

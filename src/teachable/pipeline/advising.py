@@ -1,0 +1,50 @@
+"""Phase 1: the teacher's advice on failure snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from teachable.rollouts.episodes import Progress
+from teachable.rollouts.expert import Oracle
+from teachable.rollouts.sessions import Tables, starts_of
+from teachable.rollouts.values import Question, expert_actions
+from teachable.supervision import register_of
+from teachable.teacher.advise import advise_snapshots
+from teachable.teacher.settings import TeacherSettings
+from teachable.worlds.base import EngineFault, Task, World
+
+if TYPE_CHECKING:
+    from teachable.config import model as c
+
+
+def advise(
+    world: World,
+    games: Path,
+    tasks: Mapping[str, Task],
+    snapshots: pl.DataFrame,
+    section: c.Teacher,
+    *,
+    layout: str,
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """``ADVICE`` rows of the failure snapshots (interval snapshots serve recovery depth only).
+
+    ``layout`` is the student's prompt layout, which says how wordy the advice may be. Raises EngineFault when a
+    snapshot's game fails, TeacherError when the teacher cannot be asked.
+    """
+    failures = snapshots.filter(pl.col("kind") == "failure")
+    questions = [Question(start) for start in starts_of(failures, tasks)]
+    commands: dict[str, str | None] = {}
+    with Tables(world, games) as opened:
+        for question in questions:
+            (answer,) = expert_actions(opened, [question], Oracle())
+            opened.release(question.start.task)
+            if isinstance(answer, EngineFault):
+                raise answer
+            commands[question.name] = answer
+    settings = TeacherSettings(**section.model_dump())
+    return advise_snapshots(failures, commands, settings, register=register_of(layout), progress=progress)

@@ -1,0 +1,103 @@
+"""Phase 2: one LoRA adapter of one run, and proof that it changes what the student does."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from teachable import seeds
+from teachable.evaluation.probes import adapter_probe
+from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.training.budget import Replay
+from teachable.training.matrix import REPLAY_ONLY, UNIFORM, describe
+
+if TYPE_CHECKING:
+    from teachable.config import model as c
+    from teachable.student.model import Student
+
+CHECKPOINTS = {"first": 1 / 3, "middle": 2 / 3}  # shares of the steps; the last is the adapter itself
+NOTHING = "none of the training snapshots belongs to this run"
+NO_WINS = "the student won no training-side episode to replay"
+PROBES = 16  # examples on which the adapter must differ from the base
+
+
+def fit(
+    student: Student,
+    run: str,
+    examples: pl.DataFrame,
+    replay: pl.DataFrame,
+    training: c.Training,
+    lora: c.Lora,
+    *,
+    out: Path,
+    run_seed: int,
+    train_seed: int = 1,
+) -> dict[str, Any]:
+    """Train ``run`` on its rows of ``examples`` and on decisions of ``replay`` (both ``EXAMPLES``), into ``out``.
+
+    Returns the run's record: examples, replayed decisions, steps, tokens, losses [steps] (nats), seconds, and
+    ``probe_shift``, the largest change of a command's log-probability on a few of its examples. A run with nothing
+    to learn from is not trained: its record has ``absent``, the reason, and ``out`` is not written.
+
+    Raises :class:`teachable.student.AdapterError` when the adapter changes nothing.
+    """
+    own = (pl.col("run") == run) & (pl.col("draw").is_null() | (pl.col("draw") == train_seed))
+    chosen, pool = _texts(examples.filter(own)), _texts(replay)
+    beside = Replay(training.replay, len(pool), training.epochs, training.batch_size)
+    replayed = beside.beside(len(chosen))
+    if run == REPLAY_ONLY:
+        size = examples.filter(pl.col("run") == UNIFORM).height
+        replayed = (size + beside.beside(size)) if pool else 0
+    about = describe(run)
+    record = {"run": run, "train_seed": train_seed, "quadrant": about.quadrant, "format": about.format}
+    if not chosen and not replayed:
+        return {**record, "absent": NO_WINS if run == REPLAY_ONLY else NOTHING}
+    settings = LoraSettings(
+        rank=lora.rank,
+        alpha=lora.alpha,
+        dropout=lora.dropout,
+        learning_rate=training.learning_rate,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        micro_batch=training.micro_batch,
+        warmup=training.warmup,
+        base_penalty=training.base_penalty,
+    )
+
+    def show(step: int, steps: int, loss: float) -> None:
+        if step == steps or step % max(1, steps // 10) == 0:
+            print(f"{run}: step {step}/{steps}  loss {loss:.4f}", flush=True)
+
+    trained = train_lora(
+        student,
+        chosen,
+        settings,
+        seed=seeds.integer(run_seed, "train", run, train_seed),
+        replay=pool,
+        replayed=replayed,
+        out=out,
+        checkpoints=tuple(CHECKPOINTS.values()),
+        progress=show,
+    )
+    student.add_adapter(run, out)
+    probed = (chosen or pool)[:PROBES]
+    choices = sorted({"look", *(example.completion for example in probed)})  # two at least, admissible or not
+    shift = adapter_probe(student, run, [example.prompt for example in probed], [choices] * len(probed))
+    kept = {
+        key: value for key, value in asdict(trained).items() if key not in ("path", "checkpoints", "losses", "seconds")
+    }
+    return {
+        **record,
+        "epochs": training.epochs,
+        "seconds": round(trained.seconds, 3),
+        "losses": [round(loss, 6) for loss in trained.losses],
+        "probe_shift": shift,
+        **kept,
+    }
+
+
+def _texts(table: pl.DataFrame) -> list[Example]:
+    return [Example(prompt, completion) for prompt, completion in table.select("prompt", "completion").iter_rows()]

@@ -1,0 +1,31 @@
+"""A student's prompts and tokens without its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from teachable.student.prompt import Context, Layout
+from teachable.supervision import context_fields, register_of, renderer
+
+
+@dataclass(frozen=True, slots=True)
+class Prompter:
+    """Renders the examples that the student with this prompt ``layout`` and ``tokenizer`` learns from."""
+
+    layout: Layout
+    tokenizer: Any
+
+    def render(self, snapshot: Mapping[str, Any], advice: Mapping[str, Any], format: str) -> tuple[str, str]:
+        """Prompt and completion of the supervised example of a snapshot in one format."""
+        texts = renderer(lambda fields: self.layout.render(Context(**fields)), register_of(self.layout.name))
+        return texts(snapshot, advice, format)
+
+    def render_decision(self, snapshot: Mapping[str, Any], command: str) -> tuple[str, str]:
+        """Plain prompt and completion of a decision."""
+        return self.layout.render(Context(**context_fields(snapshot))), command
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of every text, special ones not counted."""
+        return [len(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False).input_ids]
