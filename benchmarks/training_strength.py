@@ -2,8 +2,8 @@
 
     python benchmarks/training_strength.py results --settings 8:1e-3:0.5 8:3e-3:0.5 --runs B1_uniform C_replay
 
-A setting is epochs:learning rate:replay. Every setting trains every run, and each adapter plays the held-out panels
-with the random numbers that the base student plays them with; printed are the changes of success against it, from
+A setting is epochs:learning rate:replay. Every setting trains every run, and a run called ``uniform:80`` is one that learns
+from 80 examples of the whole pool. Each adapter plays the held-out panels with the random numbers that the base student plays them with; printed are the changes of success against it, from
 failures also by quadrant. Nothing of the run is changed. About 20 s a training on one core.
 """
 
@@ -26,7 +26,7 @@ from teachable.stages.models import load_student
 from teachable.stages.tasks import read_tasks
 from teachable.student.lora import Example, LoraSettings, train_lora
 from teachable.training.budget import Replay
-from teachable.training.matrix import BASE, QUADRANTS, REPLAY_ONLY, UNIFORM
+from teachable.training.matrix import BASE, EVERYTHING, QUADRANTS, REPLAY_ONLY, UNIFORM
 
 PANELS = ("test", "failure", "retention")
 ADAPTER = "tried"
@@ -89,7 +89,7 @@ class Study:
         """Train :data:`ADAPTER` as the stage does, with other settings; the steps it made."""
         epochs, rate, share = (float(part) for part in setting.split(":"))
         replay = Replay(share, len(self.pool), int(epochs), self.batch)
-        own = self.examples.filter(run=run).filter(pl.col("draw").is_null() | (pl.col("draw") == training))
+        own = self.own(run, training)
         replayed = replay.beside(own.height)
         if run == REPLAY_ONLY:
             size = self.examples.filter(run=UNIFORM).height
@@ -111,6 +111,13 @@ class Study:
             name=ADAPTER,
         )
         return record.steps
+
+    def own(self, run: str, training: int) -> pl.DataFrame:
+        """The examples of a run; of ``uniform:<number>``, so many drawn from those of the run that takes all."""
+        if run.startswith("uniform:"):
+            size, draw = int(run.removeprefix("uniform:")), seeds.integer(self.seed, "training strength", run)
+            return self.examples.filter(run=EVERYTHING).sample(size, seed=draw, shuffle=True)
+        return self.examples.filter(run=run).filter(pl.col("draw").is_null() | (pl.col("draw") == training))
 
     def play(self, model: str, adapter: str | None) -> pl.DataFrame:
         """The student's episodes on every panel; the expert's, which stand beside the base student's, left out."""
