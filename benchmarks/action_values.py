@@ -23,6 +23,7 @@ import torch
 
 from teachable import tables
 from teachable.labels import LabelSettings, label
+from teachable.pipeline.valuing import patches_of
 from teachable.rollouts import (
     Asker,
     Job,
@@ -42,7 +43,6 @@ from teachable.rollouts import (
 from teachable.rollouts.expert import Oracle
 from teachable.rollouts.sessions import Tables
 from teachable.rollouts.values import expert_actions
-from teachable.pipeline.valuing import patches_of
 from teachable.student import Student
 from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.settings import TeacherSettings
