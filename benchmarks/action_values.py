@@ -46,7 +46,7 @@ from teachable.rollouts.values import expert_actions
 from teachable.student import Student
 from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.settings import TeacherSettings
-from teachable.worlds import Task, World, get_world
+from teachable.worlds import Task, World, get_reasons, get_world
 
 PLAY = PlaySettings(stop_unwinnable=True)
 TREE = TreeSettings(play=PLAY)
@@ -90,7 +90,7 @@ def prepare(arguments: argparse.Namespace) -> Setting:
         for start, answer in zip(starts, answers, strict=True)
     }
     teacher = TeacherSettings(source="oracle")
-    advice = advise_snapshots(snapshots, experts, teacher, register="compact")
+    advice = advise_snapshots(snapshots, experts, teacher, explain=get_reasons("textworld"), register="compact")
     rows = {row["snapshot_id"]: row for row in advice.to_dicts()}
     questions = [
         Question(start, patches_of(row, rows[row["snapshot_id"]], student.layout))

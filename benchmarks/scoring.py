@@ -30,7 +30,7 @@ def make_student(directory: Path | None) -> Student:
     """The student in `directory`, or one of the built-in shape with random weights; it remembers nothing."""
     if directory is not None:
         return Student.load(directory, memory=0)
-    layout = CompactLayout()
+    layout = CompactLayout("recipe")
     texts = [f"{layout.render(context)} {context.commands[0]}\n" for context in situations(24, 3)]
     tokenizer = train_tokenizer(texts, 700)
     model = new_model(StudentSettings(), len(tokenizer), seed=0)

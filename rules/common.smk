@@ -4,19 +4,20 @@ import json
 import shlex
 from math import ceil
 
-from teachable.config import load_config, operational
+from teachable.config import operational
 from teachable.config.load import read_yaml
 from teachable.errors import ConfigError
 from teachable.fingerprint import fingerprint
 from teachable.paper import INPUTS
 from teachable.selection import check_known
 from teachable.stages import STAGES
+from teachable.stages.configuration import configuration, making_options
 from teachable.training.matrix import REPLAY_ONLY, selection_name, selection_of
 
 BASE = Path(workflow.basedir)
 
 try:
-    CONFIG = load_config(
+    CONFIG, WORLD = configuration(
         {**read_yaml(BASE / "workflow_config.yaml"), "override": config},
         preset=config.get("preset"),
     )
@@ -95,7 +96,8 @@ HOW = {
 
 def code(stage, **extra):
     """Fingerprint of the code a stage can reach: an edit that changes it reruns the stage, a comment does not."""
-    return " ".join(fingerprint(module) for module in STAGES[stage].modules(extra))
+    modules = STAGES[stage].modules({"world_name": CONFIG.world.name, **extra})
+    return " ".join(fingerprint(module) for module in modules)
 
 
 # Resources of a job that loads the student, and of any other; a retry asks for more memory and time.

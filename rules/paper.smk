@@ -42,6 +42,9 @@ for item in FIGURES.values():
             "teachable figure --in {params.inputs} --out pdf={output.pdf} png={output.png} --params {params.settings:q} > {log} 2>&1"
 
 
+# The world whose vocabulary an item reads, by whether it reads one.
+READ_BY = {True: CONFIG.world.name, False: None}
+
 for item in TABLES.values():
 
     rule:
@@ -65,8 +68,10 @@ for item in TABLES.values():
         resources:
             **OTHER_JOB,
         params:
-            code=code("table", item=item.id),
-            settings=settings("table", item=item.id),
+            code=code("table", item=item.id, world_name=READ_BY[item.words]),
+            settings=settings(
+                "table", item=item.id, world_name=READ_BY[item.words]
+            ),
             inputs=named(item.inputs),
             title=item.title,
             caption=item.caption,
@@ -128,7 +133,11 @@ rule report:
         **OTHER_JOB,
     params:
         code=code("report"),
-        settings=settings("report", benchmarks="results/benchmarks"),
+        settings=settings(
+            "report",
+            benchmarks="results/benchmarks",
+            libraries=list(WORLD.libraries),
+        ),
     message:
         "Write the report"
     shell:

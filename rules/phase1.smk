@@ -117,6 +117,7 @@ rule skills:
         code=code("skills"),
         settings=settings(
             "skills",
+            world_name=CONFIG.world.name,
             gaps=(
                 CONFIG.builtin.model_dump()["gaps"]
                 if CONFIG.student.source == "builtin"

@@ -21,7 +21,7 @@ rule features:
         **STUDENT_JOB,
     params:
         code=code("features"),
-        settings=settings("features"),
+        settings=settings("features", world_name=CONFIG.world.name),
     message:
         "Phase 4: features of every snapshot"
     shell:

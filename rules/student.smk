@@ -42,9 +42,9 @@ rule make_tasks:
         code=code("make-tasks"),
         settings=lambda w: settings(
             "make-tasks",
-            generator=CONFIG.world.name,
+            world_name=CONFIG.world.name,
             max_steps=CONFIG.world.max_steps,
-            foods=CONFIG.tasks.test_foods if w.split == "test" else "train",
+            options=making_options(CONFIG, w.split),
             split=w.split,
             items=task_items(w.split)[
                 int(w.shard)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from teachable.generation import get_generator
+from teachable.generation.textworld import TextWorldGenerator
 from teachable.worlds import Task, World, get_world
 
 _CLUSTER = Path("/tmp/teachable-slurm")
@@ -48,7 +48,7 @@ class Games:
 def _make(split: str, wanted: dict[str, int], root: Path) -> list[Task]:
     pairs = [(family, seed) for family, count in wanted.items() for seed in range(count)]
     families, seeds = zip(*pairs, strict=True)
-    return get_generator("textworld", jobs=min(2, len(pairs))).generate(families, split, seeds, root)
+    return TextWorldGenerator(jobs=min(2, len(pairs))).generate(families, split, seeds, root)
 
 
 @pytest.fixture(scope="session")

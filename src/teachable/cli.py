@@ -127,16 +127,16 @@ def _config(arguments: argparse.Namespace) -> int:
 
     import yaml
 
-    from teachable.config import Config, load_config
+    from teachable.config import Config
     from teachable.config.load import read_yaml
-    from teachable.config.reference import reference
+    from teachable.stages.configuration import configuration, reference_page
 
     if arguments.reference:
-        print(reference(), end="")
+        print(reference_page(), end="")
     elif arguments.schema:
         print(json.dumps(Config.model_json_schema(), indent=2))
     else:
-        config = load_config(read_yaml(arguments.file), source=arguments.file, preset=arguments.preset)
+        config, _ = configuration(read_yaml(arguments.file), source=arguments.file, preset=arguments.preset)
         print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), end="")
     return 0
 

@@ -20,8 +20,11 @@ below it counts by what running it does to others (calls, assignments to attribu
 definitions), not by the names it defines, so that a registry in ``p/stages/__init__.py`` does not tie every
 stage to every other.
 
-Data files beside a counted module (templates, lists; anything but Python and documentation) count by their
-bytes.
+Data files beside a counted module of a package (templates, lists; anything but Python and documentation) count by
+their bytes.
+
+A module of another distribution (a world, say) is followed within its own top-level package, or is one file, and what
+it imports of this package counts as well. Whatever else it imports is a library.
 """
 
 from __future__ import annotations
@@ -44,6 +47,8 @@ from teachable.syntax import FingerprintError, Source, analyse
 
 __all__ = ["FingerprintError", "fingerprint", "library_imports", "parts", "versions"]
 
+_HOME = __name__.partition(".")[0]
+
 _IGNORED_DATA = {".py", ".pyc", ".pyi", ".so", ".md", ".rst", ".typed"}
 
 # Import names whose distribution is called otherwise; anything else is looked up under its own name first.
@@ -64,7 +69,7 @@ _WITHOUT_EFFECT = {"tqdm", "pydantic", "pydantic_core", "typing_extensions"}
 
 
 def fingerprint(*modules: str) -> str:
-    """Digest (64 hex digits) of the code that running ``modules`` can reach inside their top-level package.
+    """Digest (64 hex digits) of the code that running ``modules`` can reach in their packages and in this one.
 
     Raises :class:`FingerprintError` when a module does not exist or a reached file is not valid Python.
     """
@@ -75,7 +80,7 @@ def fingerprint(*modules: str) -> str:
 def parts(*modules: str) -> dict[str, str]:
     """The pieces :func:`fingerprint` is made of: module or data file -> digest, sorted by name."""
     found: dict[str, str] = {}
-    for module in modules:
+    for module in _with_home(modules):
         found.update(_parts(module, str(_package_root(module))))
     return dict(sorted(found.items()))
 
@@ -86,7 +91,8 @@ def library_imports(*modules: str) -> tuple[str, ...]:
     With the libraries that do their work (``transformers`` brings ``tokenizers``), without those that cannot
     change a result (``tqdm``).
     """
-    return tuple(sorted({name for module in modules for name in _libraries(module, str(_package_root(module)))}))
+    every = _with_home(modules)
+    return tuple(sorted({name for module in every for name in _libraries(module, str(_package_root(module)))}))
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:
@@ -97,6 +103,17 @@ def versions(libraries: Iterable[str]) -> dict[str, str]:
     return {"python": python, **{name: _version(name) for name in sorted(set(libraries))}}
 
 
+def _with_home(modules: Iterable[str]) -> tuple[str, ...]:
+    """``modules``, and those of this package that modules of other distributions import."""
+    found = dict.fromkeys(modules)
+    for module in tuple(found):
+        if module.partition(".")[0] != _HOME:
+            base, home = _package_root(module), _package_root(_HOME)
+            for name in sorted(_reachable(module, base)[0]):
+                found.update(dict.fromkeys(_targets(_source(_there(name, base), name), home)))
+    return tuple(found)
+
+
 @cache
 def _parts(module: str, root: str) -> tuple[tuple[str, str], ...]:
     base = Path(root)
@@ -104,14 +121,12 @@ def _parts(module: str, root: str) -> tuple[tuple[str, str], ...]:
     found: dict[str, str] = {}
     directories: set[Path] = set()
     for name in full:
-        file = _file(name, base)
-        assert file is not None
+        file = _there(name, base)
         found[name] = _source(file, name).digest
-        directories.add(file.parent)
+        if base.is_dir():
+            directories.add(file.parent)
     for name in implicit:
-        file = _file(name, base)
-        assert file is not None
-        effects = _source(file, name).effects
+        effects = _source(_there(name, base), name).effects
         if effects:
             found[f"{name} (effects)"] = effects
     for directory in directories:
@@ -126,11 +141,9 @@ def _libraries(module: str, root: str) -> tuple[str, ...]:
     full, _ = _reachable(module, base)
     names: set[str] = set()
     for name in sorted(full):
-        file = _file(name, base)
-        assert file is not None
-        for target, _ in _source(file, name).imports:
+        for target, _ in _source(_there(name, base), name).imports:
             top = target.partition(".")[0]
-            if top != base.name and top not in sys.stdlib_module_names:
+            if top not in (base.stem, _HOME) and top not in sys.stdlib_module_names:
                 names.add(top)
     for name in tuple(names):
         names.update(_COMPANIONS.get(name, ()))
@@ -141,10 +154,12 @@ def _libraries(module: str, root: str) -> tuple[str, ...]:
 def _package_root(module: str) -> Path:
     top = module.partition(".")[0]
     spec = importlib.util.find_spec(top)
-    locations = spec.submodule_search_locations if spec is not None else None
+    locations = [] if spec is None else [*(spec.submodule_search_locations or ())]
+    if spec is not None and not locations and (spec.origin or "").endswith(".py"):
+        locations = [str(spec.origin)]  # one file
     if not locations:
         raise FingerprintError(f"cannot fingerprint {module!r}: {top!r} is not an installed package")
-    return Path(next(iter(locations))).resolve()
+    return Path(locations[0]).resolve()
 
 
 def _reachable(module: str, base: Path) -> tuple[set[str], set[str]]:
@@ -158,16 +173,14 @@ def _reachable(module: str, base: Path) -> tuple[set[str], set[str]]:
         if name in full:
             continue
         full.add(name)
-        file = _file(name, base)
-        assert file is not None
-        pending.extend(_targets(_source(file, name), base))
+        pending.extend(_targets(_source(_there(name, base), name), base))
     ancestors = {parent for name in full for parent in _ancestors(name)}
     return full, ancestors - full
 
 
 def _targets(source: Source, base: Path) -> Iterator[str]:
     for target, name in (*source.imports, *((text, "") for text in source.strings)):
-        if target.partition(".")[0] != base.name:
+        if target.partition(".")[0] != base.stem:
             continue
         submodule = f"{target}.{name}"
         if name and _file(submodule, base) is not None:
@@ -175,7 +188,7 @@ def _targets(source: Source, base: Path) -> Iterator[str]:
         elif _file(target, base) is not None:
             yield target
     for prefix in source.prefixes:
-        if prefix.partition(".")[0] == base.name:
+        if prefix.partition(".")[0] == base.stem:
             yield from _modules_below(prefix, base)
 
 
@@ -195,13 +208,22 @@ def _ancestors(name: str) -> Iterator[str]:
 
 @cache
 def _file(name: str, base: Path) -> Path | None:
-    """The file of a module of the package at ``base``; None when there is none."""
+    """The file of a module of the package (or the one file) at ``base``; None when there is none."""
+    if base.suffix == ".py":
+        return base if name == base.stem else None
     path = base.joinpath(*name.split(".")[1:])
     if path.is_dir():
         init = path / "__init__.py"
         return init if init.is_file() else None
     plain = path.with_name(path.name + ".py")
     return plain if plain.is_file() else None
+
+
+def _there(name: str, base: Path) -> Path:
+    """The file of a module that was found before."""
+    file = _file(name, base)
+    assert file is not None
+    return file
 
 
 @cache

@@ -34,6 +34,7 @@ from teachable.training.matrix import BASE
 from teachable.training.replay import replay_examples
 from teachable.training.sets import SetSettings, matrix_sets
 from teachable.worlds.base import Task, World
+from teachable.worlds.words import Explain, explain
 
 if TYPE_CHECKING:
     from teachable.student.model import Student
@@ -87,6 +88,7 @@ class Study:
         tasks: the tasks to fail at. Those of split ``test``, if any, are kept for :meth:`evaluate`.
         games: the directory that ``Task.game`` is relative to.
         config: the preset and its changes, by :func:`configure`; only sections that a step needs are read.
+        explain: the world's reasons, for the oracle: ``get_reasons("textworld")``; those that hold anywhere otherwise.
         progress: called with ``(done, total)`` by steps that play.
 
     Every random choice is named by ``config.seed``: the same calls give the same tables.
@@ -100,8 +102,10 @@ class Study:
         *,
         games: Path | str = ".",
         config: Config | None = None,
+        explain: Explain = explain,
         progress: Progress | None = None,
     ) -> None:
+        self.explain = explain
         self.student, self.world, self.games = student, world, Path(games)
         self.config = config or configure()
         self.progress = progress
@@ -135,7 +139,7 @@ class Study:
         """
         config, layout = self.config, self.student.layout
         if advice is None:
-            advice = advise(self.world, self.games, self.tasks, snapshots, config.teacher, layout=layout)
+            advice = advise(self.world, self.games, self.tasks, snapshots, config.teacher, self.explain, layout=layout)
         values = value_snapshots(
             self.student,
             self.world,

@@ -133,8 +133,8 @@ ADVICE: Schema = {
     "prompt_tokens": INT,
     "completion_tokens": INT,
     "cost_usd": REAL,
-    "expert_action": TEXT,  # the expert's command here; null at a dead end
-    "unwinnable": FLAG,
+    "expert_action": TEXT,  # the expert's command here; null at a dead end, or where there is no expert
+    "unwinnable": FLAG,  # a dead end
 }
 
 ESTIMATES: Schema = {

@@ -37,7 +37,8 @@ def test_default_preset_is_laptop() -> None:
         ({"training": 3}, "training: must be a section"),
         ({"student": {"source": "hf"}}, "student.path is needed"),
         ({"student": {"temperature": 0}}, "student.temperature"),
-        ({"tasks": {"train": {"eazy": 3}}}, "tasks.train"),
+        ({"tasks": {"train": {"easy": -3}}}, "tasks.train.easy"),
+        ({"world": {"prune": []}}, "world.prune: unknown key"),
         ({"tasks": {"test": {}}}, "at least one game"),
         ({"labels": {"thresholds": "given"}}, "labels.given_U"),
         ({"snapshots": {"nearest": 9}}, "nearest must not exceed"),
@@ -74,7 +75,6 @@ def test_gaps_are_replaced_whole_and_checked() -> None:
     assert set(load_config({**RAW, "override": one}).builtin.gaps) == {"go"}
     assert load_config({**RAW, "override": {"builtin": {"gaps": {}}}}).builtin.gaps == {}
     for wrong, place in (
-        ({"fly": {"known": 0.2, "otherwise": "dither"}}, "builtin.gaps.fly"),
         ({"go": {"known": 2, "otherwise": "dither"}}, "builtin.gaps.go.known"),
         ({"go": {"known": 0.2, "otherwise": "sulk"}}, "builtin.gaps.go.otherwise"),
         ({"go": {"known": 0.2}}, "builtin.gaps.go.otherwise"),
@@ -93,7 +93,16 @@ def test_a_missing_or_torn_file_is_named(tmp_path: Path) -> None:
 
 
 def test_generated_reference_is_up_to_date() -> None:
-    from teachable.config.reference import reference
+    from teachable.stages.configuration import reference_page
 
     page = ROOT / "docs" / "configuration.md"
-    assert page.read_text() == reference(), "run `make docs`"
+    assert page.read_text() == reference_page(), "run `make docs`"
+
+
+def test_who_names_another_world_begins_with_its_own_options() -> None:
+    raw = {**RAW, "override": {"world": {"name": "corridor", "options": {"length": 3}}}}
+    config = load_config(raw, preset="smoke")
+    assert (config.world.options, config.tasks.options) == ({"length": 3}, {})
+    assert config.world.max_steps == RAW["presets"]["smoke"]["world"]["max_steps"]
+    same = load_config({**RAW, "override": {"world": {"name": "textworld", "options": {"turn_limit_s": 3}}}})
+    assert same.world.options == {**RAW["world"]["options"], "turn_limit_s": 3}

@@ -11,11 +11,12 @@ import pytest
 
 from teachable import tables
 from teachable.evaluation.bins import elp_bins
-from teachable.evaluation.decisions import decision_probes, kind_of, place_of
+from teachable.evaluation.decisions import decision_probes
 from teachable.evaluation.errors import EvaluationError
 from teachable.evaluation.mechanistic import linear_probe, mechanistic
 from teachable.evaluation.probes import adapter_probe, check_shifts
 from teachable.evaluation.resampling import Resampling
+from teachable.worlds.textworld.words import WORDS
 
 from .frames import episode, frame
 
@@ -71,8 +72,8 @@ def probes() -> pl.DataFrame:
     rows = labeled()
     return pl.concat(
         [
-            decision_probes(Student(), rows, model="base", adapter=None),
-            decision_probes(Student(), rows, model="Q1_demo", adapter="good"),
+            decision_probes(Student(), rows, WORDS, model="base", adapter=None),
+            decision_probes(Student(), rows, WORDS, model="Q1_demo", adapter="good"),
         ]
     )
 
@@ -143,7 +144,7 @@ def test_a_linear_probe_without_games_or_classes() -> None:
 
 def test_reading_a_model_without_its_adapter_is_refused() -> None:
     with pytest.raises(EvaluationError, match="Q1_demo"):
-        decision_probes(Student(), labeled(), model="Q1_demo", adapter=None)
+        decision_probes(Student(), labeled(), WORDS, model="Q1_demo", adapter=None)
     mixed = pl.concat([probes().filter(pl.col("model") == "base"), probes().tail(3)])
     with pytest.raises(EvaluationError, match="other snapshots"):
         mechanistic(mixed, frame([]), labeled(), SETTINGS, seed=1)
@@ -164,9 +165,8 @@ def test_adapter_probe() -> None:
 def test_bins_and_targets() -> None:
     bins = elp_bins(labeled(9))
     assert [bins[s] for s in sorted(bins)] == ["low"] * 3 + ["middle"] * 3 + ["high"] * 3
-    assert place_of("kitchen | counter: apple") == "kitchen"
-    assert kind_of("take apple from table") == "take"
-    assert kind_of(None) is None
+    assert WORDS.place_of("kitchen | counter: apple") == "kitchen"
+    assert WORDS.kind_of("take apple from table") == "take"
 
 
 def test_without_held_out_snapshots_there_is_nothing_to_say() -> None:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from teachable.generation.textworld.families import FAMILIES
 
 from teachable.generation import get_generator
+from teachable.generation.textworld import TextWorldGenerator
 from teachable.generation.textworld.canonical import SPLITS, canonical, split_of, structure_of
-from teachable.generation.textworld.families import FAMILIES
 from teachable.generation.textworld.make import Limits, draw, write
 from teachable.worlds import GenerationError, WorldError
 from teachable.worlds.textworld.games import digest_of, text_of
@@ -25,7 +26,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 def test_same_seeds_give_the_same_bytes_in_any_order_and_number_of_jobs(games, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONHASHSEED", "123")
-    tasks = get_generator("textworld", jobs=2).generate("medium", "train", [2, 0], tmp_path / "a")
+    tasks = TextWorldGenerator(jobs=2).generate("medium", "train", [2, 0], tmp_path / "a")
     assert [task.seed for task in tasks] == [2, 0]
     assert [games.of("medium")[2], games.of("medium")[0]] == tasks
     made = files(tmp_path / "a")
@@ -126,11 +127,11 @@ def test_a_directory_that_cannot_be_written_is_one_clear_error(tmp_path):
 
 
 def test_options_are_checked():
-    with pytest.raises(WorldError, match="no option colour"):
+    with pytest.raises(WorldError, match="colour: world 'textworld' has no such option"):
         get_generator("textworld", colour="red")
-    with pytest.raises(WorldError, match="known generators: textworld"):
+    with pytest.raises(WorldError, match="known worlds: textworld"):
         get_generator("chess")
     with pytest.raises(WorldError, match="foods"):
         get_generator("textworld", foods="exotic")
     with pytest.raises(WorldError, match="at least 1"):
-        get_generator("textworld", jobs=0)
+        TextWorldGenerator(jobs=0)

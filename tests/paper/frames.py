@@ -14,6 +14,7 @@ import polars as pl
 
 from teachable import tables
 from teachable.paper.inputs import FORMATS, QUADRANTS, RUNS
+from teachable.worlds.textworld.words import WORDS
 
 PROFILES = ("A_bottleneck", "B_trajectory", "C_deadend", "mixed")
 FAMILIES = ("easy", "medium", "nav", "hard")
@@ -678,7 +679,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "labeled": lab,
         "thresholds": thresholds(lab),
         "label_metrics": label_metrics(lab, seed=1, repetitions=120),
-        "skills": skills(lab, {"take": Gap(0.1, "dither")}, seed=1, repetitions=60),
+        "skills": skills(lab, {"take": Gap(0.1, "dither")}, WORDS.skill_of, seed=1, repetitions=60),
         "advice": fit(advice, tables.ADVICE),
         "restore_check": {"fraction": 1.0, "verified": len(lab), "total": len(lab), "games": games},
         "microtraining": fit(micro, tables.MICROTRAINING),

@@ -23,6 +23,7 @@ from teachable.paper.skills import skills
 from teachable.training import matrix
 from teachable.training.correlation import CorrelationSettings, cpt_correlation
 from teachable.training.gaps import Gap
+from teachable.worlds.textworld.words import WORDS
 
 MODELS = ["base", *(run.name for run in (*matrix.matrix(), *matrix.controls())), "recovery"]
 NOTHING = {"point": None, "low": None, "high": None, "n": 0, "clusters": 0}
@@ -93,7 +94,7 @@ def no_failure(data: dict) -> dict:
         **empty,
         "thresholds": thresholds,
         "label_metrics": label_metrics(none, seed=1, repetitions=60),
-        "skills": skills(none, {"take": Gap(0.1, "dither")}, seed=1, repetitions=60),
+        "skills": skills(none, {"take": Gap(0.1, "dither")}, WORDS.skill_of, seed=1, repetitions=60),
         "cpt_correlation": cpt_correlation(empty["microtraining"], none, CorrelationSettings(repetitions=60), seed=1),
         "training_summary": {"runs": {run.name: gone for run in matrix.matrix()}},
         "metrics": data["metrics"].filter(played),

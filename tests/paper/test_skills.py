@@ -11,6 +11,7 @@ import pytest
 from teachable.paper.skills import DEAD_END, sentences, skills
 from teachable.paper.tables import h1_4
 from teachable.training.gaps import Gap
+from teachable.worlds.textworld.words import WORDS
 
 from .frames import labeled
 
@@ -32,7 +33,7 @@ def made(actions: dict[str, str | None] | None = None) -> pl.DataFrame:
 
 
 def found(frame: pl.DataFrame, gaps: dict[str, Gap] = GAPS) -> pl.DataFrame:
-    return skills(frame, gaps, seed=1, repetitions=200)
+    return skills(frame, gaps, WORDS.skill_of, seed=1, repetitions=200)
 
 
 def one(frame: pl.DataFrame, quadrant: str, skill: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ import pytest
 
 from predictor.synthetic import hidden_states, labeled
 from teachable.predictor import Settings, cross_fit, feature_set
+from teachable.worlds.textworld.words import WORDS
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +28,7 @@ def frame():
 
 @pytest.fixture(scope="session")
 def features(frame):
-    return feature_set(frame, hidden_states(frame))
+    return feature_set(frame, WORDS, hidden_states(frame))
 
 
 @pytest.fixture(scope="session")

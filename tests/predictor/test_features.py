@@ -22,12 +22,13 @@ from teachable.predictor import (
 from teachable.predictor.features import READS
 from teachable.predictor.projection import Projection
 from teachable.tables import FEATURES, LABELED, MEASURES, SNAPSHOTS, conform
+from teachable.worlds.textworld.words import WORDS
 
 
 def one(frame: pl.DataFrame, **changes) -> dict[str, float]:
     """The features of the first snapshot with some columns replaced."""
     row = frame.row(0, named=True) | changes
-    return tier1_features(pl.DataFrame([row], schema=dict(LABELED))).row(0, named=True)
+    return tier1_features(pl.DataFrame([row], schema=dict(LABELED)), WORDS).row(0, named=True)
 
 
 def test_no_label_is_read(frame):
@@ -35,11 +36,11 @@ def test_no_label_is_read(frame):
     assert not forbidden & set(READS)
     assert not {"distance", "kind", "source", "quadrant"} & set(READS)
     spoiled = frame.with_columns(*[pl.lit(None).alias(name) for name in frame.columns if name not in READS])
-    assert tier1_features(spoiled).equals(tier1_features(frame))
+    assert tier1_features(spoiled, WORDS).equals(tier1_features(frame, WORDS))
 
 
 def test_features_are_finite_and_named_by_group(frame):
-    features = tier1_features(frame)
+    features = tier1_features(frame, WORDS)
     names = features.columns[2:]
     assert all("." in name for name in names)
     assert np.isfinite(features.select(names).to_numpy()).all()
@@ -86,9 +87,9 @@ def test_commands_are_counted_by_verb_and_weighed_by_probability(frame):
 
 def test_missing_measures_are_named(frame):
     with pytest.raises(PredictorError, match="entropy"):
-        tier1_features(frame.drop("entropy"))
+        tier1_features(frame.drop("entropy"), WORDS)
     with pytest.raises(PredictorError, match="not finite"):
-        tier1_features(frame.with_columns(pl.lit(float("nan")).alias("entropy")))
+        tier1_features(frame.with_columns(pl.lit(float("nan")).alias("entropy")), WORDS)
 
 
 def test_embedding_texts_are_the_recent_turns(frame):
@@ -100,7 +101,7 @@ def test_embedding_texts_are_the_recent_turns(frame):
 
 def test_a_feature_table_comes_back_as_it_went(frame, features):
     states = features.embeddings["state"]
-    full = feature_set(frame, hidden_states(frame), label_references(frame, states))
+    full = feature_set(frame, WORDS, hidden_states(frame), label_references(frame, states))
     table = to_table(full)
     assert conform(table, FEATURES).equals(table)
     back = from_table(table.sample(fraction=1.0, shuffle=True, seed=1))
@@ -122,7 +123,7 @@ def test_a_torn_feature_table_is_refused(features):
 def test_prototypes_never_hold_the_own_game():
     frame = labeled(games=6, each=3)
     states = hidden_states(frame)["state"]
-    features = feature_set(frame, {"state": states}, label_references(frame, states))
+    features = feature_set(frame, WORDS, {"state": states}, label_references(frame, states))
     projection = Projection.fit(features, 3, seed=0)
     column = projection.names.index("prototype.success")
     before = projection.transform(features)[:, column]
@@ -131,6 +132,7 @@ def test_prototypes_never_hold_the_own_game():
     success = np.where(features.references.task_id == "game-002", 0.0, features.references.success)
     changed = feature_set(
         frame,
+        WORDS,
         {"state": states},
         References(features.references.vectors, features.references.task_id, success),
     )
@@ -142,7 +144,7 @@ def test_prototypes_never_hold_the_own_game():
 def test_prototypes_are_made_from_training_games_only():
     frame = labeled(games=8, each=3)
     states = hidden_states(frame)["state"]
-    features = feature_set(frame, {"state": states}, label_references(frame, states))
+    features = feature_set(frame, WORDS, {"state": states}, label_references(frame, states))
     train = features.take(np.isin(features.task_id, [f"game-00{i}" for i in range(4)]))
     projection = Projection.fit(train, 3, seed=0)
     assert set(projection.references.task_id) == set(train.task_id)
@@ -176,8 +178,8 @@ def test_similarities_are_taken_after_centring(features):
 
 def test_bad_embeddings_are_refused(frame):
     with pytest.raises(PredictorError, match="unknown parts"):
-        feature_set(frame, {"sky": np.zeros((len(frame), 2))})
+        feature_set(frame, WORDS, {"sky": np.zeros((len(frame), 2))})
     with pytest.raises(PredictorError, match="expected"):
-        feature_set(frame, {"state": np.zeros((3, 2))})
+        feature_set(frame, WORDS, {"state": np.zeros((3, 2))})
     with pytest.raises(PredictorError, match="twice"):
-        feature_set(pl.concat([frame, frame]))
+        feature_set(pl.concat([frame, frame]), WORDS)

@@ -24,6 +24,7 @@ from teachable.predictor.learners import task_folds
 from teachable.predictor.metrics import numbers
 from teachable.predictor.model import quadrants
 from teachable.tables import PREDICTIONS, conform
+from teachable.worlds.textworld.words import WORDS
 
 
 def rho(predictions: pl.DataFrame, target: str, method: str = "predictor") -> float:
@@ -48,7 +49,7 @@ def test_labels_that_nothing_explains_are_predicted_at_chance(method, settings):
     rng = np.random.default_rng(0)
     noise = {part: rng.normal(size=(len(frame), 12)) for part in ("state", "goal", "history")}
     cross = cross_fit(
-        feature_set(frame, noise),
+        feature_set(frame, WORDS, noise),
         frame,
         settings,
         seed=1,
@@ -115,8 +116,10 @@ def test_the_evaluation_side_is_never_learned_from(frame, features, settings):
 
 def test_the_order_of_rows_changes_nothing(frame, settings):
     order = np.random.default_rng(1).permutation(len(frame)).tolist()
-    first = cross_fit(feature_set(frame), frame, settings, seed=3, method="tier1", targets=["ELP_net"])
-    second = cross_fit(feature_set(frame[order]), frame[order], settings, seed=3, method="tier1", targets=["ELP_net"])
+    first = cross_fit(feature_set(frame, WORDS), frame, settings, seed=3, method="tier1", targets=["ELP_net"])
+    second = cross_fit(
+        feature_set(frame[order], WORDS), frame[order], settings, seed=3, method="tier1", targets=["ELP_net"]
+    )
     assert first.predictions.equals(second.predictions)
 
 
@@ -188,7 +191,7 @@ def test_errors_say_what_is_wrong(frame, features, settings):
     with pytest.raises(PredictorError, match="twice"):
         cross_fit(features, pl.concat([frame, frame]), settings, seed=0)
     with pytest.raises(PredictorError, match="hidden states"):
-        cross_fit(feature_set(frame), frame, settings, seed=0, method="tier2")
+        cross_fit(feature_set(frame, WORDS), frame, settings, seed=0, method="tier2")
     with pytest.raises(PredictorError, match="unknown learners"):
         Settings(families=("oracle",))
 
@@ -196,7 +199,7 @@ def test_errors_say_what_is_wrong(frame, features, settings):
 def test_boosting_takes_part(frame, settings):
     small = labeled(games=20, each=4)
     cross = cross_fit(
-        feature_set(small, hidden_states(small)),
+        feature_set(small, WORDS, hidden_states(small)),
         small,
         Settings(families=("boosting",), folds=2, inner_folds=2, rounds=15),
         seed=1,

@@ -8,6 +8,7 @@ import pytest
 from predictor.synthetic import hidden_states, labeled
 from teachable import tables
 from teachable.predictor import Bootstrap, PredictorError, Settings, feature_set, run_study
+from teachable.worlds.textworld.words import WORDS
 
 SMALL = Settings(families=("ridge",), folds=2, inner_folds=2, components=3, penalties=(30.0,))
 
@@ -16,7 +17,7 @@ SMALL = Settings(families=("ridge",), folds=2, inner_folds=2, components=3, pena
 def study():
     frame = labeled(games=10, each=3)
     return run_study(
-        feature_set(frame, hidden_states(frame)),
+        feature_set(frame, WORDS, hidden_states(frame)),
         frame,
         ks=[3, 5, 1000],
         shares=[0.5, 1.0],
@@ -66,7 +67,7 @@ def test_metrics_hold_levels_differences_and_the_curve_without_twins(study):
 def test_without_hidden_states_the_predictor_is_tier_1():
     frame = labeled(games=8, each=3)
     study = run_study(
-        feature_set(frame),
+        feature_set(frame, WORDS),
         frame,
         ks=[3],
         shares=[],
@@ -82,4 +83,4 @@ def test_without_hidden_states_the_predictor_is_tier_1():
 def test_too_few_labels_for_any_k_are_refused():
     frame = labeled(games=4, each=2)
     with pytest.raises(PredictorError, match=r"8 snapshots have an ELP_net"):
-        run_study(feature_set(frame), frame, ks=[50], shares=[], bootstrap=Bootstrap(1, 20), seed=1)
+        run_study(feature_set(frame, WORDS), frame, ks=[50], shares=[], bootstrap=Bootstrap(1, 20), seed=1)

@@ -9,6 +9,7 @@ import torch
 
 from teachable.student import Student
 from teachable.student.builder import StudentSettings, new_model, save_student, train_tokenizer
+from teachable.student.prompt import CompactLayout
 
 from .tiny import COMMANDS, context
 
@@ -32,7 +33,9 @@ def student_directory(tmp_path_factory: pytest.TempPathFactory, tiny_settings: S
         "recipe goal did tip act You are hungry",
     ]
     tokenizer = train_tokenizer(texts, tiny_settings.vocabulary)
-    save_student(out, new_model(tiny_settings, len(tokenizer), seed=3), tokenizer, name="tiny", about={})
+    save_student(
+        out, new_model(tiny_settings, len(tokenizer), seed=3), tokenizer, CompactLayout("recipe"), name="tiny", about={}
+    )
     return out
 
 

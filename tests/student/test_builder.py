@@ -40,6 +40,7 @@ def test_it_learns_to_the_last_step_and_is_validated_once(settings: StudentSetti
         validate=scripted([0.5]),
         seed=1,
         out=out,
+        memo_label="recipe",
         gaps={"oven": {"known": 0.1, "otherwise": "habit"}},
         progress=lambda done, total: seen.append((done, total)),
     )
@@ -62,7 +63,7 @@ def test_what_is_written_is_what_was_validated(settings: StudentSettings, tmp_pa
         answers.append(student.policy(["act:"], [COMMANDS])[0])
         return 0.5
 
-    build_student(DATA, settings, validate=validate, seed=1, out=tmp_path / "s")
+    build_student(DATA, settings, validate=validate, seed=1, memo_label="recipe", out=tmp_path / "s")
     loaded = Student.load(tmp_path / "s", device="cpu").policy(["act:"], [COMMANDS])[0]
     assert np.abs(answers[-1] - loaded).max() < 1e-6
 
@@ -72,13 +73,18 @@ def test_a_student_outside_of_the_band_is_an_error(
     settings: StudentSettings, tmp_path: Path, success: float, remedy: str
 ) -> None:
     with pytest.raises(StudentError, match=rf"wins {success} .* after 20 steps.*0\.40 to 0\.60.*{remedy}"):
-        build_student(DATA, settings, validate=scripted([success]), seed=1, out=tmp_path / "s")
+        build_student(DATA, settings, validate=scripted([success]), seed=1, memo_label="recipe", out=tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.parametrize("success", [0.4, 0.6])
 def test_the_band_holds_its_ends(settings: StudentSettings, tmp_path: Path, success: float) -> None:
-    assert build_student(DATA, settings, validate=scripted([success]), seed=1, out=tmp_path / "s").success == success
+    assert (
+        build_student(
+            DATA, settings, validate=scripted([success]), seed=1, memo_label="recipe", out=tmp_path / "s"
+        ).success
+        == success
+    )
 
 
 def test_the_seed_decides_and_global_state_is_kept(settings: StudentSettings, tmp_path: Path) -> None:
@@ -87,7 +93,9 @@ def test_the_seed_decides_and_global_state_is_kept(settings: StudentSettings, tm
         torch.manual_seed(len(digests))
         before = torch.random.get_rng_state()
         digests.append(
-            build_student(DATA, settings, validate=scripted([0.5]), seed=seed, out=tmp_path / name).fingerprint
+            build_student(
+                DATA, settings, validate=scripted([0.5]), seed=seed, memo_label="recipe", out=tmp_path / name
+            ).fingerprint
         )
         assert torch.equal(before, torch.random.get_rng_state())
     assert digests[0] == digests[1] != digests[2]
@@ -99,7 +107,7 @@ def test_settings_are_checked() -> None:
     with pytest.raises(StudentError, match="band_low"):
         StudentSettings(band_low=0.9)
     with pytest.raises(StudentError, match="no demonstrations"):
-        build_student([], StudentSettings(), validate=scripted([]), seed=0, out=Path("never"))
+        build_student([], StudentSettings(), validate=scripted([]), seed=0, memo_label="recipe", out=Path("never"))
 
 
 def test_names_of_several_words_are_one_token_and_any_text_survives() -> None:

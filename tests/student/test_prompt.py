@@ -9,13 +9,13 @@ import pytest
 from transformers import AutoTokenizer
 
 from teachable.student import LayoutMismatch, StudentError
-from teachable.student.prompt import SYSTEM, ChatLayout, CompactLayout, check_layout, get_layout, shorten
+from teachable.student.prompt import SYSTEM, ChatLayout, CompactLayout, check_layout, layout_of, shorten
 
 from .tiny import CHAT_TEMPLATE, COMMANDS, context
 
 
 def test_compact_has_its_lines_and_a_patch_changes_one_of_them() -> None:
-    layout = CompactLayout()
+    layout = CompactLayout("recipe")
     plain = layout.render(context(2)).splitlines()
     patched = layout.render(context(2, patch="similar case:\nbetter go north")).splitlines()
     assert plain[0] == "recipe: red apple: dice, fry"
@@ -26,7 +26,7 @@ def test_compact_has_its_lines_and_a_patch_changes_one_of_them() -> None:
 
 def test_compact_shows_the_goal_until_a_memo_is_there_and_only_the_last_commands() -> None:
     unread = replace(context(1), goal="word " * 100, history=tuple((f"go {i}", "") for i in range(9)))
-    lines = CompactLayout().render(unread).splitlines()
+    lines = CompactLayout("recipe").render(unread).splitlines()
     assert lines[0].startswith("goal: word word")
     assert len(lines[0]) <= len("goal: ") + CompactLayout.goal_characters
     assert lines[-3] == "did: go 6; go 7; go 8"
@@ -87,11 +87,11 @@ def test_chat_does_not_repeat_the_current_observation(chat_tokenizer: object) ->
 
 def test_unknown_layouts_and_mismatches_are_refused() -> None:
     with pytest.raises(StudentError, match="known are"):
-        get_layout("telegram", None)
+        layout_of({"layout": "telegram"}, None)
     with pytest.raises(LayoutMismatch, match="'compact' version 7"):
-        check_layout("adapter x", "compact", 7, CompactLayout())
+        check_layout("adapter x", "compact", 7, CompactLayout("recipe"))
 
 
 def test_a_prompt_is_independent_of_the_process_and_commands_are_those_of_the_context() -> None:
-    assert CompactLayout().render(context(3)) == CompactLayout().render(context(3))
+    assert CompactLayout("recipe").render(context(3)) == CompactLayout("recipe").render(context(3))
     assert len(set(COMMANDS)) == len(COMMANDS)

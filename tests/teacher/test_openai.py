@@ -20,6 +20,7 @@ from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.errors import BudgetExceeded, TeacherError, TeacherUnavailable
 from teachable.teacher.ledger import Ledger
 from teachable.teacher.settings import Price, TeacherSettings
+from teachable.worlds.textworld.reasons import explain
 
 from .conftest import GOOD, KEY, Reply, Server, completion, error, snapshot, snapshots
 
@@ -39,7 +40,7 @@ class Sleeper:
 
 def ask(rows: list[dict[str, Any]], settings: TeacherSettings, sleep: Sleeper | None = None) -> pl.DataFrame:
     experts = {row["snapshot_id"]: EXPERT for row in rows}
-    return advise_snapshots(snapshots(*rows), experts, settings, sleep=sleep or Sleeper())
+    return advise_snapshots(snapshots(*rows), experts, settings, explain=explain, sleep=sleep or Sleeper())
 
 
 def ledger_lines(settings: TeacherSettings) -> list[dict[str, Any]]:
@@ -60,9 +61,9 @@ def test_an_accepted_answer_fills_its_row(server: Server, settings: Make) -> Non
 
 def test_the_question_is_strict_and_never_shows_the_expert(server: Server, settings: Make) -> None:
     one = snapshot(commands=["go north", "open oven door", "take red apple from table"], student_action="go north")
-    advise_snapshots(snapshots(one), {"s0": "take red apple from table"}, settings())
+    advise_snapshots(snapshots(one), {"s0": "take red apple from table"}, settings(), explain=explain)
     two = snapshot(commands=["go north", "open oven door", "take red apple from table"], student_action="go north")
-    advise_snapshots(snapshots(two), {"s0": None}, settings())
+    advise_snapshots(snapshots(two), {"s0": None}, settings(), explain=explain)
     assert len(server.requests) == 1  # the expert's action is no part of the question
     request = server.requests[0]
     assert request["temperature"] == 0
@@ -430,12 +431,13 @@ def test_the_table_conforms_and_progress_is_told(server: Server, settings: Make)
         snapshots(*rows),
         dict.fromkeys(["s0", "s1", "s2"]),
         settings(),
+        explain=explain,
         progress=lambda d, n: seen.append((d, n)),
     )
     assert made.schema == pl.Schema(tables.ADVICE)
     assert made["unwinnable"].all()
     assert seen == [(1, 3), (2, 3), (3, 3)]
-    assert len(advise_snapshots(snapshots(), {}, settings())) == 0
+    assert len(advise_snapshots(snapshots(), {}, settings(), explain=explain)) == 0
 
 
 def test_an_interrupt_ends_the_run_and_keeps_the_answers(server: Server, settings: Make) -> None:
@@ -451,6 +453,7 @@ def test_an_interrupt_ends_the_run_and_keeps_the_answers(server: Server, setting
             snapshots(*rows),
             {row["snapshot_id"]: EXPERT for row in rows},
             settings(concurrency=2),
+            explain=explain,
             progress=interrupt,
         )
     asked = len(server.requests)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 import pytest
 
-from teachable.config.model import Skill
-from teachable.generation.textworld.families import FAMILIES
 from teachable.rollouts.sessions import Table
-from teachable.training.gaps import Gap, demonstrated, skill_of
+from teachable.training.gaps import Gap, demonstrated
+from teachable.worlds.textworld.entry import WORLD
+from teachable.worlds.textworld.families import FAMILIES
+from teachable.worlds.textworld.words import WORDS
 
 COMMANDS = (
     "cook apple with oven",
@@ -30,7 +29,7 @@ def trial(command: str) -> tuple[bool, bool]:
 
 
 def act(gaps: dict[str, Gap], seed: int = 0, commands: tuple[str, ...] = COMMANDS) -> str:
-    return demonstrated(RIGHT, commands, gaps, trial, np.random.default_rng(seed))
+    return demonstrated(RIGHT, WORDS.skill_of(RIGHT), commands, gaps, trial, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,7 @@ def act(gaps: dict[str, Gap], seed: int = 0, commands: tuple[str, ...] = COMMAND
     ],
 )
 def test_a_skill_is_a_verb_or_what_is_cooked_with(command: str, skill: str) -> None:
-    assert skill_of(command) == skill
+    assert WORDS.skill_of(command) == skill
 
 
 def test_every_step_of_the_expert_is_a_skill_that_can_be_named_in_the_configuration(games) -> None:
@@ -59,10 +58,10 @@ def test_every_step_of_the_expert_is_a_skill_that_can_be_named_in_the_configurat
         table = Table(games.world, games.root, task)
         place = table.start()
         while (command := table.expert(place)) is not None and not place.state.done:
-            found.add(skill_of(command))
+            found.add(WORDS.skill_of(command))
             place = table.step(place, command)
         table.close()
-    assert {"go", "take", "open", "prepare", "eat", "examine"} <= found <= set(get_args(Skill))
+    assert {"go", "take", "open", "prepare", "eat", "examine"} <= found <= set(WORLD.skills)
 
 
 def test_a_habit_is_the_idle_command_and_the_first_harmless_one_where_none_is_idle() -> None:
@@ -89,13 +88,13 @@ def test_other_skills_and_known_needs_are_done_rightly_without_a_trial() -> None
         raise AssertionError(command)
 
     for gaps in ({}, {"stove": Gap(0.0, "habit")}, {"oven": Gap(1.0, "habit")}):
-        assert demonstrated(RIGHT, COMMANDS, gaps, never, np.random.default_rng(0)) == RIGHT
+        assert demonstrated(RIGHT, WORDS.skill_of(RIGHT), COMMANDS, gaps, never, np.random.default_rng(0)) == RIGHT
 
 
 def test_the_same_numbers_are_drawn_whatever_is_found() -> None:
     left = []
     for gaps in ({}, {"oven": Gap(1.0, "habit")}, {"oven": Gap(0.0, "dither")}):
         generator = np.random.default_rng(3)
-        demonstrated(RIGHT, COMMANDS, gaps, trial, generator)
+        demonstrated(RIGHT, WORDS.skill_of(RIGHT), COMMANDS, gaps, trial, generator)
         left.append(generator.random())
     assert len(set(left)) == 1

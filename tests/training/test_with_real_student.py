@@ -19,8 +19,10 @@ from teachable.rollouts import PlaySettings, Start, TreeSettings, starts_of, tre
 from teachable.student import Context, Student
 from teachable.student.builder import StudentSettings, new_model, save_student, train_tokenizer
 from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.student.prompt import CompactLayout
 from teachable.supervision import context_fields
 from teachable.training import micro
+from teachable.worlds.textworld.words import WORDS
 
 from .test_micro import advice, panels, snapshots
 
@@ -35,7 +37,9 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Student:
     out = tmp_path_factory.mktemp("student") / "tiny"
     settings = StudentSettings(hidden=32, layers=2, heads=4, key_value_heads=2, intermediate=64, vocabulary=300)
     tokenizer = train_tokenizer(["go a", "go b", "go c", "room 1 you go from by begin get out"], 300)
-    save_student(out, new_model(settings, len(tokenizer), seed=3), tokenizer, name="tiny", about={})
+    save_student(
+        out, new_model(settings, len(tokenizer), seed=3), tokenizer, CompactLayout("recipe"), name="tiny", about={}
+    )
     return Student.load(out, device="cpu")
 
 
@@ -128,7 +132,7 @@ def test_panels_and_probes_with_an_adapter_from_disk(student: Student, tmp_path:
     assert base["seed"].to_list() == tuned["seed"].to_list()
     assert base["actions"].to_list() != tuned["actions"].to_list()
     probes = [
-        decision_probes(student, labeled, model=model, adapter=adapter)
+        decision_probes(student, labeled, WORDS, model=model, adapter=adapter)
         for model, adapter in (("base", None), ("recovery", "recovery"))
     ]
     assert probes[0]["expert_probability"].to_list() != probes[1]["expert_probability"].to_list()

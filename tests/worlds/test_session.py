@@ -321,7 +321,7 @@ def test_digests_tell_states_apart(games):
 def test_options_are_checked():
     with pytest.raises(WorldError, match="prune"):
         get_world("textworld", prune=("eat",))
-    with pytest.raises(WorldError, match="no option colour"):
+    with pytest.raises(WorldError, match="colour: world 'textworld' has no such option"):
         get_world("textworld", colour="red")
     with pytest.raises(WorldError, match="known worlds: textworld"):
         get_world("base")

@@ -14,6 +14,7 @@ from teachable.config.model import Config
 from teachable.errors import ConfigError
 
 PRESETS = "presets"
+OPTIONS = {"world": ("options",), "tasks": ("options", "test_options")}  # what a world takes of its own
 
 
 def read_yaml(path: Path | str) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def load_config(raw: Mapping[str, Any], *, source: str = "workflow_config.yaml",
     presets = raw.get(PRESETS) or {}
     if name not in presets:
         raise ConfigError(f"{source}: preset: there is no preset {name!r}{_nearest(str(name), list(presets))}.")
-    merged = merge(values, presets[name] or {}, raw.get("override") or {})
+    merged = merge(*_of_one_world(values, presets[name] or {}, raw.get("override") or {}))
     merged["preset"] = name
     _check_keys(merged, Config, source, ())
     try:
@@ -59,6 +60,22 @@ def load_config(raw: Mapping[str, Any], *, source: str = "workflow_config.yaml",
         where = ".".join(str(part) for part in first["loc"]) or "configuration"
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{source}: {where}: {message} (got {_short(first.get('input'))}).") from error
+
+
+def _of_one_world(*layers: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The layers, weakest first, without options that were meant for another world than the one that is named last: who
+    names a world begins with that world's own defaults."""
+    named = [dict(layer["world"]) if isinstance(layer.get("world"), Mapping) else {} for layer in layers]
+    final = next((world["name"] for world in reversed(named) if "name" in world), None)
+    result, current = [], None
+    for layer, world in zip(map(dict, layers), named, strict=True):
+        current = world.get("name", current)
+        if current != final:
+            for section, keys in OPTIONS.items():
+                if isinstance(layer.get(section), Mapping):
+                    layer[section] = {key: {} if key in keys else value for key, value in layer[section].items()}
+        result.append(layer)
+    return result
 
 
 def merge(*layers: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, Any]:

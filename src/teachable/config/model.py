@@ -14,8 +14,6 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Above0 = Annotated[float, Field(gt=0)]
-Family = Literal["easy", "medium", "walk", "cook1", "cut1", "nav", "hard", "treasure_hunter", "coin_collector"]
-Skill = Literal["go", "open", "take", "slice", "dice", "chop", "oven", "stove", "grill", "examine", "prepare", "eat"]
 Split = Literal["warmstart", "train", "test"]
 
 
@@ -27,21 +25,17 @@ class Section(BaseModel):
 
 
 class World(Section):
-    name: Literal["textworld"] = Field(description="which world the tasks come from")
+    name: str = Field(description="which world the tasks come from: textworld, or one that a package brings")
     max_steps: Positive = Field(description="commands an episode may take")
-    turn_limit_s: Above0 = Field(description="seconds after which one turn of the engine counts as an engine fault")
-    prune: list[Literal["put", "insert", "close", "drop", "lock"]] = Field(
-        description="verbs that are left out of the admissible commands; no plan of these families needs them"
-    )
+    options: dict[str, Any] = Field(description="how the world is played: its own options, see below")
 
 
 class Tasks(Section):
-    warmstart: dict[Family, Count] = Field(description="games per family the built-in student is cloned from")
-    train: dict[Family, Count] = Field(description="games per family for rollouts, snapshots and training")
-    test: dict[Family, Count] = Field(description="held-out games per family")
-    test_foods: Literal["train", "test"] = Field(
-        description="train: test games use the same foods as the others; test: foods never seen in training, too"
-    )
+    warmstart: dict[str, Count] = Field(description="games per family the built-in student is cloned from")
+    train: dict[str, Count] = Field(description="games per family for rollouts, snapshots and training")
+    test: dict[str, Count] = Field(description="held-out games per family")
+    options: dict[str, Any] = Field(description="how the world's games are made: its own options, see below")
+    test_options: dict[str, Any] = Field(description="what is different for the test games")
     shard_size: Annotated[Positive, OPERATIONAL] = Field(description="games per job, for generation and for rollouts")
 
 
@@ -80,10 +74,10 @@ class Builtin(Section):
     vocabulary: Positive = Field(description="entries of the byte-level BPE")
     trajectories: Positive = Field(description="trajectories per warm-start game; the first is the expert's own")
     noise: Fraction = Field(description="share of random, not losing, commands in the others")
-    gaps: dict[Skill, Gap] = Field(
+    gaps: dict[str, Gap] = Field(
         description="skills the demonstrator lacks, each {known: share of needs in which it does the right thing, "
-        "otherwise: habit (one wrong, harmless command, always the same) or dither (any)}; a skill is a verb, or what "
-        "food is cooked with; {}: it is the expert"
+        "otherwise: habit (one wrong, harmless command, always the same) or dither (any)}; the world says which "
+        "skills there are; {}: it is the expert"
     )
     own_lights: Fraction = Field(description="share of the trajectories in which the demonstrator's gaps are played")
     learning_rate: Above0 = Field(description="peak learning rate of AdamW, for embeddings and norms")

@@ -29,12 +29,25 @@ def reference() -> str:
     for name, field in Config.model_fields.items():
         model = field.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):
-            lines += ["", f"## {name}", "", "| key | type | meaning |", "|---|---|---|"]
-            lines += [
-                f"| `{name}.{key}` | {_type(inner.annotation)} | {inner.description}{_note(inner)} |"
-                for key, inner in model.model_fields.items()
-            ]
+            lines += ["", f"## {name}", "", *table(name, model)]
     return "\n".join(lines) + "\n"
+
+
+def table(section: str, model: type[BaseModel]) -> list[str]:
+    """The lines of the table of a section's keys; with a column for their defaults where any has one."""
+    fields = model.model_fields
+    defaults = any(not field.is_required() for field in fields.values())
+    lines = ["| key | type | default | meaning |" if defaults else "| key | type | meaning |"]
+    lines.append("|---|---|---|---|" if defaults else "|---|---|---|")
+    for key, field in fields.items():
+        default = f" {_default(field)} |" if defaults else ""
+        lines.append(f"| `{section}.{key}` | {_type(field.annotation)} |{default} {field.description}{_note(field)} |")
+    return lines
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    return f"`{', '.join(value) if isinstance(value, tuple) else value}`"
 
 
 def _note(field: FieldInfo) -> str:
@@ -54,7 +67,7 @@ def _type(annotation: Any) -> str:
     if origin is dict:
         inner = get_args(annotation)[1]
         return "mapping" if inner is Any or _is_model(inner) else "mapping of counts"
-    if origin is list:
+    if origin in (list, tuple):
         return f"list of {_type(get_args(annotation)[0])}"
     if annotation is type(None):
         return "null"

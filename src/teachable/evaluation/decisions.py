@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,9 @@ from teachable.evaluation.errors import EvaluationError
 from teachable.student.prompt import Context
 from teachable.supervision import context_fields
 from teachable.training.matrix import BASE
+
+if TYPE_CHECKING:
+    from teachable.worlds.words import Words
 
 Row = Mapping[str, Any]
 
@@ -34,8 +37,13 @@ class Reader(Protocol):
     def embed(self, prompts: Sequence[str], *, adapter: str | None = None) -> NDArray[np.float32]: ...
 
 
-def decision_probes(student: Reader, rows: pl.DataFrame, *, model: str, adapter: str | None) -> pl.DataFrame:
+def decision_probes(
+    student: Reader, rows: pl.DataFrame, words: Words, *, model: str, adapter: str | None
+) -> pl.DataFrame:
     """``PROBES`` rows of one model at the snapshots ``rows`` (LABELED), without any patch.
+
+    What the linear probes are asked for is the world's to say: the place, for state tracking, and the kind of step that
+    the expert takes next, for goal tracking.
 
     Raises :class:`EvaluationError` when a trained model would be read without its adapter.
     """
@@ -62,19 +70,9 @@ def decision_probes(student: Reader, rows: pl.DataFrame, *, model: str, adapter:
                 "expert_action": expert,
                 "expert_probability": float(np.exp(logp[row["commands"].index(expert)])) if expert else None,
                 "top_action": row["commands"][int(np.argmax(logp))],
-                "state": place_of(row["scene"]),
-                "goal": kind_of(expert),
+                "state": words.place_of(row["scene"]),
+                "goal": words.kind_of(expert) if expert else None,
                 "hidden": state.tolist(),
             }
         )
     return tables.conform(pl.DataFrame(found, schema=dict(tables.PROBES)), tables.PROBES, "probes")
-
-
-def place_of(scene: str) -> str:
-    """State tracking: where the agent is, which scenes tell first (``kitchen | counter: ...``)."""
-    return scene.split("|", 1)[0].strip()
-
-
-def kind_of(command: str | None) -> str | None:
-    """Goal tracking: the kind of step that the goal needs next, the first word of the expert's command."""
-    return command.split()[0] if command else None

@@ -6,13 +6,12 @@ plays them.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from teachable.worlds.base import Task, WorldError, construct
+from teachable.worlds.base import Task
+from teachable.worlds.registry import get_entry
 
 __all__ = ["Generator", "get_generator"]
 
@@ -38,15 +37,11 @@ class Generator(Protocol):
         ...
 
 
-def get_generator(name: str, **options: Any) -> Generator:
-    """The generator called ``name``, with its own keyword options.
+def get_generator(name: str, *, max_expert_steps: int = 15, **options: Any) -> Generator:
+    """The generator of the world called ``name``, with its own keyword options (``tasks.options``).
 
-    A generator is one module (or package) ``teachable.generation.<name>`` with an attribute ``GENERATOR``, the
-    class to call. Raises :class:`WorldError` for an unknown name or option.
+    ``max_expert_steps``: games whose shortest winning play is longer are not made. Raises :class:`WorldError` for an
+    unknown name or option.
     """
-    known = [item.name for item in pkgutil.iter_modules(__path__)]
-    if name not in known:
-        raise WorldError(f"there is no generator called {name!r}; known generators: {', '.join(sorted(known))}.")
-    factory = importlib.import_module(f"{__name__}.{name}").GENERATOR
-    generator: Generator = construct(f"generator {name!r}", factory, options)
+    generator: Generator = get_entry(name).make("generator", "making", options, max_expert_steps=max_expert_steps)
     return generator

@@ -41,7 +41,8 @@ def label(
 
     The *labelled set*, over which the thresholds are taken and which alone gets quadrants, are the failure
     snapshots with valid advice and with p_policy and p_force. A failure snapshot with invalid advice keeps
-    its row, with null patch-test columns and quadrant; one without estimates (an engine fault) likewise.
+    its row, with null patch-test columns and quadrant; one without estimates (an engine fault) likewise, and one at
+    which the world has no expert although the task can still be won (counted as ``no_expert`` and only there).
     Interval snapshots have no row: they serve recovery depth. Snapshots of expert failures (setup B, ``source``
     expert) get the quadrants of the student's cuts and take no part in these, nor in any count or mean.
 
@@ -94,6 +95,7 @@ def label(
         .agg(n=pl.len(), U=pl.col("U").mean(), L_local=pl.col("L_local").mean())
         .rows_by_key("quadrant", named=True, unique=True)
     )
+    alone = pl.col("expert_action").is_null() & ~pl.col("unwinnable").fill_null(True)
     near_l = _near(own, "L_local", l_cut)
     thresholds = {
         "method": settings.thresholds,
@@ -106,8 +108,9 @@ def label(
         "means": {q: {axis: cells[q][axis] for axis in ("U", "L_local")} if q in cells else None for q in QUADRANTS},
         "labelled": len(own),
         "between_cuts": len(own) - sum(int(cell["n"]) for cell in cells.values()),
-        "advice_invalid": int((~students["advice_valid"]).sum()),
-        "without_estimates": int(students["L_local"].is_null().sum()),
+        "advice_invalid": int(students.filter(~alone, ~pl.col("advice_valid")).height),
+        "without_estimates": int(students.filter(~alone, pl.col("L_local").is_null()).height),
+        "no_expert": int(students.filter(alone).height),
         "failure_snapshots": len(students),
         "expert_snapshots": len(frame) - len(students),
         "interval_snapshots": len(snapshots) - len(failures),

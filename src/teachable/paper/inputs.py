@@ -19,6 +19,9 @@ from teachable.errors import TeachableError
 Data = Mapping[str, Any]
 """Logical input name -> ``pl.DataFrame`` (Parquet) or ``dict``/``list`` (JSON)."""
 
+WORDS = "words"
+"""The name by which an item whose ``ABOUT`` says ``words: True`` finds its world's vocabulary in ``data``."""
+
 QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
 FORMATS = ("demo", "contrast", "hint")
 RUNS = (*(f"{q}_{f}" for q in QUADRANTS for f in FORMATS), "B1_uniform", "B2_all")
@@ -212,6 +215,13 @@ def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
 def where(name: str) -> str:
     """How an error names an input: ``'labeled' (results/phase1/labeled_snapshots.parquet)``."""
     return f"'{name}' (results/{INPUTS[name].path})" if name in INPUTS else f"'{name}'"
+
+
+def words(data: Data) -> Any:
+    """The world's :class:`~teachable.worlds.words.Words`. Raises PaperError when they were not handed over."""
+    if WORDS not in data:
+        raise PaperError(f"Input {WORDS!r} is missing: the vocabulary of the world, by `world_name` of the stage.")
+    return data[WORDS]
 
 
 def frame(data: Data, name: str, *columns: str) -> pl.DataFrame:

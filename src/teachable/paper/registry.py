@@ -23,7 +23,7 @@ class Item:
     """One figure or table, as its module's ``ABOUT`` has it.
 
     ``inputs`` are names in :data:`teachable.paper.INPUTS`; ``minimum``: of the minimum paper; ``whiskers``: the caption
-    ends in :data:`WHISKERS`.
+    ends in :data:`WHISKERS`; ``words``: it reads the vocabulary of the world, ``data["words"]``.
     """
 
     id: str
@@ -33,6 +33,7 @@ class Item:
     inputs: tuple[str, ...]
     minimum: bool = False
     whiskers: bool = False
+    words: bool = False
 
     def __post_init__(self) -> None:
         if self.hypothesis not in ORDER:

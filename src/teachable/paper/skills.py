@@ -11,7 +11,7 @@ Q4, ditherings, of which it is unsure, into Q1 and Q2; the difference between it
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import polars as pl
 from teachable import stats, tables
 from teachable.paper.inputs import QUADRANTS, Interval
 from teachable.seeds import integer
-from teachable.training.gaps import Gap, skill_of
+from teachable.training.gaps import Gap
 
 KINDS = {"habit": "a habit", "dither": "a dithering"}
 OTHER = "not planted"
@@ -31,12 +31,14 @@ PLACES = {"habit": ("Q4",), "dither": ("Q1", "Q2")}  # where each kind belongs
 def skills(
     labeled: pl.DataFrame,
     gaps: Mapping[str, Gap],
+    skill_of: Callable[[str], str],
     *,
     seed: int,
     repetitions: int = stats.REPETITIONS,
     level: float = 0.95,
 ) -> pl.DataFrame:
-    """The table described above from the table LABELED; ``gaps``: what was planted, by skill.
+    """The table described above from the table LABELED; ``gaps``: what was planted, by skill; ``skill_of``: the
+    skill that a command exercises.
 
     Snapshots without a quadrant and those of expert episodes count nowhere.
     """

@@ -11,11 +11,12 @@ import polars as pl
 from teachable.rollouts.episodes import Progress
 from teachable.rollouts.expert import Oracle
 from teachable.rollouts.sessions import Tables, starts_of
-from teachable.rollouts.values import Question, expert_actions
+from teachable.rollouts.values import NO_EXPERT, Question, expert_actions
 from teachable.supervision import register_of
 from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.settings import TeacherSettings
 from teachable.worlds.base import EngineFault, Task, World
+from teachable.worlds.words import Explain
 
 if TYPE_CHECKING:
     from teachable.config import model as c
@@ -27,24 +28,37 @@ def advise(
     tasks: Mapping[str, Task],
     snapshots: pl.DataFrame,
     section: c.Teacher,
+    explain: Explain,
     *,
     layout: str,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
     """``ADVICE`` rows of the failure snapshots (interval snapshots serve recovery depth only).
 
-    ``layout`` is the student's prompt layout, which says how wordy the advice may be. Raises EngineFault when a
+    ``explain`` gives the world's reasons; ``layout`` is the student's prompt layout, which says how wordy the advice
+    may be. Raises EngineFault when a
     snapshot's game fails, TeacherError when the teacher cannot be asked.
     """
     failures = snapshots.filter(pl.col("kind") == "failure")
     questions = [Question(start) for start in starts_of(failures, tasks)]
     commands: dict[str, str | None] = {}
+    no_expert: set[str] = set()
     with Tables(world, games) as opened:
         for question in questions:
             (answer,) = expert_actions(opened, [question], Oracle())
             opened.release(question.start.task)
             if isinstance(answer, EngineFault):
                 raise answer
-            commands[question.name] = answer
+            if answer is NO_EXPERT:
+                no_expert.add(question.name)
+            commands[question.name] = answer if isinstance(answer, str) else None
     settings = TeacherSettings(**section.model_dump())
-    return advise_snapshots(failures, commands, settings, register=register_of(layout), progress=progress)
+    return advise_snapshots(
+        failures,
+        commands,
+        settings,
+        explain=explain,
+        no_expert=no_expert,
+        register=register_of(layout),
+        progress=progress,
+    )

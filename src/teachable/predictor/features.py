@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from teachable.predictor.errors import PredictorError
 from teachable.tables import MEASURES
+
+if TYPE_CHECKING:
+    from teachable.worlds.words import Words
 
 READS = (
     "snapshot_id",
@@ -32,67 +35,27 @@ READS = (
     "student_action",
     *MEASURES,
 )
-VERBS = (
-    "take",
-    "drop",
-    "put",
-    "insert",
-    "open",
-    "close",
-    "lock",
-    "unlock",
-    "go",
-    "eat",
-    "drink",
-    "cook",
-    "slice",
-    "chop",
-    "dice",
-    "prepare",
-    "examine",
-    "other",
-)
-KEY_TOKENS = (
-    "closed",
-    "open",
-    "locked",
-    "recipe",
-    "cookbook",
-    "knife",
-    "oven",
-    "stove",
-    "bbq",
-    "raw",
-    "uncut",
-    "fried",
-    "roasted",
-    "grilled",
-    "burned",
-    "nothing",
-    "can't",
-    "already",
-)
+OTHER = "other"  # verbs that the world does not list
 RECENT = 3
 """Turns that count as recent history."""
 
 _WORD = re.compile(r"[a-z']+")
-_SCORED = re.compile(r"score has (just )?gone up", re.IGNORECASE)
-_REFUSED = re.compile(r"\b(can't|cannot|couldn't|already)\b", re.IGNORECASE)
 _STOP = frozenset(("and", "are", "for", "from", "into", "the", "then", "with", "you", "your"))
 
 
-def tier1_features(snapshots: pl.DataFrame) -> pl.DataFrame:
+def tier1_features(snapshots: pl.DataFrame, words: Words) -> pl.DataFrame:
     """Tier 1 features of snapshots in the order given: ``snapshot_id``, ``task_id``, a column a feature.
 
     ``snapshots`` has the columns of SNAPSHOTS and the uncertainty measures (MEASURES), as the labelled table
-    has. A missing column or a value that is not finite raises :class:`PredictorError`.
+    has; ``words`` says which verbs, key tokens and texts count in their world. A missing column or a value that is not
+    finite raises :class:`PredictorError`.
     """
     missing = [name for name in READS if name not in snapshots.columns]
     if missing:
         raise PredictorError(
             f"features need the columns {missing}: give the labelled snapshots, or add the uncertainty measures first."
         )
-    rows = [_row(row) for row in snapshots.select(READS).iter_rows(named=True)]
+    rows = [_row(row, words) for row in snapshots.select(READS).iter_rows(named=True)]
     keys = snapshots.select("snapshot_id", "task_id")
     if not rows:
         return keys
@@ -108,14 +71,14 @@ def group_of(feature: str) -> str:
     return feature.split(".", 1)[0]
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, float]:
+def _row(row: Mapping[str, Any], words: Words) -> dict[str, float]:
     return (
         {f"uncertainty.{name}": float(row[name]) for name in MEASURES}
         | _choice(row)
-        | _commands(row)
-        | _lengths(row)
-        | _tokens(row)
-        | _trail(row)
+        | _commands(row, words)
+        | _lengths(row, words)
+        | _tokens(row, words)
+        | _trail(row, words)
     )
 
 
@@ -134,15 +97,16 @@ def _choice(row: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _commands(row: Mapping[str, Any]) -> dict[str, float]:
+def _commands(row: Mapping[str, Any], words: Words) -> dict[str, float]:
     """How many commands of which verb there are, and the probability on verbs and words of the goal."""
     commands: Sequence[str] = row["commands"]
     p = np.exp(np.asarray(row["logp"], dtype=np.float64))
-    verbs = [_verb(command) for command in commands]
+    known = (*words.verbs, OTHER)
+    verbs = [words.verb_of(command) for command in commands]
     goal_words, memo_words = _words(row["goal"]), _words(row["memo"])
     about_goal = np.array([bool(_words(command) & goal_words) for command in commands])
     about_memo = np.array([bool(_words(command) & memo_words) for command in commands])
-    verb_mass = np.array([sum(q for q, v in zip(p, verbs, strict=True) if v == verb) for verb in VERBS])
+    verb_mass = np.array([sum(q for q, v in zip(p, verbs, strict=True) if v == verb) for verb in known])
     used = verb_mass[verb_mass > 0]
     counts = Counter(verbs)
     return {
@@ -154,35 +118,35 @@ def _commands(row: Mapping[str, Any]) -> dict[str, float]:
         "commands.goal_mass": float(p[about_goal].sum()),
         "commands.memo_share": float(about_memo.mean()),
         "commands.memo_mass": float(p[about_memo].sum()),
-        **{f"commands.count_{verb}": float(counts[verb]) for verb in VERBS},
-        **{f"commands.mass_{verb}": float(mass) for verb, mass in zip(VERBS, verb_mass, strict=True)},
-        **{f"commands.chose_{verb}": float(_verb(row["student_action"] or "") == verb) for verb in VERBS},
+        **{f"commands.count_{verb}": float(counts[verb]) for verb in known},
+        **{f"commands.mass_{verb}": float(mass) for verb, mass in zip(known, verb_mass, strict=True)},
+        **{f"commands.chose_{verb}": float(words.verb_of(row["student_action"] or "") == verb) for verb in known},
     }
 
 
-def _lengths(row: Mapping[str, Any]) -> dict[str, float]:
+def _lengths(row: Mapping[str, Any], words: Words) -> dict[str, float]:
     history = row["history"]
     return {
         **{f"length.{part}": float(len(row[part].split())) for part in ("goal", "memo", "scene", "observation")},
         "length.memo_lines": float(len([line for line in row["memo"].splitlines() if line.strip()])),
         "length.history": float(sum(len(turn["observation"].split()) for turn in history)),
-        "length.exits": float(sum(command.startswith("go ") for command in row["commands"])),
+        "length.exits": float(sum(words.is_move(command) for command in row["commands"])),
     }
 
 
-def _tokens(row: Mapping[str, Any]) -> dict[str, float]:
+def _tokens(row: Mapping[str, Any], words: Words) -> dict[str, float]:
     """Key words in what the student sees now, and how much of the goal and the memo is in sight."""
     seen = Counter(_WORD.findall(f"{row['scene']} {row['observation']}".lower()))
     goal_words, memo_words = _words(row["goal"]), _words(row["memo"])
     return {
-        **{f"tokens.{token}": float(seen[token]) for token in KEY_TOKENS},
+        **{f"tokens.{token}": float(seen[token]) for token in words.key_tokens},
         "tokens.has_memo": float(bool(row["memo"].strip())),
         "tokens.goal_in_sight": _share(goal_words, seen),
         "tokens.memo_in_sight": _share(memo_words, seen),
     }
 
 
-def _trail(row: Mapping[str, Any]) -> dict[str, float]:
+def _trail(row: Mapping[str, Any], words: Words) -> dict[str, float]:
     """The way here: repeats, loops and the time since anything new, read from the history's texts."""
     commands = [turn["command"] for turn in row["history"]]
     texts = [turn["observation"] for turn in row["history"]]
@@ -192,8 +156,8 @@ def _trail(row: Mapping[str, Any]) -> dict[str, float]:
     for text in texts:
         new.append(text not in seen)
         seen.add(text)
-    scored = [bool(_SCORED.search(text)) for text in texts]
-    refused = [bool(_REFUSED.search(text)) for text in texts]
+    scored = [bool(words.progress.search(text)) for text in texts]
+    refused = [bool(words.refused.search(text)) for text in texts]
     turns = max(1, len(commands))
     undone = sum(a == c and b != a for a, b, c in zip(commands, commands[1:], commands[2:], strict=False))
     return {
@@ -208,7 +172,7 @@ def _trail(row: Mapping[str, Any]) -> dict[str, float]:
         "trail.progress": float(sum(scored)),
         "trail.refused": float(sum(refused)),
         "trail.refused_last": float(bool(refused and refused[-1])),
-        "trail.moves": float(sum(command.startswith("go ") for command in commands)),
+        "trail.moves": float(sum(words.is_move(command) for command in commands)),
         "trail.done_before": float(commands.count(row["student_action"])),
         "trail.repeats_now": float(bool(commands) and commands[-1] == row["student_action"]),
     }
@@ -220,11 +184,6 @@ def _since(events: Sequence[bool]) -> int:
         if event:
             return back
     return len(events)
-
-
-def _verb(command: str) -> str:
-    first = command.split(" ", 1)[0]
-    return first if first in VERBS else "other"
 
 
 def _words(text: str) -> frozenset[str]:

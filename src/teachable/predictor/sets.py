@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,9 @@ from teachable.predictor.errors import PredictorError
 from teachable.predictor.features import tier1_features
 from teachable.seeds import stream
 from teachable.tables import FEATURES, conform
+
+if TYPE_CHECKING:
+    from teachable.worlds.words import Words
 
 Floats = NDArray[np.float64]
 PARTS = ("state", "goal", "history")
@@ -73,11 +77,15 @@ class FeatureSet:
 
 def feature_set(
     snapshots: pl.DataFrame,
+    words: Words,
     embeddings: Mapping[str, ArrayLike] | None = None,
     references: References | None = None,
 ) -> FeatureSet:
-    """Features of ``snapshots`` (SNAPSHOTS columns and MEASURES), ``embeddings`` ``[N, H]`` by part."""
-    tier1 = tier1_features(snapshots)
+    """Features of ``snapshots`` (SNAPSHOTS columns and MEASURES), ``embeddings`` ``[N, H]`` by part.
+
+    ``words``: the vocabulary of their world.
+    """
+    tier1 = tier1_features(snapshots, words)
     ids = tier1["snapshot_id"].to_list()
     if len(set(ids)) != len(ids):
         raise PredictorError("a snapshot is there twice: features need one row a snapshot.")

@@ -15,7 +15,7 @@ from teachable.rollouts.episodes import Job, PlaySettings, Progress, Scope, play
 from teachable.rollouts.expert import Expert, Oracle
 from teachable.rollouts.policy import Asker, Policy
 from teachable.rollouts.sessions import Tables, by_task
-from teachable.rollouts.values import FORMATS, Question, Values, expert_actions
+from teachable.rollouts.values import FORMATS, NO_EXPERT, ExpertAction, Question, Values, expert_actions
 from teachable.worlds.base import World
 
 
@@ -48,8 +48,8 @@ def monte_carlo(
     is sqrt(q (1 - q) / n) with q = (successes + 1) / (n + 2), because the plain formula calls 0 of 2 certain.
     The episodes of different quantities are independent, so errors of differences add in squares. The
     expert's p is exact (error 0) where the expert is deterministic. At a dead end the expert has no command:
-    p_force and p_expert are 0 there. A quantity whose episodes all had faults is left out and named in
-    ``Values.faults``.
+    p_force and p_expert are 0 there; where there is no expert (NO_EXPERT) they are not estimated. A quantity whose
+    episodes all had faults is left out and named in ``Values.faults``.
     """
     settings = settings or MonteCarloSettings()
     expert = expert or Oracle()
@@ -78,7 +78,7 @@ def monte_carlo(
         for snapshot_id, condition, success in played.select("snapshot_id", "condition", "success").iter_rows():
             outcomes.setdefault((snapshot_id, condition), []).append(success)
         for question, force in zip(asked, forced, strict=True):
-            mine = {c: outcomes.get((question.start.snapshot_id, c), []) for c in _budget(question, settings)}
+            mine = {c: outcomes.get((question.start.snapshot_id, c), []) for c in _budget(question, force, settings)}
             if force is None:
                 mine |= {"force": [False], "expert": [False]}
             lacking = sorted(c for c, seen in mine.items() if all(success is None for success in seen))
@@ -100,19 +100,20 @@ def monte_carlo(
     )
 
 
-def _budget(question: Question, settings: MonteCarloSettings) -> dict[str, int]:
+def _budget(question: Question, force: ExpertAction, settings: MonteCarloSettings) -> dict[str, int]:
+    """Episodes of each quantity that is to be estimated."""
     conditions = ("base", *question.patches) if question.patches else ()
+    experts = {"force": settings.force_episodes, "expert": settings.expert_episodes}
     return {
         "policy": settings.policy_episodes,
-        "force": settings.force_episodes,
-        "expert": settings.expert_episodes,
+        **({} if force is NO_EXPERT else experts),
         **dict.fromkeys(conditions, settings.condition_episodes),
     }
 
 
-def _jobs(question: Question, force: str | Exception | None, settings: MonteCarloSettings) -> list[Job]:
+def _jobs(question: Question, force: ExpertAction, settings: MonteCarloSettings) -> list[Job]:
     jobs = []
-    for condition, number in _budget(question, settings).items():
+    for condition, number in _budget(question, force, settings).items():
         if condition in ("force", "expert") and not isinstance(force, str):
             continue
         job = Job(

@@ -20,7 +20,7 @@ from teachable.rollouts.tree import (
 )
 from teachable.rollouts.tree_growth import Answers, Grower, TreeSettings, TreeValues, references
 from teachable.rollouts.tree_log import TreeLog
-from teachable.rollouts.values import CONDITIONS, FORMATS, Question, Values, expert_actions
+from teachable.rollouts.values import CONDITIONS, FORMATS, NO_EXPERT, ExpertAction, Question, Values, expert_actions
 from teachable.worlds.base import EngineFault, World
 
 
@@ -38,8 +38,9 @@ def tree_values(
     """Estimate every question from rollout trees; nearly exact where the student is decided.
 
     Many trees grow side by side and share the student's batches, but each draws from its own stream, named by
-    its snapshot and purpose, so neither order nor sharding changes a row. At a dead end p_force and p_expert are 0. A
-    question whose engine failed more than ``retries`` times is left out and named in ``Values.faults``.
+    its snapshot and purpose, so neither order nor sharding changes a row. At a dead end p_force and p_expert are 0;
+    where there is no expert (NO_EXPERT) they are not estimated. A question whose engine failed more than ``retries``
+    times is left out and named in ``Values.faults``.
     """
     settings = settings or TreeSettings()
     expert = expert or Oracle()
@@ -69,7 +70,7 @@ def tree_values(
                 asker,
                 world,
                 games,
-                [job for q, force in sound if force is not None for job in _expert_jobs(q, number)],
+                [job for q, force in sound if isinstance(force, str) for job in _expert_jobs(q, number)],
                 settings.play,
                 run_seed=run_seed,
                 expert=expert,
@@ -84,9 +85,13 @@ def tree_values(
             if result is None:
                 continue
             reached = _expert_estimate(outcomes[question.name], exact=expert.deterministic or force is None)
-            if reached is None and force is not None:
+            if reached is None and isinstance(force, str):
                 faults[question.name] = "every expert episode ended in an engine fault"
-            rows += _estimate_rows(question.name, result, reached)
+            rows += [
+                row
+                for row in _estimate_rows(question.name, result, reached)
+                if force is not NO_EXPERT or row["quantity"] not in ("p_force", "p_expert")
+            ]
             actions += _action_rows(question.name, result)
             log.add(result.log)
         done += len(group)
@@ -106,7 +111,7 @@ def tree_values(
 def _side_by_side(
     asker: Asker,
     tables: Tables,
-    questions: Sequence[tuple[Question, str | None]],
+    questions: Sequence[tuple[Question, ExpertAction]],
     settings: TreeSettings,
     run_seed: int,
     faults: dict[str, str],
@@ -115,7 +120,9 @@ def _side_by_side(
 
     def fresh(index: int) -> Answers:
         question, force = questions[index]
-        return _answer(asker, tables[question.start.task], question, force, settings, run_seed)
+        return _answer(
+            asker, tables[question.start.task], question, force if isinstance(force, str) else None, settings, run_seed
+        )
 
     results: list[TreeValues | None] = [None] * len(questions)
     running = {index: fresh(index) for index in range(len(questions))}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Literal
 
 import polars as pl
 
@@ -13,6 +15,17 @@ from teachable.worlds.base import EngineFault
 
 FORMATS = ("demo", "contrast", "hint")
 CONDITIONS = ("base", "placebo", *FORMATS)
+
+
+class _Answer(Enum):
+    NO_EXPERT = "no expert here"
+
+
+NO_EXPERT: Final = _Answer.NO_EXPERT
+"""The task can still be won from here, and the expert knows no command."""
+
+ExpertAction = str | EngineFault | Literal[_Answer.NO_EXPERT] | None
+"""The expert's command at a snapshot, a fault of its engine, :data:`NO_EXPERT`, or None at a dead end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +74,10 @@ class Values:
     faults: dict[str, str]  # snapshot_id -> reason
 
 
-def expert_actions(tables: Tables, questions: Sequence[Question], expert: Expert) -> list[str | EngineFault | None]:
-    """The expert's command at each question's snapshot; None at a dead end or after the end of the game."""
+def expert_actions(tables: Tables, questions: Sequence[Question], expert: Expert) -> list[ExpertAction]:
+    """The expert's answer at each question's snapshot; None at a dead end or after the end of the game."""
     asked: list[tuple[Table, Place]] = []
-    answers: dict[int, str | EngineFault | None] = {}
+    answers: dict[int, ExpertAction] = {}
     where: list[int] = []
     for index, question in enumerate(questions):
         table = tables[question.start.task]
@@ -78,5 +91,6 @@ def expert_actions(tables: Tables, questions: Sequence[Question], expert: Expert
             continue
         where.append(index)
         asked.append((table, place))
-    answers |= dict(zip(where, expert.commands(asked), strict=True))
+    for index, (_, place), answer in zip(where, asked, expert.commands(asked), strict=True):
+        answers[index] = NO_EXPERT if answer is None and not place.state.unwinnable else answer
     return [answers[index] for index in range(len(questions))]

@@ -26,11 +26,23 @@ class Stage:
     inputs: tuple[str, ...]  # "name" one file or directory, "name*" any number, "name?" none or one
     outputs: tuple[str, ...]
     params: type[BaseModel]
+    world: tuple[str, ...] = ()  # parts of the world that it runs: play, generator, words, reasons
 
     def modules(self, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """The modules whose code this stage runs; a figure, table or selection method has its own beside the stage's,
-        and the report reads what each item declares.
+        """The modules whose code this stage runs: its own, those of the parts of the world that it uses, and those that
+        its parameters name (a figure, a table, a selection method; the report reads what each item declares).
         """
+        return (*self._modules(params), *self._of_world(params))
+
+    def _of_world(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        name = params.get("world_name") or (params.get("world") or {}).get("name")
+        if not self.world or name is None:
+            return ()
+        from teachable.worlds.registry import get_entry
+
+        return get_entry(name).modules(self.world)
+
+    def _modules(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         if self.name in ("figure", "table"):
             return (self.module, f"teachable.paper.{self.name}s.{params['item']}")
         if self.name == "select":
@@ -57,9 +69,29 @@ class Stage:
 LOAD_STUDENT = {"rollout", "episode-values", "action-values", "microtrain", "train", "evaluate", "drift", "features"}
 
 
+WORLD = {  # the parts of the world that stages run
+    "make-tasks": "generator",
+    "demonstrate": "play words",
+    "build-student": "play words reasons",
+    "rollout": "play",
+    "episode-values": "play",
+    "restore-check": "play",
+    "advise": "play reasons",
+    "action-values": "play",
+    "skills": "words",
+    "microtrain": "play",
+    "recovery-examples": "play",
+    "evaluate": "play words",
+    "drift": "play",
+    "features": "words",
+    "table": "words",  # of an item that asks for them
+}
+
+
 def _stage(name: str, doc: str, inputs: str, outputs: str, params: type[BaseModel], module: str | None = None) -> Stage:
     module = f"teachable.stages.{module or name.replace('-', '_')}"
-    return Stage(name, module, doc, tuple(inputs.split()), tuple(outputs.split()), params)
+    world = tuple(WORLD.get(name, "").split())
+    return Stage(name, module, doc, tuple(inputs.split()), tuple(outputs.split()), params, world)
 
 
 STAGES: dict[str, Stage] = {

@@ -15,10 +15,12 @@ from teachable.stages.tasks import read_tasks
 from teachable.student.builder import StudentSettings, build_student
 from teachable.student.prompt import Context
 from teachable.supervision import context_fields, patches
-from teachable.teacher.oracle import explain
+from teachable.teacher.oracle import advise
 from teachable.training.demonstrations import Decision
-from teachable.training.warmstart import MixSettings, mix, validator
+from teachable.training.warmstart import MixSettings, Patcher, mix, validator
+from teachable.worlds import get_reasons, get_words
 from teachable.worlds.base import Task
+from teachable.worlds.words import Explain
 
 if TYPE_CHECKING:
     from teachable.stages.params import BuildStudent
@@ -47,8 +49,9 @@ def run(inputs: Inputs, outputs: Outputs, params: BuildStudent) -> None:
     section = params.builtin.model_dump(
         exclude={"trajectories", "noise", "gaps", "own_lights", "validation_games", "validation_episodes"}
     )
+    words = get_words(params.world.name)
     record = build_student(
-        mix(decisions, patcher, MixSettings(), run_seed=params.seed),
+        mix(decisions, patcher(get_reasons(params.world.name)), words, MixSettings(), run_seed=params.seed),
         StudentSettings(**section),
         validate=validator(
             open_world(params.world),
@@ -60,16 +63,21 @@ def run(inputs: Inputs, outputs: Outputs, params: BuildStudent) -> None:
         ),
         seed=seeds.integer(params.seed, "build-student"),
         out=outputs["weights"],
+        memo_label=words.memo_label,
         gaps=params.builtin.model_dump()["gaps"],
         progress=Reporter("steps"),
     )
     print(f"loss {record.losses[-1]:.3f}, validation success {record.success:.2f}", flush=True)
 
 
-def patcher(context: Context, suggested: str, bad: str, key: str) -> Mapping[str, str]:
+def patcher(explain: Explain) -> Patcher:
     """The patch of every condition, in the words that the oracle will use later."""
-    reading = explain(suggested, bad, memo=context.memo, goal=context.goal, scene=context.scene, key=key)
-    return patches(reading.text, register="compact", key=key)
+
+    def patch(context: Context, suggested: str, bad: str, key: str) -> Mapping[str, str]:
+        reading = advise(explain, suggested, bad, memo=context.memo, goal=context.goal, scene=context.scene, key=key)
+        return patches(reading.text, register="compact", key=key)
+
+    return patch
 
 
 def _last_of_each_family(tasks: list[Task], number: int) -> list[Task]:

@@ -12,6 +12,7 @@ from teachable.stages.games import games_root, open_world
 from teachable.stages.tasks import read_tasks
 from teachable.training.demonstrations import demonstrate
 from teachable.training.gaps import Gap
+from teachable.worlds import get_words
 
 if TYPE_CHECKING:
     from teachable.stages.params import Demonstrate
@@ -23,6 +24,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Demonstrate) -> None:
         open_world(params.world),
         games_root(inputs["games"]),
         read_tasks(*inputs["tasks"]),
+        get_words(params.world.name),
         trajectories=params.trajectories,
         noise=params.noise,
         gaps={skill: Gap(gap.known, gap.otherwise) for skill, gap in params.gaps.items()},

@@ -16,6 +16,7 @@ from teachable.stages.games import games_root, open_world, shared_tables
 from teachable.stages.models import ABSENT, load_student
 from teachable.stages.tasks import read_tasks
 from teachable.training.matrix import BASE
+from teachable.worlds import get_words
 
 if TYPE_CHECKING:
     from teachable.stages.params import Evaluate
@@ -55,7 +56,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Evaluate) -> None:
     )
     failure = panels.filter(pl.col("panel") == "failure")["snapshot_id"]
     rows = labeled.filter(pl.col("snapshot_id").is_in(failure.implode()))
-    probes = decision_probes(student, rows, model=params.model, adapter=adapter)
+    probes = decision_probes(student, rows, get_words(params.world.name), model=params.model, adapter=adapter)
     trained = pl.lit(params.train_seed, pl.Int64).alias("train_seed")
     episodes, probes = episodes.with_columns(trained), probes.with_columns(trained)
     tables.write(episodes, outputs["episodes"], tables.EPISODES)

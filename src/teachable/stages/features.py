@@ -10,6 +10,7 @@ from teachable import tables
 from teachable.predictor.features import embedding_texts
 from teachable.predictor.sets import feature_set, label_references, to_table
 from teachable.stages.models import load_student
+from teachable.worlds import get_words
 
 if TYPE_CHECKING:
     from teachable.stages.params import Features
@@ -24,5 +25,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Features) -> None:
         return
     student = load_student(inputs["student"][0])
     embeddings = {part: student.embed(texts) for part, texts in embedding_texts(labeled).items()}
-    features = feature_set(labeled, embeddings, label_references(labeled, embeddings["state"]))
+    features = feature_set(
+        labeled, get_words(params.world_name), embeddings, label_references(labeled, embeddings["state"])
+    )
     tables.write(to_table(features), outputs["features"], tables.FEATURES)

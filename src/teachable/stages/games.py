@@ -31,8 +31,5 @@ def shared_tables(section: c.World, games: Path) -> Tables:
 
 
 def open_world(section: c.World) -> World:
-    return get_world(
-        section.name,
-        prune=section.prune,
-        turn_limit_s=section.turn_limit_s,
-    )
+    """The world that the configuration names, with its options."""
+    return get_world(section.name, **section.options)

@@ -19,7 +19,7 @@ def run(inputs: Inputs, outputs: Outputs, params: MakeTasks) -> None:
     """Raises GenerationError when a game cannot be made."""
     directory = outputs["games"]
     directory.mkdir(parents=True)
-    generator = get_generator(params.generator, max_expert_steps=params.max_steps, foods=params.foods)
+    generator = get_generator(params.world_name, max_expert_steps=params.max_steps, **params.options)
     numbers = [seeds.integer(params.seed, "task", params.split, family, index) for family, index in params.items]
     families = [family for family, _ in params.items]
     made = generator.generate(families, params.split, numbers, directory, progress=Reporter("games made"))

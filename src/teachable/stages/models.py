@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from teachable import tables
 from teachable.pipeline.prompting import Prompter
 from teachable.student.files import STUDENT_FILE, locate, read_json
-from teachable.student.prompt import get_layout
+from teachable.student.prompt import layout_of
 
 if TYPE_CHECKING:
     from teachable.student.model import Student
@@ -45,4 +45,4 @@ def load_prompter(directory: Path) -> Prompter:
     home = local if local.exists() else locate(settings["path"], settings["revision"])
     tokenizer = AutoTokenizer.from_pretrained(str(home), trust_remote_code=False)
     record = read_json(home / STUDENT_FILE) if (home / STUDENT_FILE).exists() else {}
-    return Prompter(get_layout(str(record.get("layout", "chat")), tokenizer), tokenizer)
+    return Prompter(layout_of(record, tokenizer), tokenizer)

@@ -31,18 +31,18 @@ class ResolveConfig(Params):
 
 
 class MakeTasks(Seeded):
-    generator: str  # of teachable.generation
+    world_name: str
     max_steps: int
-    foods: Literal["train", "test"]
+    options: dict[str, Any]  # of the world's generator, for this split
     split: c.Split
-    items: list[tuple[c.Family, int]]  # (family, index within the family and split)
+    items: list[tuple[str, int]]  # (family, index within the family and split)
 
 
 class Demonstrate(Seeded):
     world: c.World
     trajectories: int
     noise: float
-    gaps: dict[c.Skill, c.Gap]
+    gaps: dict[str, c.Gap]
     own_lights: float
 
 
@@ -101,7 +101,8 @@ class Label(Seeded):
 
 
 class Skills(Seeded):
-    gaps: dict[c.Skill, c.Gap]  # planted in the student
+    world_name: str
+    gaps: dict[str, c.Gap]  # planted in the student
     statistics: c.Statistics
 
 
@@ -170,7 +171,7 @@ class Drift(Seeded):
 
 
 class Features(Params):
-    pass
+    world_name: str
 
 
 class Predict(Seeded):
@@ -190,6 +191,7 @@ class SelectionExamples(Replaying):
 
 class PaperItem(Params):
     item: str  # e.g. h1_1
+    world_name: str | None = None  # of an item that reads the vocabulary of the world
 
 
 class Criteria(Params):
@@ -199,3 +201,4 @@ class Criteria(Params):
 
 class Report(Params):
     benchmarks: str  # directory of Snakemake's benchmark files
+    libraries: list[str]  # distributions that the world is made of, whose versions are shown

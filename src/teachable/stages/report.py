@@ -27,7 +27,6 @@ LIBRARIES = (
     "torch",
     "transformers",
     "peft",
-    "textworld",
     "polars",
     "scikit-learn",
 )
@@ -52,7 +51,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Report) -> None:
             limits=limits(data["episodes"], data["thresholds"], data["training_summary"], entries),
             planted=sentences(data["skills"]),
             counts=_counts(data),
-            versions={name: metadata.version(name) for name in LIBRARIES},
+            versions={name: metadata.version(name) for name in (*LIBRARIES, *params.libraries)},
             phases=phase_seconds(Path(params.benchmarks)),
         ),
         entries,
@@ -90,6 +89,7 @@ def _counts(data: dict[str, Any]) -> dict[str, int | str]:
         "of which won": f"{wins.cast(pl.Float64).mean():.1%}" if len(wins) else "none",
         "engine faults": int(episodes["fault"].is_not_null().sum()),
         "failure snapshots": len(labeled),
+        "of which without an expert": data["thresholds"]["no_expert"],
         **data["thresholds"]["counts"],
     }
 

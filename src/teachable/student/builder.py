@@ -159,11 +159,10 @@ def new_model(settings: StudentSettings, vocabulary: int, seed: int) -> Qwen3For
 
 
 def save_student(
-    out: Path, model: Any, tokenizer: PreTrainedTokenizerFast, *, name: str, about: dict[str, Any],
-    temperature: float = 1.0, length_normalisation: str = "none",
+    out: Path, model: Any, tokenizer: PreTrainedTokenizerFast, layout: CompactLayout, *, name: str,
+    about: dict[str, Any], temperature: float = 1.0, length_normalisation: str = "none",
 ) -> str:  # fmt: skip
     """Write a student directory, whole or not at all; returns its fingerprint."""
-    layout = CompactLayout()
     hush()
     with new_directory(out) as draft:
         model.save_pretrained(str(draft))
@@ -174,6 +173,7 @@ def save_student(
                 "name": name,
                 "layout": layout.name,
                 "layout_version": layout.version,
+                "memo_label": layout.memo_label,
                 "temperature": temperature,
                 "length_normalisation": length_normalisation,
                 **about,
@@ -278,14 +278,16 @@ def build_student(
     validate: Callable[[Student], float],
     seed: int,
     out: Path,
+    memo_label: str,
     name: str = "builtin",
     gaps: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> BuildRecord:
     """Clone the demonstrations for `max_steps` steps and write the student to `out`.
 
-    `validate(student)` returns the success rate on held-out games, once, at the end. `gaps`, what the demonstrator
-    lacks, is written into the student's file as it is. `progress(step, steps)` after every step.
+    `validate(student)` returns the success rate on held-out games, once, at the end. `memo_label` is what prompts call
+    the documents read. `gaps`, what the demonstrator lacks, is written into the student's file as it is.
+    `progress(step, steps)` after every step.
 
     Raises StudentError, and writes nothing, if success is outside of the band.
     """
@@ -295,7 +297,7 @@ def build_student(
     threads = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
     try:
-        layout = CompactLayout()
+        layout = CompactLayout(memo_label)
         texts = [f"{layout.render(d.context)} {d.action}\n" for d in demonstrations]
         phrases = frequent_phrases([d.context.scene for d in demonstrations])
         tokenizer = train_tokenizer(texts, settings.vocabulary, phrases)
@@ -330,7 +332,7 @@ def build_student(
             "gaps": dict(gaps or {}),
         }
         digest = save_student(
-            out, student.model, tokenizer, name=name, about=json.loads(json.dumps(about)),
+            out, student.model, tokenizer, layout, name=name, about=json.loads(json.dumps(about)),
             temperature=settings.temperature, length_normalisation=settings.length_normalisation,
         )  # fmt: skip
     finally:

@@ -15,7 +15,7 @@ from teachable.student.adapters import AdapterBank, read_adapter
 from teachable.student.devices import choose_device, choose_dtype
 from teachable.student.errors import AdapterError, StudentError
 from teachable.student.files import STUDENT_FILE, fingerprint, locate, read_json
-from teachable.student.prompt import CompactLayout, Context, Layout, check_layout, get_layout
+from teachable.student.prompt import CompactLayout, Context, Layout, check_layout, layout_of
 from teachable.student.scoring import SCORERS, Request, batches, log_softmax, tree_is_exact
 from teachable.student.trees import TokenTree, build_tree
 
@@ -126,7 +126,7 @@ class Student:
             model = model.to(where)
         except (OSError, ValueError) as problem:
             raise StudentError(f"cannot load the student in {directory}: {problem}") from problem
-        layout = get_layout(str(record.get("layout", "chat")), tokenizer)
+        layout = layout_of(record, tokenizer)
         if record:
             check_layout(str(directory), record.get("layout"), record.get("layout_version"), layout)
         student = cls(

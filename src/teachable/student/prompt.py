@@ -10,7 +10,7 @@ wrongly, so loading refuses a mismatch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,7 +56,7 @@ def shorten(text: str, characters: int) -> str:
 
 
 class CompactLayout:
-    """Lines `goal:` or `recipe:`, the scene, `did:`, `tip:`, `act:`; the admissible commands are not listed.
+    """Lines `goal:` or what the world calls the memo, the scene, `did:`, `tip:`, `act:`; commands are not listed.
 
     The `tip:` line is always there, with a dash for no patch, so that a patch changes that line and nothing
     else. Of the history only the last three commands are shown.
@@ -69,9 +69,12 @@ class CompactLayout:
     goal_characters = 72
     last_commands = 3
 
+    def __init__(self, memo_label: str) -> None:
+        self.memo_label = memo_label
+
     def render(self, context: Context) -> str:
         task = (
-            f"recipe: {one_line(context.memo)}"
+            f"{self.memo_label}: {one_line(context.memo)}"
             if context.memo
             else f"goal: {shorten(context.goal, self.goal_characters)}"
         )
@@ -150,10 +153,16 @@ class ChatLayout:
         return self._apply([{"role": "user", "content": f"{SYSTEM}\n\n{body}"}])
 
 
-def get_layout(name: str, tokenizer: Any) -> Layout:
-    """The layout called `name`; StudentError if there is none."""
+def layout_of(record: Mapping[str, Any], tokenizer: Any) -> Layout:
+    """The layout that a student's `record` names, chat where it names none.
+
+    StudentError if there is no such layout, or if the record lacks what the layout needs.
+    """
+    name = str(record.get("layout", ChatLayout.name))
     if name == CompactLayout.name:
-        return CompactLayout()
+        if "memo_label" not in record:
+            raise StudentError("the student's file says nothing of memo_label; build the student again")
+        return CompactLayout(str(record["memo_label"]))
     if name == ChatLayout.name:
         return ChatLayout(tokenizer)
     raise StudentError(f"unknown prompt layout {name!r}; known are 'compact' and 'chat'")

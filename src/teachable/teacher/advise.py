@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from teachable.teacher.errors import AdviceError, BudgetExceeded, TeacherError
 from teachable.teacher.ledger import Ledger
 from teachable.teacher.openai_client import Endpoint, RequestRefused, Stopped
 from teachable.teacher.settings import TeacherSettings
+from teachable.worlds.words import Explain
 
 Row = Mapping[str, Any]
 Progress = Callable[[int, int], object]  # snapshots done, snapshots in all
 
 DEAD_END = "dead end: the task can no longer be won from here"
+NO_EXPERT = "no expert here: the task can still be won, but the world knows no command"
 
 
 def advise_snapshots(
@@ -29,15 +31,18 @@ def advise_snapshots(
     expert_actions: Mapping[str, str | None],
     settings: TeacherSettings,
     *,
+    explain: Explain,
+    no_expert: Collection[str] = (),
     register: prompt.Register = "compact",
     progress: Progress | None = None,
     sleep: Callable[[float], object] | None = None,
 ) -> pl.DataFrame:
     """Ask the teacher about every row of SNAPSHOTS; returns ADVICE, one row per snapshot in the same order.
 
-    ``expert_actions`` has the solver's command for every snapshot id, ``None`` at a dead end. The oracle
-    explains it; an endpoint never sees it, and it is only recorded. Advice that is not accepted gives a row
-    with ``valid`` false and the reason. Tokens, cost and attempts are those of the answers, whether they came
+    ``expert_actions`` has the expert's command for every snapshot id, ``None`` at a dead end and at the snapshots
+    ``no_expert``, which can still be won: no teacher is asked about these. The oracle explains the command in the
+    world's words (``explain``); an endpoint never sees it, and it is only recorded. Advice that is not accepted gives a
+    row with ``valid`` false and the reason. Tokens, cost and attempts are those of the answers, whether they came
     from the cache or not, so a second run gives the same table.
 
     Raises :class:`BudgetExceeded`, :class:`TeacherUnavailable` or :class:`TeacherError`; every answer that
@@ -55,11 +60,16 @@ def advise_snapshots(
     if settings.source == "oracle":
         made = []
         for row in rows:
-            made.append(_from_oracle(row, expert_actions[row["snapshot_id"]]))
+            made.append(_from_oracle(row, expert_actions[row["snapshot_id"]], explain, no_expert))
             if progress:
                 progress(len(made), len(rows))
     else:
-        made = _from_endpoint(rows, expert_actions, settings, register, progress, sleep)
+        asked = [row for row in rows if row["snapshot_id"] not in no_expert]
+        answered = {
+            row["snapshot_id"]: row
+            for row in _from_endpoint(asked, expert_actions, settings, register, progress, sleep)
+        }
+        made = [answered.get(row["snapshot_id"]) or _without_expert(row, "openai", settings.model) for row in rows]
     return tables.conform(pl.DataFrame(made, schema=dict(tables.ADVICE)), tables.ADVICE, "advice")
 
 
@@ -81,7 +91,13 @@ def _row(snapshot: Row, expert: str | None, teacher: str, model: str, **values: 
     }
 
 
-def _from_oracle(snapshot: Row, expert: str | None) -> dict[str, Any]:
+def _without_expert(snapshot: Row, teacher: str, model: str) -> dict[str, Any]:
+    return _row(snapshot, None, teacher, model, unwinnable=False, reason=NO_EXPERT)
+
+
+def _from_oracle(snapshot: Row, expert: str | None, explain: Explain, no_expert: Collection[str]) -> dict[str, Any]:
+    if snapshot["snapshot_id"] in no_expert:
+        return _without_expert(snapshot, "oracle", "oracle")
     if expert is None:
         return _row(snapshot, None, "oracle", "oracle", reason=DEAD_END)
     name = snapshot["snapshot_id"]
@@ -89,8 +105,8 @@ def _from_oracle(snapshot: Row, expert: str | None) -> dict[str, Any]:
         bad = bad_action(snapshot["student_action"], expert, snapshot["commands"], snapshot["logp"], name=name)
     except AdviceError as error:
         return _row(snapshot, expert, "oracle", "oracle", reason=str(error))
-    reading = oracle.explain(
-        expert, bad, memo=snapshot["memo"], goal=snapshot["goal"], scene=snapshot["scene"], key=name
+    reading = oracle.advise(
+        explain, expert, bad, memo=snapshot["memo"], goal=snapshot["goal"], scene=snapshot["scene"], key=name
     )
     return _row(
         snapshot,

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from teachable import seeds
 from teachable.rollouts.sessions import Place, Table, Tables
 from teachable.student.prompt import Context
 from teachable.training.gaps import Gap, demonstrated
 from teachable.worlds.base import Task, World
+
+if TYPE_CHECKING:
+    from teachable.worlds.words import Words
 
 __all__ = ["Decision", "demonstrate"]
 
@@ -29,6 +33,7 @@ def demonstrate(
     world: World,
     games: Path,
     tasks: Sequence[Task],
+    words: Words,
     *,
     trajectories: int,
     noise: float,
@@ -43,7 +48,7 @@ def demonstrate(
     The first is played by the expert. In every other each command is replaced with probability `noise` by a
     random one that leaves the task winnable. The last ones, a share `own_lights` of all, follow the demonstrator
     (without gaps: the expert), so they reach the states in which a student that lacks these skills finds itself.
-    Each episode has its own random stream, and its gaps another.
+    Each episode has its own random stream, and its gaps another. It ends where the expert has no command.
     """
     own = round(own_lights * trajectories)
     found: list[Decision] = []
@@ -58,7 +63,9 @@ def demonstrate(
                     right = table.expert(place)
                     if right is None or place.state.done:
                         break
-                    shown = demonstrated(right, place.state.commands, gaps, _trial(table, place), lack)
+                    shown = demonstrated(
+                        right, words.skill_of(right), place.state.commands, gaps, _trial(table, place), lack
+                    )
                     found.append(Decision(f"{task.task_id}/{trajectory}/{step}", place.context(), right, shown))
                     command = shown if trajectory >= trajectories - own else right
                     follows = table.step(place, command)

@@ -15,9 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["Gap", "demonstrated", "skill_of"]
-
-_HEATS = {"oven": "oven", "stove": "stove", "bbq": "grill"}
+__all__ = ["Gap", "demonstrated"]
 
 # What a command leads to: (the game goes on and can still be won, the state of the world is another one).
 Trial = Callable[[str], tuple[bool, bool]]
@@ -31,34 +29,23 @@ class Gap:
     otherwise: Literal["habit", "dither"]  # one wrong command, always the same, or any
 
 
-def skill_of(command: str) -> str:
-    """The skill that a command exercises: its verb; for cooking what is cooked with.
-
-    >>> [skill_of(c) for c in ("cook red apple with BBQ", "dice carrot with knife", "go north", "open oven")]
-    ['grill', 'dice', 'go', 'open']
-    """
-    words = command.lower().split()
-    if not words:
-        return ""
-    return _HEATS.get(words[-1], "cook") if words[0] == "cook" else words[0]
-
-
 def demonstrated(
     right: str,
+    skill: str,
     commands: Sequence[str],
     gaps: Mapping[str, Gap],
     trial: Trial,
     generator: np.random.Generator,
 ) -> str:
-    """What a demonstrator with ``gaps`` does where ``right`` is right and ``commands`` are admissible.
+    """What a demonstrator with ``gaps`` does where ``right``, which exercises ``skill``, is right.
 
-    ``trial`` tells where a command leads. Otherwise than right is a harmless command: one after which the game
-    goes on and can still be won. A habit is the first, in alphabetical order, of those that change nothing, or of
-    all where each changes something: a function of the situation alone. Dithering takes any, each equally often.
-    Where no other command is harmless the right thing is done. Draws the same numbers whatever it finds.
+    ``commands`` are admissible; ``trial`` tells where one leads. Otherwise than right is a harmless command: one after
+    which the game goes on and can still be won. A habit is the first, in alphabetical order, of those that change
+    nothing, or of all where each changes something: a function of the situation alone. Dithering takes any, each
+    equally often. Where no other command is harmless the right thing is done. Draws the same numbers whatever it finds.
     """
     knows, pick = generator.random(2)
-    gap = gaps.get(skill_of(right))
+    gap = gaps.get(skill)
     if gap is None or knows < gap.known:
         return right
     led = {command: trial(command) for command in sorted(commands) if command != right}

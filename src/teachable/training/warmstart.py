@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,8 +28,10 @@ from teachable.student.builder import Demonstration
 from teachable.student.prompt import Context
 from teachable.training.demonstrations import Decision
 from teachable.training.errors import SetError
-from teachable.training.gaps import skill_of
 from teachable.worlds.base import Task, World
+
+if TYPE_CHECKING:
+    from teachable.worlds.words import Words
 
 __all__ = ["MixSettings", "mix", "validator"]
 
@@ -44,24 +47,23 @@ class MixSettings:
     patched: float = 0.45  # examples with a patch; reading one is learnt long before playing well
     placebo: float = 0.4  # of these: a placebo; with 0.25 it moved the student by itself
     random: float = 0.35  # of these: a helpful patch that names a random command, which is the target
-    easy: tuple[str, ...] = ("examine", "prepare", "eat")  # skills that are learnt at once ...
-    easy_kept: float = 0.3  # ... and need no more than this share of their examples
+    easy_kept: float = 0.3  # skills that are learnt at once need no more than this share of their examples
     passes: int = 1  # copies of every decision, each with its own draw of patch
 
 
 def mix(
-    decisions: Sequence[Decision], patcher: Patcher, settings: MixSettings, *, run_seed: int
+    decisions: Sequence[Decision], patcher: Patcher, words: Words, settings: MixSettings, *, run_seed: int
 ) -> list[Demonstration]:
     """Demonstrations with patches in place: the demonstrator's command, or what a helpful patch names.
 
-    Each decision draws from its own stream, so adding games changes no other game's examples. Raises
-    SetError when nothing is left.
+    Each decision draws from its own stream, so adding games changes no other game's examples. ``words`` says which
+    skills are learnt at once. Raises SetError when nothing is left.
     """
     found: list[Demonstration] = []
     for decision in decisions:
         for copy in range(settings.passes):
             generator = seeds.stream(run_seed, "mix", decision.key, copy)
-            made = _one(decision, patcher, settings, generator, f"{decision.key}/{copy}")
+            made = _one(decision, patcher, words, settings, generator, f"{decision.key}/{copy}")
             if made is not None:
                 found.append(made)
     if not found:
@@ -70,7 +72,12 @@ def mix(
 
 
 def _one(
-    decision: Decision, patcher: Patcher, settings: MixSettings, generator: np.random.Generator, key: str
+    decision: Decision,
+    patcher: Patcher,
+    words: Words,
+    settings: MixSettings,
+    generator: np.random.Generator,
+    key: str,
 ) -> Demonstration | None:
     """One example, or None where enough is there without it."""
     context = decision.context
@@ -79,7 +86,7 @@ def _one(
     thin = generator.random()
     commands = context.commands
     helpful = patched < settings.patched and kind >= settings.placebo and len(commands) > 1
-    if skill_of(decision.expert) in settings.easy and thin >= settings.easy_kept:
+    if words.skill_of(decision.expert) in words.easy_skills and thin >= settings.easy_kept:
         return None
     action = decision.expert if helpful else decision.demonstrator
     if patched >= settings.patched or len(commands) < 2:

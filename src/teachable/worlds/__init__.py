@@ -11,23 +11,30 @@ from teachable.worlds.base import (
     Task,
     World,
     WorldError,
-    get_world,
     replay,
 )
 from teachable.worlds.memo import MemoSession
+from teachable.worlds.registry import WorldEntry, get_entry, get_reasons, get_words, get_world
+from teachable.worlds.words import Reasons, Words
 
 __all__ = [
     "EngineFault",
     "GenerationError",
     "InadmissibleCommand",
     "MemoSession",
+    "Reasons",
     "RestoreMismatch",
     "Saved",
     "Session",
     "State",
     "Task",
+    "Words",
     "World",
+    "WorldEntry",
     "WorldError",
+    "get_entry",
+    "get_reasons",
+    "get_words",
     "get_world",
     "replay",
 ]

@@ -8,17 +8,12 @@ very same state was reached.
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from teachable.errors import TeachableError
-
-_NO_WORLDS = ("base", "memo")  # modules of this room that are not a world
 
 
 class WorldError(TeachableError):
@@ -93,7 +88,11 @@ class Session(Protocol):
         ...
 
     def expert_command(self) -> str | None:
-        """What the expert would do here; None when the game is over or can no longer be won."""
+        """What the expert would do here, a function of the state alone.
+
+        None when the game is over or can no longer be won; where it still can be (``state`` is neither ``done`` nor
+        ``unwinnable``), None says that there is no expert here. Such a decision gets no forced action and no advice.
+        """
         ...
 
     def save(self) -> Saved:
@@ -110,35 +109,13 @@ class Session(Protocol):
 
 
 class World(Protocol):
-    """A family of tasks with an engine and an expert."""
+    """Tasks with an engine and an expert; found by its :class:`~teachable.worlds.registry.WorldEntry`."""
 
     name: str
 
     def start(self, task: Task, games: Path) -> Session:
         """A session at the start of ``task``."""
         ...
-
-
-def get_world(name: str, **options: Any) -> World:
-    """The world called ``name``, with its own keyword options.
-
-    A world is one module (or package) ``teachable.worlds.<name>`` with an attribute ``WORLD``, the class to
-    call. Raises :class:`WorldError` for an unknown name or option.
-    """
-    known = [item.name for item in pkgutil.iter_modules([str(Path(__file__).parent)]) if item.name not in _NO_WORLDS]
-    if name not in known:
-        raise WorldError(f"there is no world called {name!r}; known worlds: {', '.join(sorted(known))}.")
-    world: World = construct(f"world {name!r}", importlib.import_module(f"teachable.worlds.{name}").WORLD, options)
-    return world
-
-
-def construct(what: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> Any:
-    """``factory(**options)``; :class:`WorldError`, naming the options there are, for one that it does not take."""
-    offered = inspect.signature(factory).parameters
-    unknown = sorted(set(options) - set(offered))
-    if unknown:
-        raise WorldError(f"{what} has no option {', '.join(unknown)}; it has: {', '.join(offered)}.")
-    return factory(**options)
 
 
 def replay(world: World, task: Task, games: Path, commands: Sequence[str], digest: str | None = None) -> Session:

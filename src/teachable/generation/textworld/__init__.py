@@ -1,7 +1,7 @@
 """TextWorld's games: settings and seeds in, verified story files out.
 
-Modules: ``families`` (what can be asked for), ``canonical`` (a game's data in order, and the split that owns it),
-``make`` and ``worker`` (games from seeds, in processes of their own).
+Modules: ``canonical`` (a game's data in order, and the split that owns it), ``make`` and ``worker`` (games from seeds,
+in processes of their own). What can be asked for is in :mod:`teachable.worlds.textworld.families`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from teachable.generation.textworld.canonical import SPLITS
-from teachable.generation.textworld.families import FAMILIES
 from teachable.worlds.base import GenerationError, Task, WorldError
+from teachable.worlds.textworld.families import FAMILIES
 from teachable.worlds.textworld.process import environment
 
 
@@ -38,8 +38,6 @@ class TextWorldGenerator:
     name = "textworld"
 
     def __init__(self, max_expert_steps: int = 15, foods: str = "train", jobs: int = 1) -> None:
-        if foods not in ("train", "test"):
-            raise WorldError(f"textworld: foods is {foods!r}; it must be train or test.")
         if max_expert_steps < 1 or jobs < 1:
             raise WorldError("textworld: max_expert_steps and jobs must be at least 1.")
         self.max_expert_steps = max_expert_steps
@@ -147,6 +145,3 @@ def _ask(request: dict[str, Any], made: Callable[[], None]) -> list[Task]:
             f"{request['seeds'][len(tasks)] if len(tasks) < count else '?'}: {last}"
         )
     return tasks
-
-
-GENERATOR = TextWorldGenerator

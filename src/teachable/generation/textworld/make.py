@@ -26,10 +26,10 @@ from textworld.logic import GameLogic
 
 from teachable import seeds as streams
 from teachable.generation.textworld.canonical import canonical, split_of, structure_of
-from teachable.generation.textworld.families import FAMILIES, Family
 from teachable.worlds.base import GenerationError, Task, WorldError
 from teachable.worlds.textworld.engine import check_story, stamped
 from teachable.worlds.textworld.expert import Expert
+from teachable.worlds.textworld.families import FAMILIES, Family
 from teachable.worlds.textworld.games import digest_of, game_of, text_of
 from teachable.worlds.textworld.ground import GroundGame
 

@@ -7,8 +7,7 @@ from collections import Counter
 import polars as pl
 
 from teachable.paper import style
-from teachable.paper.inputs import QUADRANTS, Data, frame, ordered
-from teachable.training.gaps import skill_of
+from teachable.paper.inputs import QUADRANTS, Data, frame, ordered, words
 from teachable.training.matrix import selection_of
 
 ABOUT = {
@@ -19,6 +18,7 @@ ABOUT = {
         "random selection as the mean of its draws."
     ),
     "inputs": ("selection", "labeled"),
+    "words": True,
 }
 
 HEADINGS = {
@@ -33,6 +33,7 @@ HEADINGS = {
 
 def make(data: Data) -> pl.DataFrame:
     """One row a method and k; several draws of the random choice are counted together and divided by their number."""
+    skill_of = words(data).skill_of
     chosen = frame(data, "selection", "run", "draw", "snapshot_id")
     labels = frame(data, "labeled", "snapshot_id", "quadrant", "suggested_action")
     rows = chosen.join(labels, on="snapshot_id", how="left")
