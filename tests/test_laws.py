@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,7 @@ FORBIDDEN = {
         "teachable.student",
         "teachable.rollouts",
         "teachable.labels",
+        "teachable.teacher",
         "torch",
         "teachable.stages",
     ),
@@ -66,6 +68,13 @@ def test_no_room_knows_what_it_must_not(room: str) -> None:
         for name in names:
             for wrong in FORBIDDEN[room]:
                 assert not f"{name}.".startswith(f"{wrong}."), f"{path} imports {name}"
+
+
+def test_words_of_one_world_are_said_in_its_rooms_only() -> None:
+    words = re.compile(r"\b(cookbook|knife|oven|stove|bbq|fried|roasted|grilled|kitchen)\b", re.IGNORECASE)
+    for path in SOURCE.rglob("*.py"):
+        if not path.relative_to(SOURCE).as_posix().startswith(("worlds/textworld/", "generation/textworld/")):
+            assert not words.search(path.read_text()), path
 
 
 def test_nothing_imports_the_command_line() -> None:

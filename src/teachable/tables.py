@@ -221,7 +221,7 @@ LABELED: Schema = {
 # Which skill the student's failures lack: that of the expert's command. One row a quadrant and skill.
 SKILLS: Schema = {
     "quadrant": TEXT,  # all | Q1..Q4 | Q4 - rest | Q1 and Q2 - rest (kinds: difference of the shares)
-    "skill": TEXT,  # oven, go ...; or a kind: a habit | a dithering | not planted
+    "skill": TEXT,  # open, go ...: the world names them; or a kind: a habit | a dithering | not planted
     "planted": TEXT,  # habit | dither; null: not planted, or a kind
     "known": REAL,  # share of needs in which the student's demonstrator did the right thing; null as above
     "snapshots": INT,  # 0: of the quadrant none lacks it

@@ -68,9 +68,7 @@ class Corridor:
     def _make(self, split, number, games):
         doors, rng = [], seeds.stream(number, "corridor", split)
         while not doors or int(digest_of(doors), 16) % 3 != ("warmstart", "train", "test").index(split):
-            colours = iter(
-                rng.permutation(["red", "blue", "green", "white", "black", "brown", "grey", "pink"]).tolist()
-            )
+            colours = iter(rng.permutation(["red", "blue", "green", "white", "black", "grey", "pink"]).tolist())
             doors = [(next(colours), next(colours)) for _ in range(1 + int(rng.integers(self._most)))]
         name = f"corridor-easy-{split}-{number}"
         (games / f"{name}.json").write_text(json.dumps(doors))

@@ -69,7 +69,7 @@ def test_gaps_spare_helpful_patches_and_treat_placebos_like_none() -> None:
 
 
 def test_what_is_learnt_at_once_is_thinned_by_the_expert_and_not_by_a_habit() -> None:
-    settings = replace(ALL, easy=("examine",), easy_kept=0.0)
+    settings = replace(ALL, easy_kept=0.0)
     habit = mix(decisions("cook carrot with oven", shown="examine cookbook"), patcher, WORDS, settings, run_seed=1)
     assert len(habit) == 2000
     with pytest.raises(SetError):

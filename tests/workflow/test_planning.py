@@ -42,6 +42,7 @@ def test_rulegraph(empty: Workplace) -> None:
         (["training={epochs: three}"], "training.epochs"),
         (["preset=lapto"], "did you mean 'laptop'?"),
         (["tasks={train: {eazy: 3}}"], "tasks.train"),
+        (["world={options: {prun: []}}"], "world.options.prun: world 'textworld' has no such option; did you mean"),
         (["selection={methods: [random, orcale]}"], "did you mean 'oracle'?"),
     ],
 )
@@ -72,10 +73,11 @@ def stage(directory: Path, name: str, arguments: list[str], params: dict[str, ob
 
 
 def section(name: str, preset: str = "smoke") -> dict[str, object]:
-    from teachable.config import load_config
     from teachable.config.load import read_yaml
+    from teachable.stages.configuration import configuration
 
-    return load_config(read_yaml(ROOT / "workflow_config.yaml"), preset=preset).model_dump(mode="json")[name]
+    config, _ = configuration(read_yaml(ROOT / "workflow_config.yaml"), preset=preset)
+    return config.model_dump(mode="json")[name]
 
 
 def test_a_missing_model_path_is_named(tmp_path: Path) -> None:
@@ -93,9 +95,9 @@ def test_a_world_that_cannot_be_generated_is_one_sentence(tmp_path: Path) -> Non
         ["--out", "games=games", "tasks=tasks.parquet"],
         {
             "seed": 1,
-            "generator": "textworld",
+            "world_name": "textworld",
             "max_steps": 1,  # no cooking game can be won in one command
-            "foods": "train",
+            "options": {"foods": "train"},
             "split": "train",
             "items": [["easy", 0]],
         },

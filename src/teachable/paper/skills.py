@@ -1,7 +1,7 @@
 """Which skills the failures lack, by quadrant, and whether the labels found those that were planted.
 
 A snapshot lacks the skill of the expert's command there. The stage of the same name counts them once (schema
-``SKILLS``) with intervals clustered by game. Groups are single skills (``oven``, ``go`` ...) and kinds: ``a habit``
+``SKILLS``) with intervals clustered by game. Groups are single skills (``open``, ``go`` ...) and kinds: ``a habit``
 and ``a dithering``, all skills planted as such, and ``not planted``. The share of a quadrant stands beside that of
 all snapshots (quadrant ``all``, the base rate). A kind belongs somewhere: habits, of which the student is sure, into
 Q4, ditherings, of which it is unsure, into Q1 and Q2; the difference between its share there and its share elsewhere

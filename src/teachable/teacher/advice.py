@@ -155,8 +155,8 @@ def names_action(text: str, action: str) -> bool:
     """Whether ``text`` gives ``action`` away.
 
     True when the action occurs verbatim (case and articles ignored), or when one sentence holds the action's
-    verb, in any form, and then all its other content words in order: "taking the knife off the counter" names
-    "take knife from counter".
+    verb, in any form, and then all its other content words in order: "taking the lamp off the shelf" names
+    "take lamp from shelf".
     """
     wanted = _words(action)
     if not wanted:

@@ -22,7 +22,7 @@ def words_of(*texts: str | None) -> frozenset[str]:
 class Neighbours:
     """Tasks with their words, ready to be asked for the nearest ones.
 
-    Likeness is the weighted Jaccard index of the words of goal, documents read (the recipe) and scenes:
+    Likeness is the weighted Jaccard index of the words of goal, documents read and scenes:
     ``sum of idf over common words / sum of idf over all words``, with ``idf = ln(tasks / tasks with the
     word)``, so words that every game has say nothing (Jaccard 1912; Sparck Jones 1972).
     """
