@@ -69,9 +69,7 @@ for item in TABLES.values():
             **OTHER_JOB,
         params:
             code=code("table", item=item.id, world_name=READ_BY[item.words]),
-            settings=settings(
-                "table", item=item.id, world_name=READ_BY[item.words]
-            ),
+            settings=settings("table", item=item.id, world_name=READ_BY[item.words]),
             inputs=named(item.inputs),
             title=item.title,
             caption=item.caption,

@@ -12,6 +12,7 @@ import pytest
 import teachable
 from teachable.errors import ConfigError
 from teachable.student.builder import StudentSettings, new_model, save_student, train_tokenizer
+from teachable.student.prompt import CompactLayout
 
 PAGE = Path(__file__).parents[1] / "docs/library.md"
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -20,7 +21,14 @@ MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 def test_the_script_of_the_page_runs(tmp_path: Path) -> None:
     settings = StudentSettings(hidden=32, layers=2, heads=4, key_value_heads=2, intermediate=64, vocabulary=330)
     tokenizer = train_tokenizer(["press blue press green press red", "note dial Open the safe Click goal act"], 330)
-    save_student(tmp_path / "model", new_model(settings, len(tokenizer), seed=3), tokenizer, name="tiny", about={})
+    save_student(
+        tmp_path / "model",
+        new_model(settings, len(tokenizer), seed=3),
+        tokenizer,
+        CompactLayout("recipe"),
+        name="tiny",
+        about={},
+    )
     script = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
     assert MODEL in script
     script = script.replace(MODEL, str(tmp_path / "model"))

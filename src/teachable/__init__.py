@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from teachable.worlds.base import State as State
     from teachable.worlds.base import Task as Task
     from teachable.worlds.base import World as World
-    from teachable.worlds.base import get_world as get_world
+    from teachable.worlds.registry import get_world as get_world
 
 __version__ = "0.1.0"
 
@@ -41,7 +41,7 @@ _PLACES = {
     "TrainingSets": "teachable.study",
     "World": "teachable.worlds.base",
     "configure": "teachable.study",
-    "get_world": "teachable.worlds.base",
+    "get_world": "teachable.worlds.registry",
 }
 
 __all__ = [*sorted(_PLACES), "__version__"]
