@@ -14,14 +14,29 @@ from teachable import stats
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_is_that_of_scipy(case):
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.99))
+def test_wilson_bounds_are_where_the_score_test_turns(case, level):
     successes, n = case
-    ours = stats.wilson(successes, n)
-    peer = distributions.binomtest(successes, n).proportion_ci(method="wilson")
-    assert (ours.low, ours.high) == pytest.approx((peer.low, peer.high), abs=1e-9)
-    assert ours.low <= ours.point <= ours.high
+    ours = stats.wilson(successes, n, level=level)
+    assert 0 <= ours.low <= ours.point <= ours.high <= 1
+    for bound in (ours.low, ours.high):
+        if 0 < bound < 1:
+            z = (ours.point - bound) / math.sqrt(bound * (1 - bound) / n)
+            assert 2 * distributions.norm.cdf(abs(z)) - 1 == pytest.approx(level, abs=1e-9)
     assert ours.row()["seed"] is None
+
+
+def test_wilson_of_published_numbers():
+    # Newcombe (1998), Statistics in Medicine 17: 81 of 263, 15 of 148, 0 of 20, 1 of 29, method 3.
+    published = {
+        (81, 263): (0.2553, 0.3662),
+        (15, 148): (0.0624, 0.1605),
+        (0, 20): (0, 0.1611),
+        (1, 29): (0.0061, 0.1718),
+    }
+    for case, bounds in published.items():
+        ours = stats.wilson(*case)
+        assert (ours.low, ours.high) == pytest.approx(bounds, abs=5e-5)
 
 
 def test_wilson_refuses_the_impossible():

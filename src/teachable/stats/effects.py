@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats as distributions
+from scipy.stats import binomtest
 
 from teachable.stats.core import Floats, Interval, StatsError, as_floats
 
@@ -22,13 +22,8 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
         raise StatsError(f"a rate needs 0 <= successes <= n and n >= 1, but got {successes} of {n}.")
     if not 0 < level < 1:
         raise StatsError(f"level must lie between 0 and 1, but is {level}.")
-    z = float(distributions.norm.ppf((1 + level) / 2))
-    rate = successes / n
-    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
-    return Interval(rate, low, high, f"wilson_{level * 100:g}", 0, None, n, n)
+    bounds = binomtest(successes, n).proportion_ci(level, method="wilson")
+    return Interval(successes / n, float(bounds.low), float(bounds.high), f"wilson_{level * 100:g}", 0, None, n, n)
 
 
 def cohens_h(rate_a: float, rate_b: float) -> float:
