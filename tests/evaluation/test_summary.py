@@ -248,6 +248,21 @@ def test_comparisons_are_named_once_and_one_key_a_hypothesis() -> None:
     assert {"S_oracle_k8-vs-S_random_k8", "S_predictor_k8-vs-S_entropy_k8"} <= names
 
 
+def test_detectable_effects_go_with_the_intervals() -> None:
+    """Both say how noisy a contrast is, one from draws of games and one in closed form.
+
+    With many games an interval is 2 x 1.96 standard errors wide, and 1.96 + 0.84 of them are detectable.
+    """
+    rng = np.random.default_rng(5)
+    episodes, labeled = failure_panel(ALL_MODELS, 60, lambda m, q, g: bool(rng.random() < 0.4))
+    got = summary.summarise(episodes, labeled, Resampling(repetitions=2000), seed=1).contrasts
+    for hypothesis in ("H3", "H4", "H5"):
+        rows = got.filter((pl.col("hypothesis") == hypothesis) & (pl.col("metric") == "success")).drop_nulls("mde")
+        assert rows.height, hypothesis
+        share = (rows["mde"] / (rows["high"] - rows["low"])).to_numpy()
+        assert share == pytest.approx((1.96 + 0.842) / (2 * 1.96), rel=0.1), hypothesis
+
+
 def test_row_order_does_not_change_a_number() -> None:
     rng = np.random.default_rng(0)
     episodes, labeled = failure_panel(ALL_MODELS, 5, lambda m, q, g: bool(rng.random() < 0.4))

@@ -291,7 +291,15 @@ def test_percentiles_leave_the_middle_out() -> None:
     assert 0 < frame["quadrant"].null_count() < 30
     assert thresholds["between_cuts"] == frame["quadrant"].null_count()
     assert sum(thresholds["counts"].values()) + thresholds["between_cuts"] == 30
-    assert thresholds["U"]["low"] < thresholds["U"]["high"]
+    # the 33rd and the 67th percentile of 0.03 k, k = 0 ... 29
+    assert thresholds["L_local"]["low"] == pytest.approx(0.03 * 0.33 * 29)
+    assert thresholds["L_local"]["high"] == pytest.approx(0.03 * 0.67 * 29)
+    entropy = -(p * np.log(p) + (1 - p) * np.log(1 - p))
+    low, high = sorted(entropy)[9:11], sorted(entropy)[19:21]  # 9.57 and 19.43 in between
+    assert thresholds["U"]["low"] == pytest.approx(low[0] + 0.57 * (low[1] - low[0]))
+    assert thresholds["U"]["high"] == pytest.approx(high[0] + 0.43 * (high[1] - high[0]))
+    # U falls and L_local rises with k: the first ten are Q2, the last ten Q4
+    assert frame.sort("snapshot_id")["quadrant"].to_list() == ["Q2"] * 10 + [None] * 10 + ["Q4"] * 10
 
 
 def test_thresholds_come_from_the_labelled_set_only() -> None:

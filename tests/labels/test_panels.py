@@ -83,6 +83,27 @@ def test_panels_are_stratified_and_no_game_dominates() -> None:
     assert len(panels.filter(panel="validation")) == 16
 
 
+def test_the_drift_panel_has_every_tercile_of_gain_and_of_step() -> None:
+    """Nine strata a quadrant, cut at a third and two thirds; a panel of 36 takes one snapshot of each."""
+    rows = [
+        (f"{q}/{gain}/{step}", f"t{gain}{step}{q}", "easy", q, gain / 10, step, "student")
+        for q in QUADRANTS
+        for gain in range(9)
+        for step in range(9)
+    ]
+    labeled = pl.DataFrame(rows, schema=[*COLUMNS, "source"], orient="row")
+    tasks = labeled["task_id"].unique().to_list()
+    made = make_panels(labeled, PanelSettings(drift=36), run_seed=3, held_out_tasks=tasks)
+    drift = made.filter(panel="drift").join(labeled.drop("task_id", "quadrant"), on="snapshot_id")
+
+    def third(column: str) -> pl.Expr:
+        low, high = labeled[column].quantile(1 / 3, "linear"), labeled[column].quantile(2 / 3, "linear")
+        return (pl.col(column) > low).cast(pl.Int8) + (pl.col(column) > high).cast(pl.Int8)
+
+    strata = drift.select("quadrant", gain=third("ELP_net"), step=third("step"))
+    assert strata.height == strata.n_unique() == 36
+
+
 def test_snapshots_without_a_quadrant_are_in_no_panel() -> None:
     labeled = frame([(i, i % 4) for i in range(12)]).with_columns(
         quadrant=pl.when(pl.col("snapshot_id") != "s003").then("quadrant")

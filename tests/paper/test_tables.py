@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from teachable.evaluation.transfer import DIAGONAL
 from teachable.paper import TABLES, PaperError, render
 
 PAIRS = [(item.id, name) for item in TABLES.values() for name in item.inputs]
@@ -56,6 +57,13 @@ def test_numbers_are_those_stored(data) -> None:
     stored = data["transfer"].filter(trained_on="Q2", evaluated_on="Q4", format="mean").row(0, named=True)
     row = render.make("h4_1", given(data, "h4_1")).row(1, named=True)
     assert (row["Q4"], row["Q4_low"], row["Q4_high"]) == (stored["point"], stored["low"], stored["high"])
+
+
+def test_detectable_effects_are_those_stored(data) -> None:
+    stored = data["contrasts"].filter(contrast=DIAGONAL, panel="failure", group="all", metric="success")
+    first = render.make("h4_2", given(data, "h4_2")).row(0, named=True)
+    assert first["formats"] == "mean of formats"
+    assert (first["difference"], first["mde"]) == stored.select("point", "mde").row(0)
 
 
 def test_main_results_pair_levels_with_changes(data) -> None:
