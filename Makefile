@@ -1,5 +1,6 @@
 # make run    preset laptop, from nothing to the report      make test   the tests (MARKS=slurm: on a cluster)
-# make lint   format, lint, types, workflow lint             make docs   the generated pages
+# make lint   format, lint, types, import laws, workflow     make docs   the generated pages
+# make setup  .venv with the tools of tests and lint         make lock   the pins anew (needs uv)
 PRESET ?= laptop
 CORES ?= 2
 MARKS ?= workflow and not slurm
@@ -8,21 +9,28 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint docs sample lock clean setup
+.PHONY: run test lint docs sample lock clean install setup
 .DEFAULT_GOAL := run
 
-setup: $(VENV)/.ready
+install: $(VENV)/.ready
+
+setup: $(VENV)/.ready-dev
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@scripts/check_system.sh $(PYTHON)
 	@$(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned environment into $(VENV) (a few minutes, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: setup
+$(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
+	@$(PIP) -r requirements-dev.lock
+	@touch $@
+
+run: install
 	@snakemake --cores $(CORES) --config preset=$(PRESET)
 	@echo; echo "Report: $(CURDIR)/results/report.html"; echo "Criteria: $(CURDIR)/results/criteria.json"
 
@@ -31,17 +39,17 @@ test: setup
 	@pytest -m "$(MARKS)" $(TESTARGS) || [ $$? = 5 ]
 
 lint: setup
-	@ruff check . && ruff format --check . && snakefmt --check Snakefile rules && mypy && scripts/lint_workflow.sh
+	@ruff check . && ruff format --check . && snakefmt --check Snakefile rules && mypy && lint-imports --no-logo && scripts/lint_workflow.sh
 
-docs: setup
+docs: install
 	@teachable config --reference > docs/configuration.md
 	@teachable config --schema > docs/configuration.schema.json
 
-sample: setup
+sample: install
 	@python scripts/sample.py
 
-lock: setup
-	@{ head -n 2 requirements.lock; $(BIN)/pip freeze --exclude-editable | grep -viE '^(pip)==' | sed 's/+cpu//'; } > .lock.new && mv .lock.new requirements.lock
+lock:
+	@scripts/lock.sh
 
 clean:
 	@rm -rf results figures tables logs
