@@ -6,12 +6,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teachable import tables
+from teachable import __version__, tables
 from teachable.errors import MissingInput, TableError
 from teachable.seeds import integer, stream
+from teachable.stages import gather
+from teachable.stages.params import Gather
 
 SMALL: tables.Schema = {"name": tables.TEXT, "value": tables.REAL, "items": tables.TEXTS}
 FRAME = pl.DataFrame({"name": ["a", "b"], "value": [1.0, None], "items": [["x"], []]}, schema=dict(SMALL))
@@ -63,6 +65,86 @@ def test_json_refuses_nan_and_torn_files(tmp_path: Path) -> None:
     (tmp_path / "torn.json").write_text('{"a": ')
     with pytest.raises(TableError, match="not valid JSON"):
         tables.read_json(tmp_path / "torn.json")
+
+
+ALL = {name: value for name, value in vars(tables).items() if isinstance(value, tables.Table)}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_number_has_its_unit(name: str) -> None:
+    table = ALL[name]
+    assert table.name == name
+    assert table.about
+    for column, what in table.columns.items():
+        inner = what.dtype.inner if isinstance(what.dtype, pl.List) else what.dtype
+        number = inner in (tables.INT, tables.REAL, pl.Float32)
+        assert number == bool(what.unit), column
+
+
+def test_a_table_says_its_units_and_what_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "budget.parquet"
+    with tables.made_by("make_examples"):
+        tables.write(tables.empty(tables.BUDGET), path, tables.BUDGET)
+    said = tables.describe(path)
+    assert (said.table, said.stage, said.program) == ("BUDGET", "make_examples", __version__)
+    assert (said.about, said.schema) == (tables.BUDGET.about, tables.BUDGET.version)
+    found = {name: (column.meaning, column.unit) for name, column in said.columns.items()}
+    assert found == {name: (column.meaning, column.unit) for name, column in tables.BUDGET.columns.items()}
+    assert found["tokens"] == ("prompt and completion", "tokens")
+    tables.write(tables.empty(tables.BUDGET), path, tables.BUDGET)
+    assert tables.describe(path).stage == ""
+
+
+def test_a_table_in_other_units_is_refused(tmp_path: Path) -> None:
+    in_bits = tables.Table("LOGP", "", {"logp": tables.of(tables.REAL, "", "bits")})
+    in_nats = tables.Table("LOGP", "", {"logp": tables.of(tables.REAL, "", "nats")})
+    tables.write(tables.empty(in_bits), tmp_path / "a.parquet", in_bits)
+    for read in (tables.read, lambda *table: list(tables.batches(*table))):
+        with pytest.raises(TableError, match="column logp is in 'bits' where 'nats' is expected"):
+            read(tmp_path / "a.parquet", in_nats)
+    assert tables.describe(tmp_path / "a.parquet").schema != in_nats.version
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 9), max_size=8), st.integers(1, 5))
+def test_where_a_frame_ends_does_not_show(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], group: int
+) -> None:
+    """Written in one piece or in any pieces, the bytes are the same; read by row group, the rows are."""
+    path = tmp_path_factory.mktemp("pieces")
+    total = sum(sizes)
+    whole = pl.DataFrame(
+        {
+            "name": [f"n{i % 3}" for i in range(total)],
+            "value": [None if i % 4 == 0 else i / 7 for i in range(total)],
+            "items": [["x"] * (i % 3) for i in range(total)],
+        },
+        schema=dict(SMALL),
+    )
+    ends = [sum(sizes[:i]) for i in range(len(sizes))]
+    pieces = [whole.slice(end, size) for end, size in zip(ends, sizes, strict=True)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("teachable.tables.files.ROW_GROUP", group)
+        tables.write(whole, path / "whole.parquet", SMALL)
+        tables.write_batches(iter(pieces), path / "pieces.parquet", SMALL)
+    assert (path / "whole.parquet").read_bytes() == (path / "pieces.parquet").read_bytes()
+    assert tables.describe(path / "whole.parquet").row_groups == -(-total // group)
+    read = list(tables.batches(path / "pieces.parquet", SMALL))
+    assert all(part.height <= group for part in read)
+    assert pl.concat(read).equals(whole)
+    assert tables.read(path / "pieces.parquet", SMALL).equals(whole)
+
+
+def test_gathering_is_concatenation(tmp_path: Path) -> None:
+    shards = [tmp_path / f"{i}.parquet" for i in range(3)]
+    frames = [pl.DataFrame({"episode_id": [f"e{i}"] * i}) for i in range(3)]
+    full = [pl.concat([tables.empty(tables.STEPS), frame], how="diagonal") for frame in frames]
+    for frame, path in zip(full, shards, strict=True):
+        tables.write(frame, path, tables.STEPS)
+    gather.run({"shards": shards}, {"table": tmp_path / "all.parquet"}, Gather(schema_name="STEPS"))
+    assert tables.read(tmp_path / "all.parquet", tables.STEPS).equals(pl.concat(full))
+    gather.run({"shards": []}, {"table": tmp_path / "none.parquet"}, Gather(schema_name="STEPS"))
+    assert tables.read(tmp_path / "none.parquet", tables.STEPS).is_empty()
 
 
 @given(st.integers(0, 2**31), st.lists(st.text(max_size=5), min_size=1, max_size=4))

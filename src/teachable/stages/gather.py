@@ -1,10 +1,8 @@
-"""Concatenate the shards of a table, in the order given."""
+"""Concatenate the shards of a table, in the order given, a row group in memory at a time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-import polars as pl
 
 from teachable import tables
 
@@ -15,5 +13,5 @@ if TYPE_CHECKING:
 
 def run(inputs: Inputs, outputs: Outputs, params: Gather) -> None:
     schema = getattr(tables, params.schema_name)
-    frames = [tables.read(path, schema) for path in inputs["shards"]]
-    tables.write(pl.concat(frames) if frames else tables.empty(schema), outputs["table"], schema)
+    parts = (part for path in inputs["shards"] for part in tables.batches(path, schema))
+    tables.write_batches(parts, outputs["table"], schema)

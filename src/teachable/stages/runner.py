@@ -48,6 +48,7 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
     The stage writes to temporary names beside the final ones; only a stage that ended well replaces anything.
     """
     from teachable.store import Store
+    from teachable.tables import made_by
 
     for name, paths in invocation.inputs.items():
         for path in paths:
@@ -66,7 +67,8 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
         if stage.loads_student:
             take_gpu()  # before torch is imported
         module = importlib.import_module(stage.module)
-        module.run(invocation.inputs, temporary, params)
+        with made_by(stage.name):
+            module.run(invocation.inputs, temporary, params)
         missing = [name for name, path in temporary.items() if not path.exists()]
         if missing:
             raise RuntimeError(f"{stage.name}: the stage ended without making {', '.join(missing)}")
