@@ -1,12 +1,10 @@
-"""Does the student room run here, and how fast? Needs torch, transformers, peft and `src` on the PYTHONPATH
-only.
+"""Does the student room run here, and how fast? Needs torch, transformers, peft and `src` on the PYTHONPATH only.
 
     PYTHONPATH=src python benchmarks/gpu_check.py --out gpu.json
 
-On a GPU: a model of Qwen3-8B's shape with random weights in bfloat16 scores decisions (token tree) and
-takes LoRA steps with an effective batch of 8. On a CPU: the same code at toy size. Random weights do not
-change speed or memory. The tokenizer is made here as well, so no network is needed; prompt lengths are set
-by repetition.
+On a GPU: a model of Qwen3-8B's shape with random weights in bfloat16 scores decisions (token tree) and takes LoRA steps
+with an effective batch of 8. On a CPU: the same code at toy size. Random weights do not change speed or memory. The
+tokenizer is made here as well, so no network is needed; prompt lengths are set by repetition.
 """
 
 from __future__ import annotations

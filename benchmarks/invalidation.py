@@ -5,8 +5,7 @@
 Takes a finished run of preset smoke (or makes one, in minutes), applies one edit after the other to a copy of the
 sources, to the results or to the configuration, and asks Snakemake for its plan. A cell is the number of jobs of a
 stage in that plan. What is expected comes from the graph of steps below, which is written by hand and knows nothing of
-the rules. Prints the table, writes it to ``invalidation/table.md`` and ends with status 1 if any cell
-differs.
+the rules. Prints the table, writes it to ``invalidation/table.md`` and ends with status 1 if any cell differs.
 
 A plan is an upper bound: what reruns to the same bytes costs its consumers nothing, which shows only when jobs run. So
 edit 9 is carried out too, and its executions are counted apart from the jobs that the store answered.

@@ -1,5 +1,4 @@
-"""The executor behind the store, on a real SLURM: what is queued, what is restored, and what survives
-trouble.
+"""The executor behind the store, on a real SLURM: what is queued, what is restored, and what survives trouble.
 
 A toy flow of six jobs (wildcards, several outputs, a directory, logs, benchmarks) whose stages run through
 the same parser, runner and store as the real ones. Skipped, with the reason, where no cluster can be started.

@@ -6,9 +6,8 @@ key of the artifact (the inputs exist by then) and, where the store has it, puts
 reports the job as done: nothing is submitted. Snakemake writes its own metadata as for any job. On the node
 the program looks once more, because another run may have published meanwhile.
 
-Jobs forced with ``-F`` or ``-R`` are never restored, neither here nor on the node
-(``TEACHABLE_STORE_REFRESH``). ``TEACHABLE_STORE=off`` turns the store off; the executor is then the plain
-SLURM one.
+Jobs forced with ``-F`` or ``-R`` are never restored, neither here nor on the node (``TEACHABLE_STORE_REFRESH``).
+``TEACHABLE_STORE=off`` turns the store off; the executor is then the plain SLURM one.
 
 The shell command of a job and the reason for it are not in the stable interface of executor plugins. The
 package pins Snakemake below 10 and the SLURM plugin below 3 for that, and a test on a real cluster holds it.
@@ -135,14 +134,12 @@ class Executor(SlurmExecutor):
         return done
 
     def _restore_group(self, group: Any) -> bool:
-        """Restore a group's jobs level by level, as later keys need earlier outputs; all or the group is
-        submitted.
-        """
+        """Restore a group's jobs level by level, as later keys need earlier outputs; all or the group is submitted."""
         return all(len(self._restore(level)) == len(level) for level in map(list, group.toposorted))
 
     def _invocations(self, job: Any) -> list[Invocation]:
-        """The stages a job runs; none when it runs something else, is forced, or runs with other software than this
-        process.
+        """The stages a job runs; none when it runs something else, is forced, or runs with other software
+        than this process.
         """
         rule = job.rule
         if self._forced(job) or rule.shellcmd is None or job.shadow_dir is not None or _deploys(self.workflow, job):
@@ -205,9 +202,7 @@ def _members(job: Any) -> list[Any]:
 
 
 def _deploys(workflow: Any, job: Any) -> bool:
-    """Whether the job would run in an environment or image of its own, with libraries this process cannot
-    see.
-    """
+    """Whether the job would run in an environment or image of its own, with libraries this process cannot see."""
     if not workflow.deployment_settings.deployment_method:
         return False
     return bool(job.conda_env or job.container_img or job.env_modules)

@@ -1,7 +1,6 @@
 """The settings of the executor, and those of another one that a profile or a command line gives in vain.
 
-Without ``from __future__ import annotations``: Snakemake reads the types of the settings from the class as
-objects.
+Without ``from __future__ import annotations``: Snakemake reads the types of the settings from the class as objects.
 """
 
 import contextlib

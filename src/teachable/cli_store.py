@@ -125,9 +125,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _current(path: Path, config: Sequence[str]) -> Recipe | None:
-    """The recipe the workflow would make ``path`` by now; None, with a line on stderr, when it cannot be
-    known.
-    """
+    """The recipe the workflow would make ``path`` by now; None, with a line on stderr, when it cannot be known."""
     from teachable.errors import TeachableError
     from teachable.stages import STAGES
     from teachable.stages.commandline import parse_shell

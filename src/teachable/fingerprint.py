@@ -63,8 +63,7 @@ _COMPANIONS = {
     "seaborn": ("matplotlib",),
 }
 
-# Libraries that cannot change a result: progress bars, and the check of parameters that are in the recipe by
-# value.
+# Libraries that cannot change a result: progress bars, and the check of parameters that are in the recipe by value.
 _WITHOUT_EFFECT = {"tqdm", "pydantic", "pydantic_core", "typing_extensions"}
 
 
@@ -258,8 +257,7 @@ def _source(file: Path, name: str) -> Source:
 class _Memory:
     """Analyses of earlier processes, keyed by the bytes of the source: parsing is nine tenths of the time.
 
-    One JSON file in the user's cache directory, replaced by rename; a missing, torn or unwritable one costs
-    time only.
+    One JSON file in the user's cache directory, replaced by rename; a missing, torn or unwritable one costs time only.
     """
 
     def __init__(self, file: Path) -> None:

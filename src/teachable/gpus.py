@@ -1,5 +1,4 @@
-"""One GPU per stage on a machine without a batch system: lock files hand out the GPUs named in
-``TEACHABLE_GPUS``.
+"""One GPU per stage on a machine without a batch system: lock files hand out the GPUs named in ``TEACHABLE_GPUS``.
 
 A lock (``flock``) lives as long as the process that holds it, whatever ends the process, so no GPU stays
 taken after a crash and nothing needs cleaning. Under SLURM the variable is not set and SLURM decides.
@@ -34,9 +33,8 @@ class GpuError(TeachableError):
 def reserve(count: int = 1, *, timeout: float | None = None, locks: Path | None = None) -> Iterator[tuple[str, ...]]:
     """Hold ``count`` GPUs and show this process no others, through ``CUDA_VISIBLE_DEVICES``.
 
-    Must be entered before CUDA is. Gives the devices; none, and changes nothing, where ``TEACHABLE_GPUS`` is
-    not set or ``count`` is 0. Waits while too few are free, for ``timeout`` seconds at most (default: without
-    end).
+    Must be entered before CUDA is. Gives the devices; none, and changes nothing, where ``TEACHABLE_GPUS`` is not set or
+    ``count`` is 0. Waits while too few are free, for ``timeout`` seconds at most (default: without end).
 
     Raises:
         GpuError: ``count`` is more than there are, or the time is over.
@@ -65,9 +63,7 @@ def reserve(count: int = 1, *, timeout: float | None = None, locks: Path | None 
 
 
 def configured() -> tuple[str, ...]:
-    """The devices that ``TEACHABLE_GPUS`` names. Raises :class:`GpuError` for "all" where they cannot be
-    listed.
-    """
+    """The devices that ``TEACHABLE_GPUS`` names. Raises :class:`GpuError` for "all" where they cannot be listed."""
     text = os.environ.get(ENVIRONMENT, "").strip()
     if text.lower() != "all":
         return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

@@ -1,5 +1,4 @@
-"""From one snapshot and its advice to patches (what the student reads) and supervised examples (what it
-learns).
+"""From one snapshot and its advice to patches (what the student reads) and supervised examples (what it learns).
 
 A patch is text in the student's context at one decision. The four of a snapshot are framed as an example from
 a similar situation, never as a rule, and match in length: the longest has at most 30 % more words than the
@@ -45,8 +44,7 @@ TOLERANCE = 1.3  # most words of any patch of a snapshot / fewest words
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """How a register speaks. Templates are sequences of fixed text, ``<action>`` slots and ``{free text}``
-    slots."""
+    """How a register speaks. Templates are sequences of fixed text, ``<action>`` slots and ``{free text}`` slots."""
 
     opening: str
     templates: Mapping[str, tuple[str, ...]]
@@ -252,8 +250,7 @@ def register_of(layout: str) -> Register:
 def renderer(
     render: Callable[[ContextFields], str], register: Register
 ) -> Callable[[Mapping[str, Any], Mapping[str, Any], str], tuple[str, str]]:
-    """A function from a snapshot row, its advice row and a format to the texts of a prompt and its
-    completion.
+    """A function from a snapshot row, its advice row and a format to the texts of a prompt and its completion.
 
     ``render`` writes a context down, e.g. ``lambda fields: student.prompt(Context(**fields))``.
     """
@@ -328,8 +325,7 @@ def _shares(lengths: Sequence[int], budget: int) -> list[int]:
 
 
 def _cut(text: str, words: int) -> str:
-    """At most ``words`` words: whole sentences, else whole clauses, where they are most of it; else an
-    ellipsis."""
+    """At most ``words`` words: whole sentences, else whole clauses, where they are most of it; else an ellipsis."""
     split = text.split()
     if len(split) <= words:
         return text
@@ -343,8 +339,7 @@ def _cut(text: str, words: int) -> str:
 def _pad(style: _Style, text: str, fewest: int, most: int, key: str, avoid: str) -> str:
     """``text`` with neutral sentences added until it has ``fewest`` words, never more than ``most``.
 
-    ``fewest <= most - 2`` makes this always possible: a text that is too short has room for a filler of three
-    words.
+    ``fewest <= most - 2`` makes this always possible: a text that is too short has room for a filler of three words.
     """
     usable = [filler for filler in style.fillers if not (avoid and names_action(filler, avoid))]
     generator = seeds.stream(0, "supervision", key)

@@ -1,6 +1,4 @@
-"""What one Python file says, without running it: a digest of its normalised syntax tree, and what it may
-import.
-"""
+"""What one Python file says, without running it: a digest of its normalised syntax tree, and what it may import."""
 
 from __future__ import annotations
 
@@ -162,9 +160,7 @@ _LEFT_OUT = {"ctx", "type_comment", "kind", "type_ignores"}
 
 
 def _write(value: object, emit: Callable[[str], None]) -> None:
-    """Write a tree as text; empty fields are left out, so that Python releases that add one agree with older
-    ones.
-    """
+    """Write a tree as text; empty fields are left out, so that Python releases that add one agree with older ones."""
     if isinstance(value, ast.AST):
         emit(type(value).__name__ + "(")
         for field in value._fields:

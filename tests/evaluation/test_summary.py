@@ -1,5 +1,4 @@
-"""Success, stuckness, paired contrasts, transfer and the choice of format, against answers worked out by
-hand."""
+"""Success, stuckness, paired contrasts, transfer and the choice of format, against answers worked out by hand."""
 
 from __future__ import annotations
 
@@ -106,8 +105,7 @@ def test_a_game_of_training_is_never_evaluated() -> None:
 
 @pytest.mark.parametrize("quadrant", matrix.QUADRANTS)
 def test_quadrants_are_not_swapped(quadrant: str) -> None:
-    """Runs of one quadrant win its snapshots alone: one row of the matrix, and only its diagonal entry, is
-    1."""
+    """Runs of one quadrant win its snapshots alone: one row of the matrix, and only its diagonal entry, is 1."""
     names = [f"{quadrant}_{f}" for f in matrix.FORMATS]
     episodes, labeled = failure_panel(ALL_MODELS, 4, lambda m, q, g: m in names and q == quadrant)
     got = summary.summarise(episodes, labeled, SETTINGS, seed=1)

@@ -1,7 +1,6 @@
 """Made-up inputs for the tests of the paper room: the shape of real ones, the numbers of nothing.
 
-``frames(snapshots)`` gives every logical input. It lives here and only here: nothing in ``src`` may make data
-up.
+``frames(snapshots)`` gives every logical input. It lives here and only here: nothing in ``src`` may make data up.
 """
 
 from __future__ import annotations

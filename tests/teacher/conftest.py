@@ -47,8 +47,7 @@ def completion(answer: dict[str, Any] | str, *, finish: str = "stop", usage: boo
 
 @dataclass
 class Reply:
-    """One HTTP response; ``delay`` seconds before it, ``cut`` closes the connection after half of the
-    body."""
+    """One HTTP response; ``delay`` seconds before it, ``cut`` closes the connection after half of the body."""
 
     body: str = ""
     status: int = 200

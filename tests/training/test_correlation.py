@@ -1,5 +1,4 @@
-"""The report of phase 1b finds what is there, calls confounding by its name, and stays valid JSON when data
-are few."""
+"""The report of phase 1b finds what is there, calls confounding by its name, and stays valid JSON when data are few."""
 
 from __future__ import annotations
 

@@ -35,8 +35,7 @@ TREE = TreeSettings(prompts=60, episodes=60, play=PLAY)
 
 
 class Learner(TablePolicy):
-    """A student that, with an adapter, prefers the one command the adapter was trained to give, in its one
-    prompt."""
+    """A student that, with an adapter, prefers the one command the adapter was trained to give, in its one prompt."""
 
     def __init__(self, *, learns: bool = True) -> None:
         super().__init__(sharpness=0.5)

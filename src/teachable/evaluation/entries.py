@@ -1,10 +1,8 @@
-"""Changes in success of several runs on parts of a panel, and sums and differences of them, all from one set of
-draws.
+"""Changes in success of several runs on parts of a panel, and sums and differences of them, all from one set of draws.
 
-An *entry* is ``sum_m sign_m * mean success of run m`` over some slots, divided by their number: a cell of the
-transfer matrix is run minus base on one quadrant. Games are drawn whole and once for all entries, and the
-training seeds of a run once for all entries it is part of, so sums and differences of entries keep their
-dependence.
+An *entry* is ``sum_m sign_m * mean success of run m`` over some slots, divided by their number: a cell of the transfer
+matrix is run minus base on one quadrant. Games are drawn whole and once for all entries, and the training seeds of a
+run once for all entries it is part of, so sums and differences of entries keep their dependence.
 """
 
 from __future__ import annotations

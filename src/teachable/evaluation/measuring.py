@@ -1,5 +1,4 @@
-"""Success measured with any adapter, for micro-training: values behind snapshots and plays of similar
-games."""
+"""Success measured with any adapter, for micro-training: values behind snapshots and plays of similar games."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What changed inside: success from a state, the first action, and what hidden states let a linear probe
-read.
+"""What changed inside: success from a state, the first action, and what hidden states let a linear probe read.
 
 ================== ==================================================================================
 metric             meaning
@@ -124,8 +123,7 @@ def _grouped(
     settings: Resampling,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Means of the metrics ``values[S, N, C]`` of a model with S training seeds in every group; NaN is left
-    out."""
+    """Means of the metrics ``values[S, N, C]`` of a model with S training seeds in every group; NaN is left out."""
     rows: list[dict[str, Any]] = []
     for (by, group), members in groups.items():
         mask: Flags = np.array([snapshot_id in members for snapshot_id in snapshot_ids], dtype=np.bool_)
@@ -163,8 +161,7 @@ def _decision_values(part: pl.DataFrame, base: pl.DataFrame, seed: int) -> dict[
 def linear_probe(
     hidden: Floats, labels: Sequence[str | None], games: Sequence[str], *, seed: int
 ) -> tuple[Floats, Floats]:
-    """Whether a linear probe, and the commonest class, name each label right (``[N]``: 1, 0, or NaN where
-    unknown).
+    """Whether a linear probe, and the commonest class, name each label right (``[N]``: 1, 0, or NaN where unknown).
 
     Multinomial logistic regression on standardised principal components of ``hidden[N, H]`` (Alain & Bengio
     2017), cross-validated by game: a game's snapshots are only ever judged by a probe that saw none of it.

@@ -18,10 +18,9 @@ escape_latency steps stuck, 0 when never stuck              1
 efficiency     reference steps / steps if won, else 0       1
 ============== ============================================ ========================
 
-Efficiency is success weighted by path length (Anderson et al. 2018): the reference is the expert's way from
-the same start where the table has one (``behaviour == "expert"``), else the shortest winning episode of any
-model in the table. Episodes with a fault of the engine are no failures: they are left out, for every model
-they meet.
+Efficiency is success weighted by path length (Anderson et al. 2018): the reference is the expert's way from the same
+start where the table has one (``behaviour == "expert"``), else the shortest winning episode of any model in the table.
+Episodes with a fault of the engine are no failures: they are left out, for every model they meet.
 """
 
 from __future__ import annotations
@@ -59,8 +58,7 @@ _BOTTOM = {name: pl.col("steps").cast(pl.Float64) if name.endswith("_rate") else
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """One panel: ``slots`` (task_id, snapshot_id, repeat, family, quadrant) and arrays ``[seeds, slots,
-    models]``.
+    """One panel: ``slots`` (task_id, snapshot_id, repeat, family, quadrant) and arrays ``[seeds, slots, models]``.
 
     ``seeds`` says how many training seeds each model has; they fill the first places of the first axis.
     ``top`` and ``bottom`` are NaN where a model has no (faultless) episode in the slot, and beyond its seeds.
@@ -94,8 +92,7 @@ class Outcomes:
         return self.slots["task_id"].to_list()
 
     def groups(self) -> dict[str, Flags]:
-        """Slots of ``all``, of each quadrant (failure panel) and of each family, in this order, none
-        empty."""
+        """Slots of ``all``, of each quadrant (failure panel) and of each family, in this order, none empty."""
         masks = {"all": np.ones(self.slots.height, dtype=np.bool_)}
         if self.panel == "failure":
             for quadrant in QUADRANTS:
@@ -106,8 +103,7 @@ class Outcomes:
 
 
 def reference_steps(episodes: pl.DataFrame) -> pl.DataFrame:
-    """Frame (task_id, snapshot_id, reference): steps of the expert's win from each start, else of the
-    shortest win."""
+    """Frame (task_id, snapshot_id, reference): steps of the expert's win from each start, else of the shortest win."""
     wins = episodes.filter(pl.col("success").fill_null(False))
     expert = pl.col("steps").filter(pl.col("behaviour") == "expert").min()
     return wins.group_by("task_id", "snapshot_id").agg(

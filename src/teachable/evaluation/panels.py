@@ -24,8 +24,7 @@ Progress = Callable[[int, int], None]  # (done, total)
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """Episodes per start. On tasks the first is greedy, the others are sampled; from snapshots all are
-    sampled."""
+    """Episodes per start. On tasks the first is greedy, the others are sampled; from snapshots all are sampled."""
 
     test: int = 3
     failure: int = 2
@@ -50,9 +49,8 @@ def panel_starts(
 ) -> PanelStarts:
     """The starts of the three panels.
 
-    ``panels`` and ``retention`` are PANELS rows; ``tasks`` holds the tasks that snapshots and retention
-    come from. Raises :class:`EvaluationError` when a game that trains would be played, or one is not in
-    ``tasks``.
+    ``panels`` and ``retention`` are PANELS rows; ``tasks`` holds the tasks that snapshots and retention come from.
+    Raises :class:`EvaluationError` when a game that trains would be played, or one is not in ``tasks``.
     """
     chosen = panels.filter(pl.col("panel") == "failure").sort("quadrant", "order")["snapshot_id"]
     rows = labeled.filter(pl.col("snapshot_id").is_in(chosen.implode())).sort("snapshot_id")
@@ -76,8 +74,7 @@ def panel_starts(
 def panel_jobs(
     panel: str, starts: Sequence[Start], repeats: int, *, model: str = BASE, adapter: str | None = None
 ) -> list[Job]:
-    """Jobs of one panel. Raises :class:`EvaluationError` when a trained model would be played without an
-    adapter."""
+    """Jobs of one panel. Raises :class:`EvaluationError` when a trained model would be played without an adapter."""
     if (model == BASE) != (adapter is None):
         raise EvaluationError(f"Model {model!r} with adapter {adapter!r}: every model but the base has an adapter.")
     return [

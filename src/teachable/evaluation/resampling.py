@@ -1,13 +1,12 @@
 """Bootstrap over games and training seeds, and tests, of many ratios at once.
 
-Two things are sampled: the games that a model is judged on, and the seeds it was trained under. A statistic
-is the mean over training seeds. A draw takes whole games with replacement, the same for all models, crossed
-with training seeds drawn with replacement for each model by itself (the pigeonhole bootstrap, Owen 2007, "The
-pigeonhole bootstrap", Annals of Applied Statistics 1). Seeds are few, and a plain bootstrap of S of them has
-only (S-1)/S of the variance; so the weight of a seed drawn ``count`` times is rescaled to ``1/S + sqrt(S /
-(S-1)) * (count/S - 1/S)`` (Rao & Wu 1988, "Resampling inference with complex survey data", JASA 83). The
-weights of a model sum to one; with one seed its weight is one, and what is said then holds for that training
-only.
+Two things are sampled: the games that a model is judged on, and the seeds it was trained under. A statistic is the mean
+over training seeds. A draw takes whole games with replacement, the same for all models, crossed with training seeds
+drawn with replacement for each model by itself (the pigeonhole bootstrap, Owen 2007, "The pigeonhole bootstrap", Annals
+of Applied Statistics 1). Seeds are few, and a plain bootstrap of S of them has only (S-1)/S of the variance; so the
+weight of a seed drawn ``count`` times is rescaled to ``1/S + sqrt(S / (S-1)) * (count/S - 1/S)`` (Rao & Wu 1988,
+"Resampling inference with complex survey data", JASA 83). The weights of a model sum to one; with one seed its weight
+is one, and what is said then holds for that training only.
 
 Crossing both counts the noise of single episodes (games x seeds) once with the games and again with the seeds
 (Owen 2007, theorem 3): with no difference between trainings at all such intervals cover 99.8 %. The deviation
@@ -100,8 +99,7 @@ class Games:
         return cls(codes, count, weights, seed, settings)
 
     def seed_weights(self, model: str, count: int) -> Floats:
-        """Rescaled weights ``[R, S]`` of the ``count`` training seeds of ``model`` (see the module's
-        opening)."""
+        """Rescaled weights ``[R, S]`` of the ``count`` training seeds of ``model`` (see the module's opening)."""
         if count == 1:
             return np.ones((len(self.weights), 1))
         generator = seeds.stream(self.seed, "training seeds", model)
@@ -152,8 +150,7 @@ class Games:
     def ratios(self, top: Floats, bottom: Floats, *, model: str = "", count: int = 1) -> list[stats.Interval]:
         """Intervals of ``sum(top) / sum(bottom)`` of one model, pooled over its training seeds.
 
-        ``top`` and ``bottom`` are ``[N, C]``, or ``[S, N, C]`` of ``count`` training seeds; NaN slots are left
-        out.
+        ``top`` and ``bottom`` are ``[N, C]``, or ``[S, N, C]`` of ``count`` training seeds; NaN slots are left out.
         """
         tops, bottoms = (values[None] if values.ndim == 2 else values[:count] for values in (top, bottom))
         side = _Side.of(self, tops, bottoms, self.seed_weights(model, len(tops)))
@@ -221,8 +218,7 @@ class Games:
         return np.where(np.isfinite(point), flipped, math.nan)
 
     def sign_flips(self, scores: Floats) -> Floats:
-        """Two-sided sign-flip p-values ``[C]`` of ``scores[G, C]``, one number a game whose sum is the
-        effect."""
+        """Two-sided sign-flip p-values ``[C]`` of ``scores[G, C]``, one number a game whose sum is the effect."""
         repetitions = max(self.settings.repetitions, 1000)
         active = (scores != 0).sum(axis=0)
         result = np.ones(scores.shape[1])
@@ -315,8 +311,7 @@ def divide(top: Floats, bottom: Floats) -> Floats:
 
 
 def detectable(variance: Floats, clusters: Ints, spread: Spread, level: float) -> Floats:
-    """The minimum detectable effects ``[C]`` at 80 % power, from the variance over games and training
-    seeds."""
+    """The minimum detectable effects ``[C]`` at 80 % power, from the variance over games and training seeds."""
     error = np.sqrt(variance + spread.variance)
     degrees = _degrees(variance, spread, clusters)
     known = (clusters >= 2) & np.isfinite(error)

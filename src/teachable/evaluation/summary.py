@@ -19,8 +19,7 @@ from teachable.training.matrix import BASE
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The tables ``METRICS``, ``CONTRASTS`` and ``TRANSFER``; the last is empty without the cells of the
-    matrix."""
+    """The tables ``METRICS``, ``CONTRASTS`` and ``TRANSFER``; the last is empty without the cells of the matrix."""
 
     metrics: pl.DataFrame
     contrasts: pl.DataFrame
@@ -40,8 +39,7 @@ def summarise(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resamplin
     A run without episodes (it could not be trained) has no row; a contrast that was asked for beforehand and
     needs it stands as a row of nulls with the reason. A panel without episodes is left out.
 
-    Raises :class:`EvaluationError` when the base is missing or models did not play the same starts with the
-    same seeds.
+    Raises :class:`EvaluationError` when the base is missing or models did not play the same starts with the same seeds.
     """
     panels = _panels(episodes, labeled)
     if BASE not in set(episodes["model"]):

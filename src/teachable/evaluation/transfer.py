@@ -1,5 +1,4 @@
-"""What training on one quadrant does to the others, and whether the form of supervision should fit the
-quadrant.
+"""What training on one quadrant does to the others, and whether the form of supervision should fit the quadrant.
 
 All read the failure panel only. ``D[i, f, j]`` is the mean paired change in success (run ``Qi_f`` minus
 base) from held-out snapshots of quadrant j, mean over training seeds. A run that was not trained or a quadrant
@@ -206,8 +205,7 @@ def permuted_labels(labels: Any, games: Sequence[str], repetitions: int, generat
 
 
 def best_format(outcomes: Outcomes, settings: Resampling, *, seed: int) -> list[Row]:
-    """``CONTRASTS`` rows of H3: the best format of each quadrant against demonstrations, on its own failure
-    panel.
+    """``CONTRASTS`` rows of H3: the best format of each quadrant against demonstrations, on its own failure panel.
 
     Choosing the best of three on the data that then judge it flatters it. So the games are split in two
     halves; the format chosen on one half is judged on the other, and the two are averaged (cross-fitting,

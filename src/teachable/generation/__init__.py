@@ -1,7 +1,7 @@
 """Where tasks come from: games out of seeds, each in exactly one split. :mod:`teachable.worlds` plays them.
 
-A room of its own, so that an edit to how games are made concerns the stage that makes them and no stage that
-plays them.
+A room of its own, so that an edit to how games are made concerns the stage that makes them and no stage
+that plays them.
 """
 
 from __future__ import annotations

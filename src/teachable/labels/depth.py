@@ -10,11 +10,10 @@ LIKELY = 0.5
 def recovery_depth(points: pl.DataFrame) -> pl.DataFrame:
     """``d_expert, d_force`` and their bins for every point of every trajectory.
 
-    ``points`` has ``snapshot_id, episode_id, step, p_expert, p_force``: all snapshots of a trajectory,
-    failure and interval ones alike. With t the step of a point, ``d`` is the smallest ``t - s`` over points
-    of the same trajectory with ``s <= t`` and ``p >= 0.5``; null when there is none. It counts commands, not
-    grid points, and it is as fine as the snapshots of the trajectory are dense. Bins: 0, 1, 2, 3+; null for
-    null.
+    ``points`` has ``snapshot_id, episode_id, step, p_expert, p_force``: all snapshots of a trajectory, failure and
+    interval ones alike. With t the step of a point, ``d`` is the smallest ``t - s`` over points of the same trajectory
+    with ``s <= t`` and ``p >= 0.5``; null when there is none. It counts commands, not grid points, and it is as fine as
+    the snapshots of the trajectory are dense. Bins: 0, 1, 2, 3+; null for null.
     """
     ordered = points.sort("episode_id", "step", "snapshot_id")
     for name in ("expert", "force"):

@@ -23,8 +23,7 @@ def uncertainty(logp: ArrayLike, commands: Sequence[str], chosen: str, *, topk: 
     logp_chosen          ln p(chosen) / number of words of the chosen command, nats per word
     ==================== =========================================================================
 
-    Raises ValueError for an empty or ill-shaped distribution and for a ``chosen`` that is not among the
-    commands.
+    Raises ValueError for an empty or ill-shaped distribution and for a ``chosen`` that is not among the commands.
     """
     values = np.asarray(logp, dtype=np.float64)
     if values.ndim != 1 or values.size == 0 or values.size != len(commands):

@@ -135,10 +135,9 @@ def expected_excess(
 
         excess = E[max_m (x_m + s_m z_m)] - max_m x_m  >= 0,
 
-    the bootstrap estimate of the bias of the maximum (Efron and Tibshirani 1993, ch. 10). The expectation is
-    not drawn but integrated, E[max] = b - integral_a^b prod_m Phi((t - x_m) / s_m) dt, with [a, b] eight
-    standard errors beyond the extremes and ``points`` nodes, so the result carries no seed and no Monte Carlo
-    error.
+    the bootstrap estimate of the bias of the maximum (Efron and Tibshirani 1993, ch. 10). The expectation is not drawn
+    but integrated, E[max] = b - integral_a^b prod_m Phi((t - x_m) / s_m) dt, with [a, b] eight standard errors beyond
+    the extremes and ``points`` nodes, so the result carries no seed and no Monte Carlo error.
     """
     x = np.asarray(estimates, dtype=np.float64)
     s = np.nan_to_num(np.asarray(errors, dtype=np.float64), nan=0.0)
@@ -155,8 +154,7 @@ def expected_excess(
     for m in range(x.shape[1]):
         scale = np.maximum(s[:, m], 1e-6 * (high - low))[:, None]  # an exact arm is a step
         below *= ndtr((grid - x[:, m][:, None]) / scale)
-    # below the grid the distribution function is (numerically) zero: the best arm alone is 8 errors away or
-    # exact
+    # below the grid the distribution function is (numerically) zero: the best arm alone is 8 errors away or exact
     excess = np.zeros(len(best))
     excess[noisy] = np.maximum(0.0, high - np.trapezoid(below, grid, axis=1) - best[noisy])
     return excess

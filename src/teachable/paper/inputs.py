@@ -166,9 +166,7 @@ class Interval:
 
     @classmethod
     def of(cls, row: Mapping[str, Any], name: str = "interval") -> Interval:
-        """From a row or JSON object with the columns of ``tables.INTERVAL``; raises PaperError without a
-        point.
-        """
+        """From a row or JSON object with the columns of ``tables.INTERVAL``; raises PaperError without a point."""
         if not isinstance(row, Mapping) or row.get("point") is None:
             raise PaperError(f"{name} holds no point estimate: run the stage that makes it again.")
 

@@ -1,8 +1,7 @@
 """The module of a figure or table, by its id.
 
-Apart from everything else, and without a string that names a module: the fingerprint of a stage names the one
-item that the stage draws. A pattern here would add all other items, and an edit to one figure would redraw
-every one.
+Apart from everything else, and without a string that names a module: the fingerprint of a stage names the one item that
+the stage draws. A pattern here would add all other items, and an edit to one figure would redraw every one.
 """
 
 from __future__ import annotations
@@ -14,9 +13,7 @@ from teachable.paper.inputs import PaperError
 
 
 def module(kind: str, item: str) -> ModuleType:
-    """The module of ``item``, below the package ``kind`` (figures or tables); PaperError when there is
-    none.
-    """
+    """The module of ``item``, below the package ``kind`` (figures or tables); PaperError when there is none."""
     path = ".".join((str(__package__), kind, item))
     try:
         return importlib.import_module(path)

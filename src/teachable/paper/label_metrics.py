@@ -58,9 +58,7 @@ SIDES = {  # contrast: (quadrants of the high side, metrics)
     "high_U_minus_low_U": (("Q1", "Q2"), ("U",)),
 }
 WINNABLE = 0.5
-"""Probability of the expert's success from which a snapshot counts as still to be won (as in recovery
-depth).
-"""
+"""Probability of the expert's success from which a snapshot counts as still to be won (as in recovery depth)."""
 
 
 def label_metrics(

@@ -1,6 +1,4 @@
-"""The few marks all figures share: points with whiskers, annotated matrices, frontiers, labels that keep
-apart.
-"""
+"""The few marks all figures share: points with whiskers, annotated matrices, frontiers, labels that keep apart."""
 
 from __future__ import annotations
 
@@ -31,9 +29,7 @@ def whisker(
     hollow: bool = False,
     label: str | None = None,
 ) -> None:
-    """A point with its stored interval at ``place`` on the category axis; no whisker where there is no
-    interval.
-    """
+    """A point with its stored interval at ``place`` on the category axis; no whisker where there is no interval."""
     ends = (value.low, value.high)
     if not any(math.isnan(end) for end in ends):
         spots = (place, place)
@@ -85,9 +81,7 @@ def forest(
     digits: int = 2,
     values: bool = True,
 ) -> None:
-    """Horizontal whiskers, first row on top, the numbers at the right end of the row; hollow where 0 is
-    inside.
-    """
+    """Horizontal whiskers, first row on top, the numbers at the right end of the row; hollow where 0 is inside."""
     for at, (item, value) in enumerate(rows):
         whisker(
             axes,
@@ -215,9 +209,7 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def staircase(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
-    """The frontier through ``points`` (from :func:`pareto`, by increasing x): each step is what is
-    attainable.
-    """
+    """The frontier through ``points`` (from :func:`pareto`, by increasing x): each step is what is attainable."""
     if not points:
         return
     xs, ys = zip(*points, strict=True)
@@ -313,9 +305,7 @@ def spread(values: Sequence[float], gap: float) -> list[float]:
 
 
 def jitter(count: int, width: float) -> np.ndarray:
-    """Offsets ``[count]`` in ±width/2 that fill it evenly and are the same every time (golden-ratio
-    sequence).
-    """
+    """Offsets ``[count]`` in ±width/2 that fill it evenly and are the same every time (golden-ratio sequence)."""
     return ((np.arange(count) * 0.6180339887498949) % 1.0 - 0.5) * width
 
 
@@ -338,9 +328,7 @@ def keys(axes: Axes, entries: Sequence[tuple[str, str, str]], **options: Any) ->
 
 
 def wrap(text: str, width: int, lines: int) -> str:
-    """``text`` in at most ``lines`` lines of ``width`` characters; an ellipsis says that something was
-    cut.
-    """
+    """``text`` in at most ``lines`` lines of ``width`` characters; an ellipsis says that something was cut."""
     found = textwrap.wrap(" ".join(text.split()), width) or [""]
     if len(found) > lines:
         found = found[:lines]

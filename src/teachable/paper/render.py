@@ -23,9 +23,7 @@ DPI = 220  # of the PNG; the PDF is vector
 
 
 def draw(item: str, data: Data) -> Figure:
-    """The figure ``item`` (for example ``h1_1``) from its inputs. Raises PaperError where an input is
-    missing.
-    """
+    """The figure ``item`` (for example ``h1_1``) from its inputs. Raises PaperError where an input is missing."""
     with style.theme():
         try:
             drawn: Figure = items.module("figures", item).draw(data)
@@ -87,8 +85,7 @@ def save_table(
 
 
 def cells(frame: pl.DataFrame, heads: Mapping[str, str]) -> list[list[str]]:
-    """The printed rows. A column with companions ``<name>_low`` and ``<name>_high`` becomes ``0.12 [0.05,
-    0.20]``.
+    """The printed rows. A column with companions ``<name>_low`` and ``<name>_high`` becomes ``0.12 [0.05, 0.20]``.
 
     Numbers have two decimals, p-values three (below 0.001 said so); null is an en dash.
     """

@@ -179,9 +179,7 @@ RC: dict[str, Any] = {
 
 @contextmanager
 def theme() -> Iterator[None]:
-    """Draw and save inside of this: matplotlib's defaults with :data:`RC`, whatever the user's own settings
-    are.
-    """
+    """Draw and save inside of this: matplotlib's defaults with :data:`RC`, whatever the user's own settings are."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(RC)  # type: ignore[arg-type]

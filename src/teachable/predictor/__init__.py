@@ -1,8 +1,7 @@
 """The teachability predictor: which failures are worth teaching from, told from cheap features.
 
-Features (tier 1 from the snapshot's row, tier 2 from the student's hidden states), a multi-task model held
-out by game, and its metrics against rivals. Frames in, frames
-out.
+Features (tier 1 from the snapshot's row, tier 2 from the student's hidden states), a multi-task model held out by game,
+and its metrics against rivals. Frames in, frames out.
 """
 
 from teachable.predictor.analysis import permutation_importance, sample_efficiency

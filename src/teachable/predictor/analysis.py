@@ -119,8 +119,7 @@ def sample_efficiency(
 ) -> pl.DataFrame:
     """Metrics of ELP_net against the labelled snapshots learned from (PREDICTOR_METRICS).
 
-    Every model is judged on the same held-out rows; smaller training sets are parts of larger ones, by whole
-    games.
+    Every model is judged on the same held-out rows; smaller training sets are parts of larger ones, by whole games.
     """
     parts = []
     for share in sorted(set(shares)):

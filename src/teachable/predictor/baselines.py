@@ -62,8 +62,7 @@ def baseline_predictions(
 ) -> pl.DataFrame:
     """PREDICTIONS of the rivals: RANKINGS for ELP_net, the training folds' ``majority`` class for classes.
 
-    The folds are those of :func:`~teachable.predictor.model.cross_fit` with the same seed and ``held_out``
-    tasks.
+    The folds are those of :func:`~teachable.predictor.model.cross_fit` with the same seed and ``held_out`` tasks.
     """
     features = features.sorted()
     aligned = align(features, labels)

@@ -100,8 +100,7 @@ def _boosting(rounds: int, classes: bool) -> Maker:
 def task_folds(task_id: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int64]:
     """The fold ``[N]`` of each row: whole tasks, dealt in seeded order to the smallest fold.
 
-    Depends on the tasks and their numbers of rows, not on the order of rows. Too few tasks raise
-    :class:`TooFew`.
+    Depends on the tasks and their numbers of rows, not on the order of rows. Too few tasks raise :class:`TooFew`.
     """
     tasks, codes, counts = np.unique(task_id, return_inverse=True, return_counts=True)
     if len(tasks) < folds:

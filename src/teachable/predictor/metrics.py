@@ -1,7 +1,6 @@
 """How good the predictions are: tables of metrics with cluster-bootstrap intervals, drawn by task.
 
-Every function takes PREDICTIONS and gives a table of :mod:`teachable.tables`. Rows without a truth do not
-count.
+Every function takes PREDICTIONS and gives a table of :mod:`teachable.tables`. Rows without a truth do not count.
 """
 
 from __future__ import annotations
@@ -120,8 +119,7 @@ def evaluate(
       over both sides, chance 1/2. The other side is U, which is computed from the predictor's own inputs: to
       get it right says nothing, and a predictor that knows no leverage at all reaches half of the quadrants.
 
-    ``train_size`` is written into the rows of learned methods: the number of labelled snapshots a model
-    learned from.
+    ``train_size`` is written into the rows of learned methods: the number of labelled snapshots a model learned from.
     """
     rows: list[dict[str, Any]] = []
     pairs = predictions.select("method", "target").unique().sort("method", "target")

@@ -101,8 +101,7 @@ class Table:
     def place(self, start: Start) -> Place:
         """The place that ``start`` names, reached by its commands and verified.
 
-        Raises RestoreMismatch, naming the task, when a command is not offered or the digest differs;
-        EngineFault.
+        Raises RestoreMismatch, naming the task, when a command is not offered or the digest differs; EngineFault.
         """
         place = self.start()
         for index, command in enumerate(start.prefix):

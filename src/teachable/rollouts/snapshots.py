@@ -67,9 +67,9 @@ def choose_snapshots(
     (``source``) are drawn likewise, within a budget of their own. A decision that looks the same as one already
     drawn (same task, world state and prompt; without ``prompt`` the whole history counts) is passed over.
 
-    With ``mode`` fall an episode gives its decisions by how far the chance of success falls over them (``values``, rows
-    of EPISODE_VALUES; after the last it is 0), largest fall first, at any distance; where it never falls, the
-    deciding one.
+    With ``mode`` fall an episode gives its decisions by how far the chance of success falls over them
+    (``values``, rows of EPISODE_VALUES; after the last it is 0), largest fall first, at any distance; where it
+    never falls, the deciding one.
 
     Raises TableError when the two tables do not fit, or when every episode ended in an engine fault.
 

@@ -225,8 +225,7 @@ class Tree:
 def allocate(masses: Reals, number: int, u: float) -> NDArray[np.int64]:
     """How many of ``number`` episodes each frontier item gets: systematic sampling.
 
-    With one uniform ``u`` in [0, 1); item f expects e_f = number * masses_f / sum and gets floor(e_f) or
-    ceil(e_f).
+    With one uniform ``u`` in [0, 1); item f expects e_f = number * masses_f / sum and gets floor(e_f) or ceil(e_f).
     """
     ends = np.cumsum(masses)
     marks = (np.arange(number) + u) / number * ends[-1]

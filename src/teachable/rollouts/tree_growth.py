@@ -141,8 +141,7 @@ class Grower:
         """Expand the likeliest pieces until the prompts are spent or next to nothing is open."""
         settings = self._settings
         while tree.expanded < settings.prompts and tree.open > settings.tolerance:
-            # a wave may not depend on what other trees do; its size keeps the order of expansion nearly
-            # best-first
+            # a wave may not depend on what other trees do; its size keeps the order of expansion nearly best-first
             wave: dict[int, None] = {}
             room = min(settings.prompts - tree.expanded, max(1, tree.expanded // 4))
             while len(wave) < room and tree.open > settings.tolerance:

@@ -58,8 +58,7 @@ class Question:
 
     @property
     def stream(self) -> str:
-        """Names the question's random streams and episodes: the snapshot, and the purpose unless it is the
-        label."""
+        """Names the question's random streams and episodes: the snapshot, and the purpose unless it is the label."""
         return self.name if self.purpose == "label" else f"{self.purpose}/{self.name}"
 
 

@@ -19,8 +19,8 @@ from teachable.errors import ConfigError, TeachableError
 class Method:
     """A selection method as its module declares it.
 
-    ``predicted``: it needs the predictor; ``source``: whose failures it chooses from, the student's or the expert's
-    (setup B).
+    ``predicted``: it needs the predictor; ``source``: whose failures it chooses from, the student's or the
+    expert's (setup B).
     """
 
     name: str

@@ -1,5 +1,4 @@
-"""The command line of a stage, read the same way by the program, by the store and by the executor of the
-cluster.
+"""The command line of a stage, read the same way by the program, by the store and by the executor of the cluster.
 
 ``teachable <stage> --in NAME=PATH [NAME=PATH ...] --out NAME=PATH [NAME=PATH ...] --params '<JSON object>'``
 

@@ -1,7 +1,6 @@
 """Statistics for data clustered by game: intervals, contrasts, correlations, effect sizes, calibration.
 
-Plain numpy and scipy over arrays; every random result takes a seed, and the same inputs give the same
-numbers.
+Plain numpy and scipy over arrays; every random result takes a seed, and the same inputs give the same numbers.
 """
 
 from teachable.stats.association import (

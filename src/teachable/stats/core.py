@@ -149,8 +149,8 @@ def bootstrap_weighted(
 ) -> Interval:
     """The cluster-bootstrap interval of a statistic of cluster weights (see the module's opening).
 
-    Clusters, not observations, are drawn with replacement (Davison & Hinkley 1997, section 3.8; Field & Welsh
-    2007), then
+    Clusters, not observations, are drawn with replacement (Davison & Hinkley 1997, section 3.8; Field &
+    Welsh 2007), then
 
     * ``percentile``: the quantiles of the draws (Efron 1979);
     * ``expanded`` (default): the same at tails widened for few clusters, ``Phi(-sqrt(G/(G-1)) t_{G-1})``
@@ -161,9 +161,8 @@ def bootstrap_weighted(
       falls on the point (Efron & Tibshirani 1993, section 10.2); for statistics that resampling inflates,
       such as a calibration error, whose percentile interval may miss its own point.
 
-    Draws where the statistic is not defined (NaN) are left out, and ``repetitions`` of the result says how
-    many counted. With one cluster, an undefined point, or fewer than half of the draws defined, the bounds
-    are NaN.
+    Draws where the statistic is not defined (NaN) are left out, and ``repetitions`` of the result says how many
+    counted. With one cluster, an undefined point, or fewer than half of the draws defined, the bounds are NaN.
     """
     if not 0 < level < 1:
         raise StatsError(f"level must lie between 0 and 1, but is {level}.")

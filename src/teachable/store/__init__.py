@@ -1,5 +1,4 @@
-"""The content-addressed artifact store: what was made once from the same code, parameters and inputs is not
-made again.
+"""The content-addressed artifact store: what was made once from the same code, parameters and inputs is not made again.
 
 Keys are recipes, objects are bytes by SHA-256, records join the two. The room knows no stage by name.
 """

@@ -33,8 +33,7 @@ class Transfer:
 def export(store: Store, target: Path, keep: Callable[[Record], bool] = lambda record: True) -> Transfer:
     """Write the records that ``keep`` accepts, and their objects, to the ZIP file ``target``.
 
-    Every object is verified on the way; a record with a damaged one is left out and listed. The file appears
-    by rename.
+    Every object is verified on the way; a record with a damaged one is left out and listed. The file appears by rename.
     """
     done = Transfer()
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")

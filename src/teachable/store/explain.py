@@ -110,9 +110,7 @@ def explain(store: Store, path: Path, current: Recipe | None = None) -> Explanat
 
 
 def matches(store: Store, value: str) -> list[Match]:
-    """Records with an output of this digest, newest first; or, failing that, with a directory that has it as
-    a member.
-    """
+    """Records with an output of this digest, newest first; failing that, with a directory that has it as a member."""
     records = sorted(store.every_record(), key=lambda record: record.created, reverse=True)
     direct = [
         Match(record, role) for record in records for role, output in record.outputs.items() if output.digest == value
@@ -137,9 +135,7 @@ def matches(store: Store, value: str) -> list[Match]:
 
 
 def nearest(store: Store, path: Path, current: Recipe | None) -> Record | None:
-    """The record to compare with when none made these bytes: of the same stage and fewest differences, or by
-    path.
-    """
+    """The record to compare with when none made these bytes: of the same stage and fewest differences, or by path."""
     if current is not None:
         candidates = [
             record for record in store.every_record(current.stage) if set(current.outputs) <= set(record.outputs)

@@ -4,10 +4,9 @@ A file's digest is the SHA-256 of its bytes. A directory's is ``tree:`` and the 
 canonical JSON list of relative paths, sizes and digests; Snakemake's own marks (``.snakemake*``) are left
 out. Names, times and modes of the top level are not content.
 
-Objects are written to a temporary name in the store and renamed, so that readers, other hosts on a network
-file system and a killed writer never show half an object. Nothing is linked into a working directory: a
-touched output there must not change the object, so files are cloned (``FICLONE``, where the file system can)
-or copied.
+Objects are written to a temporary name in the store and renamed, so that readers, other hosts on a network file system
+and a killed writer never show half an object. Nothing is linked into a working directory: a touched output there must
+not change the object, so files are cloned (``FICLONE``, where the file system can) or copied.
 """
 
 from __future__ import annotations
@@ -149,8 +148,7 @@ class Objects:
     def put(self, path: Path) -> tuple[str, int]:
         """Store a file or a directory; gives its digest and its size in bytes.
 
-        What is already there under the digest is verified rather than believed, and replaced when it is
-        damaged.
+        What is already there under the digest is verified rather than believed, and replaced when it is damaged.
         """
         if not path.is_dir():
             return self._put_file(path)

@@ -115,8 +115,7 @@ class Store:
 
     @classmethod
     def from_environment(cls, path: Path | str | None = None) -> Store | None:
-        """The store ``TEACHABLE_STORE`` names, else the one at ``path``; None when there is neither, or it is
-        "off".
+        """The store ``TEACHABLE_STORE`` names, else the one at ``path``; None when there is neither, or it is "off".
 
         ``TEACHABLE_STORE_REFRESH=1`` makes a store that restores nothing and publishes all.
         """
@@ -129,9 +128,8 @@ class Store:
     def restore(self, recipe: Recipe, outputs: Mapping[str, Path]) -> Restored:
         """Put the outputs of ``recipe`` in place, all or none.
 
-        Every file is copied (or cloned) to a temporary name beside its target and hashed there; only when all
-        are sound are they renamed. A damaged record or object goes to quarantine and is named in
-        ``problems``.
+        Every file is copied (or cloned) to a temporary name beside its target and hashed there; only when all are sound
+        are they renamed. A damaged record or object goes to quarantine and is named in ``problems``.
         """
         if self.refresh:
             return Restored("refresh", recipe.key)
@@ -283,8 +281,7 @@ class Store:
         return result
 
     def _event(self, event: dict[str, Any]) -> None:
-        # bookkeeping must not stop a run; one file a process, so that no two writers share one on a network
-        # disk
+        # bookkeeping must not stop a run; one file a process, so that no two writers share one on a network disk
         with contextlib.suppress(OSError):
             self._events.parent.mkdir(parents=True, exist_ok=True)
             with self._events.open("a", encoding="utf-8") as file:

@@ -116,8 +116,7 @@ def bad_action(
     *,
     name: str = "this decision",
 ) -> str:
-    """The command to hold against ``suggested``: what the student did, or its runner-up where it did the
-    right thing.
+    """The command to hold against ``suggested``: what the student did, or its runner-up where it did the right thing.
 
     A failed episode has right decisions too. There the student's own most probable other command takes the
     place of the bad action (``logp`` aligned with ``commands``, nats; ties go to the earlier command). Raises

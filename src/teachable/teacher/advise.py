@@ -45,9 +45,8 @@ def advise_snapshots(
     row with ``valid`` false and the reason. Tokens, cost and attempts are those of the answers, whether they came
     from the cache or not, so a second run gives the same table.
 
-    Raises :class:`BudgetExceeded`, :class:`TeacherUnavailable` or :class:`TeacherError`; every answer that
-    came in is in the cache by then, and the same call resumes. ``sleep`` replaces waiting between attempts
-    (for tests).
+    Raises :class:`BudgetExceeded`, :class:`TeacherUnavailable` or :class:`TeacherError`; every answer that came in is
+    in the cache by then, and the same call resumes. ``sleep`` replaces waiting between attempts (for tests).
     """
     rows = snapshots.to_dicts()
     for row in rows:

@@ -1,5 +1,4 @@
-"""The request cache: what was paid for is on disk before anything else is done with it, and is never asked
-twice.
+"""The request cache: what was paid for is on disk before anything else is done with it, and is never asked twice.
 
 One file per answer, ``<cache>/answers/<2 hex>/<sha256 of the request>.json``, written under a temporary name,
 synced and linked into place. Many processes on many machines may share a cache on NFS: the first answer to a
@@ -25,8 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def request_key(request: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of a request: model, endpoint, messages, schema, prompt version,
-    attempt."""
+    """SHA-256 of the canonical JSON of a request: model, endpoint, messages, schema, prompt version, attempt."""
     canonical = json.dumps(request, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -41,8 +39,7 @@ class RequestCache:
         return self.directory / key[:2] / f"{key}.json"
 
     def get(self, key: str) -> str | None:
-        """The stored response body, or ``None``; a corrupt entry is put aside with a warning and counts as
-        missing."""
+        """The stored response body, or ``None``; a corrupt entry is put aside with a warning and counts as missing."""
         path = self.path(key)
         try:
             text = path.read_text(encoding="utf-8")
@@ -64,8 +61,7 @@ class RequestCache:
         return str(body)
 
     def put(self, key: str, request: Mapping[str, Any], response: str) -> str:
-        """Store a response body; returns the body now in the cache, another writer's when that one came
-        first."""
+        """Store a response body; returns the body now in the cache, another writer's when that one came first."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         entry = {

@@ -14,8 +14,7 @@ class TeacherError(TeachableError):
 
 
 class TeacherUnavailable(TeacherError):
-    """The endpoint kept failing (429, 5xx, time-outs); finished answers are in the cache, so run again
-    later."""
+    """The endpoint kept failing (429, 5xx, time-outs); finished answers are in the cache, so run again later."""
 
 
 class BudgetExceeded(TeacherError):

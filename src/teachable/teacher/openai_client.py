@@ -33,8 +33,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_WAIT, _WAIT_CAP = 1.0, 60.0  # seconds; doubles with every attempt, up to a quarter less at random
 _RETRIED = frozenset((408, 409, 425, 429))  # and all 5xx
-# A request with one of these codes is refused for what this snapshot's text is; any other 4xx would meet
-# every request.
+# A request with one of these codes is refused for what this snapshot's text is; any other 4xx would meet every request.
 _SNAPSHOT_CODES = frozenset(
     ("context_length_exceeded", "content_filter", "content_policy_violation", "string_too_long")
 )
@@ -191,8 +190,7 @@ class Endpoint:
         self._sleep(wait)
 
     def _failure(self, error: Any) -> TeacherError | None:
-        """The error that ends the run (or this snapshot); ``None`` when the request is worth another
-        attempt."""
+        """The error that ends the run (or this snapshot); ``None`` when the request is worth another attempt."""
         status, settings = error.status_code, self.settings
         code = str(error.code or "")
         where = f"teacher: {settings.endpoint} answered HTTP {status}"

@@ -88,8 +88,7 @@ def response_format(kind: str, commands: Sequence[str], enum_actions: bool) -> d
 def parse(text: str, kind: str) -> Answer | str:
     """The answer in ``text``, or what is wrong with it in words for the teacher.
 
-    With `plain`, text around the JSON object (a code fence, a model's thinking) is passed over; nothing
-    inside is.
+    With `plain`, text around the JSON object (a code fence, a model's thinking) is passed over; nothing inside is.
     """
     if kind == "plain":
         text = text.rpartition("</think>")[2]

@@ -1,5 +1,4 @@
-"""What a teacher needs to know to do its work; the fields of the configuration's `teacher` section, and a few
-more."""
+"""What a teacher needs to know to do its work; the fields of the configuration's `teacher` section, and a few more."""
 
 from __future__ import annotations
 

@@ -4,10 +4,9 @@ For every snapshot of the validation panel one example makes one adapter; succes
 similar held-out games, is measured with the base student and with *that adapter*. How an adapter is trained
 and how success is measured are passed in, so this module holds only the design:
 
-``delta_snapshot = after - before`` from the snapshot, ``delta_similar`` the same as a mean over the similar
-games, and ``delta_micro = w * delta_snapshot + (1 - w) * delta_similar`` with ``w = snapshot_weight``
-(``delta_snapshot`` alone where there is no similar game). Both parts are stored, so another weight needs no
-new run.
+``delta_snapshot = after - before`` from the snapshot, ``delta_similar`` the same as a mean over the similar games, and
+``delta_micro = w * delta_snapshot + (1 - w) * delta_similar`` with ``w = snapshot_weight`` (``delta_snapshot`` alone
+where there is no similar game). Both parts are stored, so another weight needs no new run.
 """
 
 from __future__ import annotations
@@ -53,8 +52,7 @@ class Evaluator(Protocol):
     def from_snapshots(
         self, asked: Sequence[tuple[str, str | None]], purpose: Purpose
     ) -> Mapping[str, tuple[float, float]]:
-        """P(success) and its standard error by snapshot, for distinct (snapshot, adapter) pairs of distinct
-        snapshots.
+        """P(success) and its standard error by snapshot, for distinct (snapshot, adapter) pairs of distinct snapshots.
 
         ``purpose`` names the random streams: calls with different ones are independent of each other and of the
         labels. A snapshot whose engine failed is left out.
@@ -68,8 +66,7 @@ class Evaluator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MicroSettings:
-    """``format``: of the example, that of the snapshot's route or one for all. ``group``: adapters kept at
-    a time."""
+    """``format``: of the example, that of the snapshot's route or one for all. ``group``: adapters kept at a time."""
 
     format: Literal["route", "demo", "contrast", "hint"] = "route"
     similar_tasks: int = 10
@@ -97,8 +94,7 @@ class Trial:
 
     @property
     def adapter(self) -> str:
-        """A name of its own, so that no memory keyed by name can answer for another adapter, or for the
-        base."""
+        """A name of its own, so that no memory keyed by name can answer for another adapter, or for the base."""
         return f"micro/{self.row['snapshot_id']}"
 
 
@@ -115,8 +111,8 @@ def plan_trials(
 ) -> tuple[list[Trial], dict[str, str]]:
     """The trials of the validation panel in its order, and why snapshots are left out.
 
-    Similar games are held out, of the same family and never the snapshot's own; nearest first
-    (:class:`~teachable.training.similar.Neighbours`).
+    Similar games are held out, of the same family and never the snapshot's own; nearest
+    first (:class:`~teachable.training.similar.Neighbours`).
     """
     check_sides(panels)
     chosen = panels.filter((pl.col("panel") == "validation") & pl.col("snapshot_id").is_not_null())
@@ -248,6 +244,5 @@ def _row(
 
 
 def combine(delta_snapshot: float, delta_similar: float | None, weight: float) -> float:
-    """``weight * delta_snapshot + (1 - weight) * delta_similar``; the first alone where there is no
-    second."""
+    """``weight * delta_snapshot + (1 - weight) * delta_similar``; the first alone where there is no second."""
     return delta_snapshot if delta_similar is None else weight * delta_snapshot + (1 - weight) * delta_similar

@@ -50,9 +50,8 @@ def recovery_examples(
     """``EXAMPLES`` rows of the recovery run: every decision of successful expert continuations.
 
     ``continuations`` has the columns of :data:`CONTINUATIONS`. Continuations are taken whole, in the order of
-    :func:`recovery_snapshots`, until ``target`` examples are reached; the last one is cut there. A decision
-    that two continuations share (same prompt, same command) is taught once. Failed continuations are never
-    used.
+    :func:`recovery_snapshots`, until ``target`` examples are reached; the last one is cut there. A decision that two
+    continuations share (same prompt, same command) is taught once. Failed continuations are never used.
     """
     continuations = tables.conform(continuations.select(list(CONTINUATIONS)), CONTINUATIONS, "continuations")
     groups = {
@@ -96,8 +95,7 @@ def recovery_set(
     *,
     target: int,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """``EXAMPLES`` and ``BUDGET`` of the recovery run, with ``target`` examples where the continuations
-    give them."""
+    """``EXAMPLES`` and ``BUDGET`` of the recovery run, with ``target`` examples where the continuations give them."""
     pool = train_side(labeled, panels)
     examples = recovery_examples(pool, continuations, render_decision, settings, target=target)
     examples = tables.conform(examples, tables.EXAMPLES, "examples")

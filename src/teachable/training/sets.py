@@ -1,8 +1,7 @@
 """Training sets: the twelve cells, the two baselines, recovery and selection, with their budget.
 
-Everything here works on *assignments* (which snapshot, in which format, for which run) and only then
-renders text, so the three formats of a quadrant teach from the very same snapshots and differ in nothing
-else.
+Everything here works on *assignments* (which snapshot, in which format, for which run) and only then renders text, so
+the three formats of a quadrant teach from the very same snapshots and differ in nothing else.
 
 A snapshot may be taught from when it is on the train side of the panels, its advice is valid and the task
 can still be won there. Sizes are equal where the data allow it; what differs stands in the budget table,
@@ -242,9 +241,8 @@ def render_examples(
 ) -> pl.DataFrame:
     """``EXAMPLES`` rows of ``assignments``. Each (snapshot, format) is rendered once, however many runs use it.
 
-    On the plain prompt an example of any format reads as a demonstration. The answer of ``C_random`` is a command
-    drawn by seed from the admissible ones other than the teacher's; where there is no other the example is left
-    out.
+    On the plain prompt an example of any format reads as a demonstration. The answer of ``C_random`` is a command drawn
+    by seed from the admissible ones other than the teacher's; where there is no other the example is left out.
     """
     assignments = assignments.with_columns(pl.when("plain").then(pl.lit("demo")).otherwise("format").alias("written"))
     wanted = assignments["snapshot_id"].unique().implode()

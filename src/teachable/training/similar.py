@@ -48,8 +48,7 @@ class Neighbours:
         return cls(tuple(texts["task_id"]), tuple(texts["family"]), present, weights)
 
     def nearest(self, task_id: str, candidates: Sequence[str], number: int) -> list[str]:
-        """Up to ``number`` of ``candidates`` of the same family, most alike first (ties by id), never the
-        task itself.
+        """Up to ``number`` of ``candidates`` of the same family, most alike first (ties by id), never the task itself.
 
         Raises :class:`KeyError` for an unknown task.
         """

@@ -122,8 +122,7 @@ def validator(
 ) -> Callable[[Policy], float]:
     """A function that plays `tasks` with a student, sampled at temperature 1, and returns its success rate.
 
-    Equal random numbers at every call, so that successive validations differ by what was learnt and not by
-    luck.
+    Equal random numbers at every call, so that successive validations differ by what was learnt and not by luck.
     """
     jobs = [
         Job(f"validate/{task.task_id}/{repeat}", Start(task), repeat=repeat)

@@ -163,8 +163,8 @@ def _make(family: Family, split: str, number: int, limits: Limits) -> Game:
 
 
 def write(data: dict[str, Any], target: Path) -> None:
-    """Compile canonical data to ``target`` (.z8) with the metadata beside it (.json); both atomically, same
-    bytes always.
+    """Compile canonical data to ``target`` (.z8) with the metadata beside it (.json); both atomically,
+    same bytes always.
 
     Files that are there already and hold this game are kept.
     """

@@ -55,9 +55,7 @@ def draw(data: Data) -> Figure:
 
 
 def _flow(axes: Axes, rows: pl.DataFrame, stages: list[str]) -> None:
-    """Columns stacked in the order of CLASSES with bands for the snapshots that go from one class to
-    another.
-    """
+    """Columns stacked in the order of CLASSES with bands for the snapshots that go from one class to another."""
     total = len(rows)
     gap = 0.03 * total
     bottoms: list[dict[str, float]] = []

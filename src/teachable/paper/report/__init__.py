@@ -44,9 +44,9 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was run. ``limits`` says what it cannot tell and why, ``planted`` which gaps were planted in the student
-    and where they were found. ``counts`` and ``versions`` are printed in the order given; ``phases`` maps a phase
-    to seconds.
+    """What was run. ``limits`` says what it cannot tell and why, ``planted`` which gaps were planted in the
+    student and where they were found. ``counts`` and ``versions`` are printed in the order given; ``phases`` maps
+    a phase to seconds.
     """
 
     preset: str
@@ -79,9 +79,8 @@ def report(
 ) -> Report:
     """The report from the criteria, the PNG bytes of figures and the frames of tables, by id.
 
-    The minimum figures and tables must all be there (:class:`PaperError` names those that are not); what else
-    is given is shown after them. ``root`` leads from the report to the directory that holds ``figures/`` and
-    ``tables/``.
+    The minimum figures and tables must all be there (:class:`PaperError` names those that are not); what else is given
+    is shown after them. ``root`` leads from the report to the directory that holds ``figures/`` and ``tables/``.
     """
     absent = [f"figure {i}" for i in MINIMUM["figures"] if i not in pictures]
     absent += [f"table {i}" for i in MINIMUM["tables"] if i not in tables]

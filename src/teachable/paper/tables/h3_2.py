@@ -29,8 +29,7 @@ COUNTS = ("examples", "target_examples", "difference", "repeated", "tokens", "co
 
 def make(data: Data) -> pl.DataFrame:
     rows = frame(data, "budget", "run", "quadrant", "format", *COUNTS)
-    # A run over several quadrants has a row for each; the target is that of the run where every row repeats
-    # it.
+    # A run over several quadrants has a row for each; the target is that of the run where every row repeats it.
     sums = rows.group_by("run").agg(
         pl.col("format").unique().sort().str.join(", "),
         pl.col("examples", "repeated", "tokens", "completion_tokens").sum(),

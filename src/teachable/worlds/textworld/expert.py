@@ -15,8 +15,7 @@ import heapq
 
 from teachable.worlds.textworld.ground import READ, Ground, GroundGame, Mode
 
-# Order in which useful things on the spot are done; verbs that are absent (put, drop, close ...) are never
-# needed.
+# Order in which useful things on the spot are done; verbs that are absent (put, drop, close ...) are never needed.
 _ORDER = {
     "unlock": 0,
     "open": 0,
@@ -55,8 +54,7 @@ class Expert:
     def plan(self, mode: Mode) -> tuple[str, ...] | None:
         """The commands that win from ``mode``: () when it is won, None when it can no longer be won.
 
-        Among plans with the fewest moves and doors the first in a fixed order; the same state always gives
-        the same.
+        Among plans with the fewest moves and doors the first in a fixed order; the same state always gives the same.
         """
         game = self.game
         if game.won(mode):

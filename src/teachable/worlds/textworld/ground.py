@@ -19,8 +19,7 @@ DOCUMENT = "cookbook"  # the only thing worth examining: it holds the recipe
 READ = f"examine {DOCUMENT}"
 READ_EVENT = f"examining the {DOCUMENT}"
 
-# What the engine's trace really prints, where TextWorld's rules are wrong (so that TextWorld itself loses
-# track).
+# What the engine's trace really prints, where TextWorld's rules are wrong (so that TextWorld itself loses track).
 _LAYING = {
     "put": "s",
     "insert": "c",

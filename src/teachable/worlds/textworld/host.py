@@ -1,5 +1,4 @@
-"""``python -m teachable.worlds.textworld.host FD``: runs Z-machines for one client, each in a process of its
-own.
+"""``python -m teachable.worlds.textworld.host FD``: runs Z-machines for one client, each in a process of its own.
 
 The interpreter (frotz, through Jericho) is a C library that ends its process on trouble and cannot be
 interrupted, so it must not live where the experiment does. This process imports Jericho once and forks for
