@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
+import seaborn as sns
+from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
@@ -225,63 +228,33 @@ def label_points(
     colours: Sequence[str] | None = None,
     size: float = 6.0,
 ) -> None:
-    """Name points directly, each at the free one of eight places around it (greedy, in order).
+    """Name points directly; adjustText moves the names apart, off ``points`` and off ``obstacles``.
 
-    Call it when limits are set. Widths are estimated from the number of characters, so no renderer is needed
-    and the result does not depend on the device.
+    Call it last: names are placed in the layout as it then is. The result is the same every time, for adjustText
+    draws from a generator of its own and stops after a number of steps, not of seconds.
     """
     figure = axes.get_figure(root=True)
     if figure is None:
         return
-    box = axes.get_position()
-    inches = figure.get_size_inches()
-    (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
-    wide, high = box.width * inches[0] * 72, box.height * inches[1] * 72
-
-    def spot(point: tuple[float, float]) -> tuple[float, float]:
-        return (point[0] - x0) / (x1 - x0) * wide, (point[1] - y0) / (y1 - y0) * high
-
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in map(spot, [*points, *obstacles])]
-    gap = 5.0
-    sides = (
-        (gap, 0, "left", "center"),
-        (-gap, 0, "right", "center"),
-        (0, gap, "center", "bottom"),
-        (0, -gap, "center", "top"),
-        (gap, gap, "left", "bottom"),
-        (-gap, gap, "right", "bottom"),
-        (gap, -gap, "left", "top"),
-        (-gap, -gap, "right", "top"),
+    figure.draw_without_rendering()
+    named = [
+        axes.text(*point, text, fontsize=size, zorder=6, color=colour, path_effects=style.HALO)
+        for point, text, colour in zip(points, texts, colours or [style.INK] * len(points), strict=True)
+    ]
+    markers = axes.scatter(*np.array([*points, *obstacles]).T, s=64, alpha=0)
+    adjust_text(
+        named,
+        objects=markers,
+        target_x=[x for x, _ in points],
+        target_y=[y for _, y in points],
+        ax=axes,
+        iter_lim=300,
+        expand=(1.05, 1.2),
+        force_static=(0.5, 0.2),
+        only_move={"text": "xy", "static": "x", "explode": "x", "pull": "xy"},
+        arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.5},
     )
-    for at, (point, text) in enumerate(zip(points, texts, strict=True)):
-        length, height = 0.58 * size * len(text), 1.2 * size
-        x, y = spot(point)
-        best: tuple[float, tuple[float, float, str, str], tuple[float, float, float, float]] | None = None
-        for rank, side in enumerate(sides):
-            dx, dy, ha, va = side
-            left = x + dx - {"left": 0.0, "center": length / 2, "right": length}[ha]
-            low = y + dy - {"bottom": 0.0, "center": height / 2, "top": height}[va]
-            area = (left, low, left + length, low + height)
-            cost = sum(_overlap(area, other) for k, other in enumerate(taken) if k != at) + rank * 0.01
-            cost += 50 * ((left < 0) + (area[2] > wide) + (low < 0) + (area[3] > high))
-            if best is None or cost < best[0]:
-                best = (cost, side, area)
-        if best is None:
-            continue
-        _, (dx, dy, ha, va), area = best
-        taken.append(area)
-        axes.annotate(
-            text,
-            point,
-            xytext=(dx, dy),
-            textcoords="offset points",
-            ha=ha,
-            va=va,
-            fontsize=size,
-            zorder=6,
-            color=colours[at] if colours else style.INK,
-            bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 0.3},
-        )
+    markers.remove()
 
 
 def spread(values: Sequence[float], gap: float) -> list[float]:
@@ -304,9 +277,30 @@ def spread(values: Sequence[float], gap: float) -> list[float]:
     return result
 
 
-def jitter(count: int, width: float) -> np.ndarray:
-    """Offsets ``[count]`` in ±width/2 that fill it evenly and are the same every time (golden-ratio sequence)."""
-    return ((np.arange(count) * 0.6180339887498949) % 1.0 - 0.5) * width
+def by_kind(
+    axes: Axes,
+    rows: pl.DataFrame,
+    x: str,
+    y: str,
+    kind: str = "quadrant",
+    *,
+    colour: Mapping[str, str] = style.QUADRANT_COLOUR,
+    marker: Mapping[str, str] = style.QUADRANT_MARKER,
+    **options: Any,
+) -> None:
+    """A point a row at its columns ``x`` and ``y``, in the colour and marker of its ``kind``, if it has one."""
+    shown = rows.filter(pl.col(kind).is_in(list(colour)))
+    sns.scatterplot(
+        x=shown[x].to_numpy(),
+        y=shown[y].to_numpy(),
+        hue=shown[kind].to_list(),
+        style=shown[kind].to_list(),
+        palette=dict(colour),
+        markers=dict(marker),
+        legend=False,
+        ax=axes,
+        **options,
+    )
 
 
 def keys(axes: Axes, entries: Sequence[tuple[str, str, str]], **options: Any) -> None:
@@ -334,10 +328,6 @@ def wrap(text: str, width: int, lines: int) -> str:
         found = found[:lines]
         found[-1] = found[-1][: width - 2].rstrip() + " …"
     return "\n".join(found)
-
-
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
 def or_why(axes: Axes, draw: Callable[[Axes], Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
@@ -11,8 +12,8 @@ ABOUT = {
     "hypothesis": "H1",
     "title": "Teachability by quadrant",
     "caption": (
-        "ELP_net of every snapshot and its mean by quadrant. The filled mark is the protocol's estimate, the "
-        "hollow one corrects for taking a maximum over noisy formats."
+        "ELP_net of every snapshot, its distribution and its mean by quadrant. The filled mark is the protocol's "
+        "estimate, the hollow one corrects for taking a maximum over noisy formats."
     ),
     "whiskers": True,
     "inputs": ("labeled", "label_metrics"),
@@ -30,25 +31,32 @@ def draw(data: Data) -> Figure:
     )
     figure, axes = style.single(style.COLUMN, 2.7)
     style.zero(axes)
+    sns.violinplot(
+        x=rows["quadrant"].to_list(),
+        y=rows["ELP_net"].to_numpy(),
+        hue=rows["quadrant"].to_list(),
+        order=QUADRANTS,
+        hue_order=QUADRANTS,
+        palette=style.QUADRANT_COLOUR,
+        inner="point",
+        inner_kws={"s": 3, "alpha": 0.5, "linewidth": 0},
+        density_norm="width",
+        cut=0,
+        width=0.6,
+        alpha=0.45,
+        linewidth=0.5,
+        legend=False,
+        ax=axes,
+    )
     for at, quadrant in enumerate(QUADRANTS):
-        values = rows.filter(quadrant=quadrant).sort("snapshot_id")["ELP_net"]
-        axes.scatter(
-            at - 0.12 + marks.jitter(len(values), 0.42),
-            values,
-            s=5,
-            color=style.QUADRANT_COLOUR[quadrant],
-            alpha=0.45,
-            linewidths=0,
-            zorder=2,
-        )
-        for offset, metric in ((0.24, "ELP_net"), (0.36, "ELP_net_debiased")):
+        for offset, metric in ((0.38, "ELP_net"), (0.47, "ELP_net_debiased")):
             if (metric, quadrant) in means:
                 marks.whisker(axes, at + offset, means[metric, quadrant], colour=style.INK, hollow=metric != "ELP_net")
         if ("ELP_net", quadrant) in means:
             value = means["ELP_net", quadrant]
             axes.annotate(
                 f"{value.point:.2f}",
-                (at + 0.26, max(value.point, value.high)),
+                (at + 0.4, max(value.point, value.high)),
                 xytext=(0, 3),
                 textcoords="offset points",
                 ha="center",

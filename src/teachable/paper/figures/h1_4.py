@@ -52,20 +52,21 @@ def draw(data: Data) -> Figure:
         color=style.MUTED,
     )
     size = float(np.clip(2200 / len(rows), 5, 24))
+    marks.by_kind(
+        axes,
+        rows,
+        "L_local",
+        "L_upper",
+        "profile",
+        colour=style.PROFILE_COLOUR,
+        marker=MARKERS,
+        s=size,
+        alpha=0.8,
+        linewidth=0.3,
+        zorder=2,
+    )
     entries = []
     for profile, marker in MARKERS.items():
-        part = rows.filter(profile=profile)
-        axes.scatter(
-            part["L_local"],
-            part["L_upper"],
-            s=size,
-            marker=marker,
-            color=style.PROFILE_COLOUR[profile],
-            alpha=0.8,
-            edgecolors="white",
-            linewidths=0.3,
-            zorder=2,
-        )
         share = shares.get(f"share_profile_{profile}")
         text = f"{style.PROFILE_NAME[profile]}  {share.text()}" if share else f"{style.PROFILE_NAME[profile]}  none"
         entries.append((text, style.PROFILE_COLOUR[profile], marker))

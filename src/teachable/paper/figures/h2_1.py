@@ -55,19 +55,7 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> None:
     style.zero(axes)
     style.zero(axes, "x")
     size = float(np.clip(1800 / len(rows), 7, 26))
-    for quadrant in QUADRANTS:
-        part = rows.filter(quadrant=quadrant)
-        axes.scatter(
-            part["ELP_net"],
-            part["delta_micro"],
-            s=size,
-            marker=style.QUADRANT_MARKER[quadrant],
-            alpha=0.8,
-            color=style.QUADRANT_COLOUR[quadrant],
-            edgecolors="white",
-            linewidths=0.3,
-            zorder=2,
-        )
+    marks.by_kind(axes, rows, "ELP_net", "delta_micro", s=size, alpha=0.8, linewidth=0.3, zorder=2)
     order = np.argsort(rows["ELP_net"].to_numpy(), kind="stable")
     bins = np.array_split(order, max(2, min(8, len(rows) // 12)))
     if len(rows) >= 48:

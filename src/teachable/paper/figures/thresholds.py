@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import style
+from teachable.paper import marks, style
 from teachable.paper.inputs import QUADRANTS, Data, count_note, labelled, record
 
 ABOUT = {
@@ -75,21 +75,14 @@ def draw(data: Data) -> Figure:
 
 def _plane(axes: Axes, data: Data, cuts: dict[str, list[float]]) -> None:
     rows = labelled(data, "U", "L_local")
-    for quadrant in QUADRANTS:
-        part = rows.filter(quadrant=quadrant)
-        axes.scatter(
-            part["U"],
-            part["L_local"],
-            s=6,
-            color=style.QUADRANT_COLOUR[quadrant],
-            alpha=0.7,
-            linewidths=0,
-            marker=style.QUADRANT_MARKER[quadrant],
-            label=f"{quadrant}  n = {len(part):,}",
-        )
+    marks.by_kind(axes, rows, "U", "L_local", s=6, alpha=0.7, linewidth=0)
+    entries = [
+        (f"{q}  n = {(rows['quadrant'] == q).sum():,}", style.QUADRANT_COLOUR[q], style.QUADRANT_MARKER[q])
+        for q in QUADRANTS
+    ]
     for cut in cuts["U"]:
         axes.axvline(cut, color=style.ACCENT, linewidth=0.8, linestyle=(0, (4, 2)))
     for cut in cuts["L_local"]:
         axes.axhline(cut, color=style.ACCENT, linewidth=0.8, linestyle=(0, (4, 2)))
     axes.set(xlabel=AXES["U"], ylabel=AXES["L_local"])
-    axes.legend(loc="lower right", ncols=2, handletextpad=0.1, columnspacing=0.8, borderpad=0.1)
+    marks.keys(axes, entries, loc="lower right", ncols=2, handletextpad=0.1, columnspacing=0.8, borderpad=0.1)
