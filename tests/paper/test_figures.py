@@ -67,7 +67,7 @@ def test_an_empty_table_is_said_in_place_of_a_picture_and_one_without_columns_re
     assert f"'{name}'" in " ".join(said.split())
 
 
-@pytest.mark.parametrize("item", ["h1_1", "a4"])
+@pytest.mark.parametrize("item", ["h1_1", "h1_2", "h7_2", "a4"])
 def test_same_inputs_same_bytes_without_dates(item: str, data) -> None:
     first, second = (render.figure_bytes(render.draw(item, given(data, item)), dpi=LOW) for _ in range(2))
     assert first == second
