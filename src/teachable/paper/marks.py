@@ -241,7 +241,8 @@ def label_points(
         axes.text(*point, text, fontsize=size, zorder=6, color=colour, path_effects=style.HALO)
         for point, text, colour in zip(points, texts, colours or [style.INK] * len(points), strict=True)
     ]
-    markers = axes.scatter(*np.array([*points, *obstacles]).T, s=64, alpha=0)
+    every = np.array([*points, *obstacles])
+    markers = axes.scatter(every[:, 0], every[:, 1], s=64, alpha=0)
     adjust_text(
         named,
         objects=markers,
