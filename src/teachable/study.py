@@ -46,7 +46,7 @@ def configure(preset: str = "laptop", **sections: Any) -> Config:
     ``configure("pilot", seed=3, training={"epochs": 2})``. Raises :class:`teachable.errors.ConfigError`, naming the
     key, for one that there is not or a value of the wrong type.
     """
-    source = files("teachable") / "data" / "workflow_config.yaml"
+    source = files("teachable.data") / "workflow_config.yaml"
     raw = read_yaml(Path(str(source)))
     return load_config(merge(raw, {"override": sections}), source="configure", preset=preset)
 

@@ -1,0 +1,1 @@
+"""Files that an installation brings along: the configuration with its presets."""
