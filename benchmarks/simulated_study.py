@@ -21,8 +21,8 @@ from teachable.labels.panels import make_panels
 from teachable.paper.criteria import criteria
 from teachable.paper.label_metrics import label_metrics
 from teachable.predictor.metrics import Bootstrap, compare, evaluate
+from teachable.terms import BASE, FORMATS, QUADRANTS, cell_name, matrix, selection_name
 from teachable.training.correlation import CorrelationSettings, cpt_correlation
-from teachable.training.matrix import BASE, FORMATS, QUADRANTS, cell_name, matrix, selection_name
 
 PARTS = ("labels", "micro", "evaluation", "predictor")
 

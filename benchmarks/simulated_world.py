@@ -21,7 +21,7 @@ from scipy import stats as distributions
 from teachable import tables
 from teachable.config import Config
 from teachable.labels.panels import PanelSettings
-from teachable.training.matrix import BASE, FORMATS, QUADRANTS, cell_name, selection_name
+from teachable.terms import BASE, FORMATS, QUADRANTS, cell_name, selection_name
 
 COMMANDS = 6
 METHODS = ("random", "entropy", "predictor", "predictor_diverse", "oracle", "oracle_diverse")

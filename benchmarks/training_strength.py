@@ -26,8 +26,8 @@ from teachable.stages.games import games_root, open_world, shared_tables
 from teachable.stages.models import load_student
 from teachable.stages.tasks import read_tasks
 from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.terms import BASE, EVERYTHING, QUADRANTS, REPLAY_ONLY, UNIFORM
 from teachable.training.budget import Replay
-from teachable.training.matrix import BASE, EVERYTHING, QUADRANTS, REPLAY_ONLY, UNIFORM
 
 PANELS = ("test", "failure", "retention")
 ADAPTER = "tried"

@@ -12,7 +12,14 @@ from teachable.paper import INPUTS
 from teachable.selection import check_known
 from teachable.stages import STAGES
 from teachable.stages.configuration import configuration, making_options
-from teachable.training.matrix import REPLAY_ONLY, selection_name, selection_of
+from teachable.terms import (
+    RECOVERY,
+    REPLAY_ONLY,
+    controls,
+    matrix,
+    selection_name,
+    selection_of,
+)
 
 BASE = Path(workflow.basedir)
 
@@ -157,13 +164,7 @@ MICRO_SHARDS = numbered(
 )
 
 STUDENT = "results/student"
-CELLS = [
-    f"{quadrant}_{kind}"
-    for quadrant in ("Q1", "Q2", "Q3", "Q4")
-    for kind in ("demo", "contrast", "hint")
-]
-MATRIX = [*CELLS, "B1_uniform", "B2_all"]
-TRAINED = [*MATRIX, "C_replay", "C_random", "recovery"]
+TRAINED = [run.name for run in (*matrix(), *controls())] + [RECOVERY]
 TRAIN_SEEDS = [str(seed + 1) for seed in range(CONFIG.training.seeds)]
 SELECTIONS = [
     selection_name(method, k)

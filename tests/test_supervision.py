@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachable.supervision import (
-    CONDITIONS,
     TOLERANCE,
     AdviceText,
     Register,
@@ -24,6 +23,7 @@ from teachable.supervision import (
 )
 from teachable.teacher.advice import bad_action, names_action
 from teachable.teacher.errors import AdviceError
+from teachable.terms import CONDITIONS
 
 ADVICE = AdviceText(
     suggested_action="take red hot pepper from counter",

@@ -29,8 +29,8 @@ from teachable.pipeline.valuing import value_snapshots
 from teachable.rollouts.episodes import Played, PlaySettings, Progress
 from teachable.rollouts.snapshots import SnapshotSettings, choose_snapshots, retention_panel
 from teachable.rollouts.values import Values
+from teachable.terms import BASE
 from teachable.training.budget import Replay
-from teachable.training.matrix import BASE
 from teachable.training.replay import replay_examples
 from teachable.training.sets import SetSettings, matrix_sets
 from teachable.worlds.base import Task, World

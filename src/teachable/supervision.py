@@ -19,6 +19,7 @@ from typing import Any, Literal, TypedDict
 from teachable import seeds
 from teachable.teacher.advice import AdviceText, names_action
 from teachable.teacher.errors import AdviceError
+from teachable.terms import CONDITIONS, FORMATS
 
 __all__ = [
     "CONDITIONS",
@@ -37,8 +38,6 @@ __all__ = [
 ]
 
 Register = Literal["compact", "full"]
-CONDITIONS: tuple[str, ...] = ("base", "placebo", "demo", "contrast", "hint")
-FORMATS: tuple[str, ...] = ("demo", "contrast", "hint")
 TOLERANCE = 1.3  # most words of any patch of a snapshot / fewest words
 
 

@@ -8,17 +8,17 @@ import numpy as np
 import polars as pl
 import pytest
 
+from teachable import terms
 from teachable.evaluation import summary
 from teachable.evaluation.entries import Entries, Entry
 from teachable.evaluation.outcomes import Outcomes, line_up
 from teachable.evaluation.resampling import Games, Resampling
 from teachable.evaluation.transfer import DIAGONAL, PERMUTED, best_format, permuted_labels
-from teachable.training import matrix
 
 from .frames import episode, failure_panel, frame, labels
 
 SETTINGS = Resampling(repetitions=1000)
-CELLS = ["base", *(run.name for run in matrix.matrix()), "C_replay"]
+CELLS = ["base", *(run.name for run in terms.matrix()), "C_replay"]
 
 
 def trainings(success: np.ndarray, model: str = "B1_uniform") -> list[dict]:
@@ -186,8 +186,8 @@ def test_a_format_is_not_chosen_for_the_luck_of_its_training() -> None:
     gains, never = [], 0
     for trial in range(25):
         rng = np.random.default_rng(trial)
-        luck = {(run.name, s): rng.normal(0, 0.2) for run in matrix.cells() for s in (1, 2, 3)}
-        quadrants = {f"g{g:02d}/{q}": q for g in range(12) for q in matrix.QUADRANTS}
+        luck = {(run.name, s): rng.normal(0, 0.2) for run in terms.cells() for s in (1, 2, 3)}
+        quadrants = {f"g{g:02d}/{q}": q for g in range(12) for q in terms.QUADRANTS}
         rows = [episode("base", n[:3], bool(rng.random() < 0.5), snapshot=n) for n in quadrants]
         rows += [
             episode(model, n[:3], bool(rng.random() < 0.5 + more), snapshot=n, train_seed=s)

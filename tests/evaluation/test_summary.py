@@ -10,19 +10,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from teachable import tables
+from teachable import tables, terms
 from teachable.evaluation import contrasts, summary
 from teachable.evaluation.errors import EvaluationError
 from teachable.evaluation.outcomes import check_held_out, line_up
 from teachable.evaluation.resampling import Resampling
 from teachable.evaluation.transfer import BEST_FORMAT, DIAGONAL, PERMUTED
-from teachable.training import matrix
 
 from .frames import episode, failure_panel, frame, labels
 
 SETTINGS = Resampling(repetitions=400)
-CONTROLS = [run.name for run in matrix.controls()]
-ALL_MODELS = ["base", *(run.name for run in matrix.matrix())]
+CONTROLS = [run.name for run in terms.controls()]
+ALL_MODELS = ["base", *(run.name for run in terms.matrix())]
 NOTHING = labels({})
 
 
@@ -103,10 +102,10 @@ def test_a_game_of_training_is_never_evaluated() -> None:
         check_held_out(episodes, {"t0"})
 
 
-@pytest.mark.parametrize("quadrant", matrix.QUADRANTS)
+@pytest.mark.parametrize("quadrant", terms.QUADRANTS)
 def test_quadrants_are_not_swapped(quadrant: str) -> None:
     """Runs of one quadrant win its snapshots alone: one row of the matrix, and only its diagonal entry, is 1."""
-    names = [f"{quadrant}_{f}" for f in matrix.FORMATS]
+    names = [f"{quadrant}_{f}" for f in terms.FORMATS]
     episodes, labeled = failure_panel(ALL_MODELS, 4, lambda m, q, g: m in names and q == quadrant)
     got = summary.summarise(episodes, labeled, SETTINGS, seed=1)
     for row in got.transfer.iter_rows(named=True):

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from teachable import tables
 from teachable.errors import TableError, TeachableError
 from teachable.labels import (
-    QUADRANTS,
     LabelSettings,
     cut,
     excess_of_maximum,
@@ -22,6 +21,7 @@ from teachable.labels import (
     uncertainty,
     with_leverage,
 )
+from teachable.terms import QUADRANTS
 
 from .frames import advice, estimates, full, snapshots
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachable import tables
-from teachable.labels import QUADRANTS, PanelSettings, make_panels, split_tasks
+from teachable.labels import PanelSettings, make_panels, split_tasks
+from teachable.terms import QUADRANTS
 
 COLUMNS = ["snapshot_id", "task_id", "family", "quadrant", "ELP_net", "step"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from teachable import tables
-from teachable.paper.inputs import FORMATS, QUADRANTS, RUNS
+from teachable.terms import FORMATS, QUADRANTS, RUNS
 from teachable.worlds.textworld.words import WORDS
 
 PROFILES = ("A_bottleneck", "B_trajectory", "C_deadend", "mixed")

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from evaluation.frames import failure_panel
 
-from teachable import tables
+from teachable import tables, terms
 from teachable.evaluation import summary
 from teachable.evaluation.resampling import Resampling
 from teachable.labels.label import label
@@ -20,12 +20,11 @@ from teachable.paper.inputs import INPUTS, Interval
 from teachable.paper.label_metrics import label_metrics
 from teachable.paper.limits import limits
 from teachable.paper.skills import skills
-from teachable.training import matrix
 from teachable.training.correlation import CorrelationSettings, cpt_correlation
 from teachable.training.gaps import Gap
 from teachable.worlds.textworld.words import WORDS
 
-MODELS = ["base", *(run.name for run in (*matrix.matrix(), *matrix.controls())), "recovery"]
+MODELS = ["base", *(run.name for run in (*terms.matrix(), *terms.controls())), "recovery"]
 NOTHING = {"point": None, "low": None, "high": None, "n": 0, "clusters": 0}
 
 
@@ -96,7 +95,7 @@ def no_failure(data: dict) -> dict:
         "label_metrics": label_metrics(none, seed=1, repetitions=60),
         "skills": skills(none, {"take": Gap(0.1, "dither")}, WORDS.skill_of, seed=1, repetitions=60),
         "cpt_correlation": cpt_correlation(empty["microtraining"], none, CorrelationSettings(repetitions=60), seed=1),
-        "training_summary": {"runs": {run.name: gone for run in matrix.matrix()}},
+        "training_summary": {"runs": {run.name: gone for run in terms.matrix()}},
         "metrics": data["metrics"].filter(played),
     }
 

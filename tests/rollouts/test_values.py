@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from teachable import tables
 from teachable.rollouts import (
-    CONDITIONS,
     MonteCarloSettings,
     PlaySettings,
     Question,
@@ -22,6 +21,7 @@ from teachable.rollouts import (
 )
 from teachable.rollouts.policy import Asker
 from teachable.rollouts.tree import allocate, frontier_values
+from teachable.terms import CONDITIONS
 
 from .tiny import GAMES, Maze, MazeSession, TablePolicy, TinyWorld, brute_force, make_task, patches_for
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teachable import tables
-from teachable.training import matrix, sets
+from teachable import tables, terms
+from teachable.training import sets
 from teachable.training.budget import Replay
 from teachable.training.errors import SetError, SplitError
 from teachable.training.recovery import CONTINUATIONS, recovery_set
@@ -104,19 +104,19 @@ def sizes_of(examples: pl.DataFrame) -> dict[str, int]:
 def test_fourteen_runs_of_equal_size_by_default() -> None:
     examples, budget, _ = make()
     sizes = sizes_of(examples)
-    assert set(sizes) == {run.name for run in matrix.matrix()} | {matrix.RANDOM_ANSWER}
-    assert {n for run, n in sizes.items() if run != matrix.EVERYTHING} == {4}
-    assert sizes[matrix.EVERYTHING] == 30
+    assert set(sizes) == {run.name for run in terms.matrix()} | {terms.RANDOM_ANSWER}
+    assert {n for run, n in sizes.items() if run != terms.EVERYTHING} == {4}
+    assert sizes[terms.EVERYTHING] == 30
     by_run = {row["run"]: row for row in budget.iter_rows(named=True)}
     assert by_run["Q1_demo"]["difference"] == 0
-    assert by_run[matrix.EVERYTHING]["difference"] == 26
+    assert by_run[terms.EVERYTHING]["difference"] == 26
     assert set(budget["repeated"]) == {0}
     assert by_run["Q2_hint"]["tokens"] == 4 * 4
     assert by_run["Q2_hint"]["completion_tokens"] == 4 * 2
 
 
 @given(
-    sizes=st.fixed_dictionaries({q: st.integers(1, 14) for q in matrix.QUADRANTS}),
+    sizes=st.fixed_dictionaries({q: st.integers(1, 14) for q in terms.QUADRANTS}),
     wanted=st.one_of(st.none(), st.integers(1, 20)),
     upsample=st.booleans(),
 )
@@ -125,13 +125,13 @@ def test_budget_properties(sizes: dict[str, int], wanted: int | None, upsample: 
     examples, budget, _ = make(sizes, examples_per_run=wanted, upsample=upsample)
     target = wanted if wanted and upsample else min(wanted or 99, *sizes.values())
     lengths = sizes_of(examples)
-    cells = [lengths[run.name] for run in matrix.cells()]
-    for run in matrix.cells():
+    cells = [lengths[run.name] for run in terms.cells()]
+    for run in terms.cells():
         assert lengths[run.name] == target, "all cells have as many"
-    assert set(cells) == {lengths[matrix.RANDOM_ANSWER]} == {lengths[matrix.UNIFORM]}
+    assert set(cells) == {lengths[terms.RANDOM_ANSWER]} == {lengths[terms.UNIFORM]}
     steps = dict(budget.select("run", "steps").iter_rows())
-    assert len({steps[run.name] for run in (*matrix.cells(), *matrix.controls())} | {steps[matrix.UNIFORM]}) == 1
-    for row in budget.filter(pl.col("run") != matrix.REPLAY_ONLY).iter_rows(named=True):
+    assert len({steps[run.name] for run in (*terms.cells(), *terms.controls())} | {steps[terms.UNIFORM]}) == 1
+    for row in budget.filter(pl.col("run") != terms.REPLAY_ONLY).iter_rows(named=True):
         rows = examples.filter(pl.col("run") == row["run"])
         assert row["examples"] == rows.height
         assert row["difference"] == rows.height - target
@@ -143,22 +143,22 @@ def test_budget_properties(sizes: dict[str, int], wanted: int | None, upsample: 
 
 def test_the_formats_of_a_quadrant_teach_from_the_same_snapshots() -> None:
     examples, _, _ = make(examples_per_run=3)
-    for quadrant in matrix.QUADRANTS:
+    for quadrant in terms.QUADRANTS:
         used = [
-            set(examples.filter(pl.col("run") == matrix.cell_name(quadrant, f))["snapshot_id"]) for f in matrix.FORMATS
+            set(examples.filter(pl.col("run") == terms.cell_name(quadrant, f))["snapshot_id"]) for f in terms.FORMATS
         ]
         assert used[0] == used[1] == used[2]
         assert all(s.startswith(quadrant) for s in used[0]), "a cell learns from its own quadrant only"
 
 
 def test_uniform_and_everything_are_demonstrations_over_all_quadrants() -> None:
-    examples, _, _ = make(dict.fromkeys(matrix.QUADRANTS, 40))
-    for run in (matrix.UNIFORM, matrix.EVERYTHING):
+    examples, _, _ = make(dict.fromkeys(terms.QUADRANTS, 40))
+    for run in (terms.UNIFORM, terms.EVERYTHING):
         rows = examples.filter(pl.col("run") == run)
         assert set(rows["format"]) == {"demo"}
-        assert set(rows["quadrant"]) == set(matrix.QUADRANTS)
+        assert set(rows["quadrant"]) == set(terms.QUADRANTS)
         assert rows["snapshot_id"].is_unique().all()
-    assert sizes_of(examples)[matrix.UNIFORM] == 40
+    assert sizes_of(examples)[terms.UNIFORM] == 40
 
 
 def test_held_out_unwinnable_and_badly_advised_snapshots_never_teach() -> None:
@@ -183,8 +183,8 @@ def test_a_game_on_both_sides_is_refused() -> None:
 
 def test_an_empty_quadrant_takes_only_its_own_runs_away() -> None:
     examples, budget, _ = make({"Q1": 3, "Q2": 3, "Q3": 3, "Q4": 0})
-    absent = {run.name for run in matrix.cells() if run.quadrant == "Q4"}
-    assert set(sizes_of(examples)) == {run.name for run in matrix.matrix()} - absent | {matrix.RANDOM_ANSWER}
+    absent = {run.name for run in terms.cells() if run.quadrant == "Q4"}
+    assert set(sizes_of(examples)) == {run.name for run in terms.matrix()} - absent | {terms.RANDOM_ANSWER}
     assert not absent & set(budget["run"])
     nothing, none, _ = make({})
     assert nothing.is_empty()
@@ -192,24 +192,24 @@ def test_an_empty_quadrant_takes_only_its_own_runs_away() -> None:
 
 
 def test_controls_differ_from_uniform_in_what_they_should_and_in_nothing_else() -> None:
-    examples, budget, labeled = make(dict.fromkeys(matrix.QUADRANTS, 20))
-    uniform = examples.filter(pl.col("run") == matrix.UNIFORM)
-    control = examples.filter(pl.col("run") == matrix.RANDOM_ANSWER)
+    examples, budget, labeled = make(dict.fromkeys(terms.QUADRANTS, 20))
+    uniform = examples.filter(pl.col("run") == terms.UNIFORM)
+    control = examples.filter(pl.col("run") == terms.RANDOM_ANSWER)
     assert control.select("snapshot_id", "prompt").equals(uniform.select("snapshot_id", "prompt"))
     assert (control["completion"] != uniform["completion"]).all()
     admissible = dict(labeled.select("snapshot_id", "commands").iter_rows())
     assert all(c in admissible[s] for s, c in control.select("snapshot_id", "completion").iter_rows())
     assert control["completion"].n_unique() == 2, "both other commands are drawn"
     rows = {row["run"]: row for row in budget.iter_rows(named=True)}
-    alone, beside = rows[matrix.REPLAY_ONLY], rows[matrix.UNIFORM]
+    alone, beside = rows[terms.REPLAY_ONLY], rows[terms.UNIFORM]
     assert (alone["examples"], alone["steps"]) == (0, beside["steps"])
     assert alone["replayed"] == beside["replayed"] + beside["examples"] * beside["epochs"]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
 def test_an_exact_share_of_contrast_and_hint_stands_on_the_plain_prompt(share: float) -> None:
-    examples, budget, _ = make(dict.fromkeys(matrix.QUADRANTS, 10), plain=share)
-    for run in matrix.cells():
+    examples, budget, _ = make(dict.fromkeys(terms.QUADRANTS, 10), plain=share)
+    for run in terms.cells():
         rows = examples.filter(pl.col("run") == run.name)
         plain = rows["prompt"].str.starts_with("demo")
         expected = 10 if run.format == "demo" else round(10 * share)
@@ -369,11 +369,11 @@ def test_recovery_takes_successful_continuations_of_high_ceilings() -> None:
 
 
 def test_names_of_runs() -> None:
-    assert len(matrix.matrix()) == 14
-    assert matrix.describe("Q4_hint") == matrix.Run("Q4_hint", "Q4", "hint")
-    assert matrix.describe("S_eef_error_k8").format == "demo"
-    assert matrix.selection_of("S_eef_error_k8") == ("eef_error", 8)
-    assert matrix.selection_of(matrix.selection_name("oracle_diverse", 24)) == ("oracle_diverse", 24)
-    assert matrix.selection_of("Q1_demo") is None
+    assert len(terms.matrix()) == 14
+    assert terms.describe("Q4_hint") == terms.Run("Q4_hint", "Q4", "hint")
+    assert terms.describe("S_eef_error_k8").format == "demo"
+    assert terms.selection_of("S_eef_error_k8") == ("eef_error", 8)
+    assert terms.selection_of(terms.selection_name("oracle_diverse", 24)) == ("oracle_diverse", 24)
+    assert terms.selection_of("Q1_demo") is None
     with pytest.raises(ValueError, match="base"):
-        matrix.describe("base")
+        terms.describe("base")

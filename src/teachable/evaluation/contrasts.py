@@ -27,7 +27,7 @@ import polars as pl
 from teachable import seeds, stats, tables
 from teachable.evaluation.outcomes import METRICS, Outcomes
 from teachable.evaluation.resampling import Games, Resampling, finite_or_none
-from teachable.training.matrix import (
+from teachable.terms import (
     BASE,
     EVERYTHING,
     FORMATS,

@@ -13,7 +13,7 @@ from teachable import tables
 from teachable.evaluation.errors import EvaluationError
 from teachable.student.prompt import Context
 from teachable.supervision import context_fields
-from teachable.training.matrix import BASE
+from teachable.terms import BASE
 
 if TYPE_CHECKING:
     from teachable.worlds.words import Words

@@ -16,8 +16,8 @@ import polars as pl
 from teachable import tables
 from teachable.evaluation.bins import elp_bins
 from teachable.evaluation.errors import EvaluationError
-from teachable.rollouts import CONDITIONS, Policy, Question, Start, Values
-from teachable.training.matrix import FORMATS
+from teachable.rollouts import Policy, Question, Start, Values
+from teachable.terms import CONDITIONS, FORMATS
 
 CHECKPOINTS = ("first", "middle", "last")
 Estimate = Callable[[Policy, Sequence[Question]], Values]

@@ -31,7 +31,7 @@ from teachable.evaluation.bins import ELP_BINS, elp_bins
 from teachable.evaluation.errors import EvaluationError
 from teachable.evaluation.outcomes import Flags, Floats
 from teachable.evaluation.resampling import Games, Resampling
-from teachable.training.matrix import BASE, FORMATS, QUADRANTS
+from teachable.terms import BASE, FORMATS, QUADRANTS
 
 FOLDS = 5
 COMPONENTS = 64  # principal components that a probe sees; hidden states are wider than games are many

@@ -33,7 +33,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from teachable.evaluation.errors import EvaluationError
-from teachable.training.matrix import BASE, QUADRANTS
+from teachable.terms import BASE, QUADRANTS
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -16,7 +16,7 @@ from teachable.evaluation.errors import EvaluationError
 from teachable.evaluation.outcomes import EXPERT, check_held_out
 from teachable.rollouts import Asker, Job, PlaySettings, Policy, Start, play, starts_of
 from teachable.rollouts.sessions import Tables
-from teachable.training.matrix import BASE
+from teachable.terms import BASE
 from teachable.worlds.base import Task, World
 
 Progress = Callable[[int, int], None]  # (done, total)

@@ -14,7 +14,7 @@ from teachable.evaluation.metrics import metric_rows, metrics_frame
 from teachable.evaluation.outcomes import PANELS, Outcomes, line_up
 from teachable.evaluation.resampling import Resampling
 from teachable.evaluation.transfer import best_format, has_matrix, quadrant_gains, transfer
-from teachable.training.matrix import BASE
+from teachable.terms import BASE
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,16 +19,7 @@ from teachable.evaluation.contrasts import contrast_row
 from teachable.evaluation.entries import Entries, Entry
 from teachable.evaluation.outcomes import Flags, Floats, Outcomes
 from teachable.evaluation.resampling import Games, Ints, Resampling
-from teachable.training.matrix import (
-    BASE,
-    EVERYTHING,
-    FORMATS,
-    QUADRANTS,
-    REPLAY_ONLY,
-    UNIFORM,
-    cell_name,
-    cells,
-)
+from teachable.terms import BASE, EVERYTHING, FORMATS, QUADRANTS, REPLAY_ONLY, UNIFORM, cell_name, cells
 
 DIAGONAL = "transfer_diagonal_minus_off"
 PERMUTED = "transfer_diagonal_permutation"

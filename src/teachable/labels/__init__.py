@@ -7,12 +7,10 @@ from teachable.labels.label import LabelSettings, label
 from teachable.labels.leverage import with_leverage
 from teachable.labels.measures import uncertainty
 from teachable.labels.panels import PanelSettings, make_panels, split_tasks
-from teachable.labels.patch_test import FORMATS, excess_of_maximum, expected_excess, with_patch_test
-from teachable.labels.quadrants import QUADRANTS, Cut, cut, quadrant
+from teachable.labels.patch_test import excess_of_maximum, expected_excess, with_patch_test
+from teachable.labels.quadrants import Cut, cut, quadrant
 
 __all__ = [
-    "FORMATS",
-    "QUADRANTS",
     "Cut",
     "LabelSettings",
     "PanelSettings",

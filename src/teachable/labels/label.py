@@ -12,8 +12,9 @@ from teachable.errors import TableError
 from teachable.labels.depth import recovery_depth
 from teachable.labels.leverage import with_leverage
 from teachable.labels.measures import uncertainty
-from teachable.labels.patch_test import FORMATS, with_patch_test
-from teachable.labels.quadrants import QUADRANTS, Cut, Method, cut, quadrant
+from teachable.labels.patch_test import with_patch_test
+from teachable.labels.quadrants import Cut, Method, cut, quadrant
+from teachable.terms import FORMATS, QUADRANTS
 
 NOISY = 0.5  # share of snapshots within two standard errors of the cut of L_local above which the cut cuts noise
 QUANTITIES = ("policy", "force", "expert", "base", "placebo", *FORMATS)

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from teachable import tables
-from teachable.labels.quadrants import QUADRANTS
 from teachable.seeds import stream
+from teachable.terms import QUADRANTS
 
 
 @dataclass(frozen=True, slots=True)

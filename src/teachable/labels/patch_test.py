@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, ndtr
 
 from teachable.labels.leverage import difference
+from teachable.terms import FORMATS
 
-FORMATS = ("demo", "contrast", "hint")  # this order breaks ties of the route
 _EXACT = 1e-9  # differences below this are rounding
 SHRINKAGE = 1.5  # weight of the noise in the arms' spread when they are drawn to their mean, chosen by simulation
 

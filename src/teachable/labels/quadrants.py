@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from teachable.errors import TeachableError
 
-QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
 Method = Literal["median", "percentiles", "given"]
 PERCENTILES = (33.0, 67.0)
 

@@ -15,8 +15,9 @@ from typing import Any
 import polars as pl
 
 from teachable import stats, tables
-from teachable.paper.inputs import QUADRANTS, PaperError
+from teachable.paper.inputs import PaperError
 from teachable.seeds import integer
+from teachable.terms import QUADRANTS
 
 
 def drift_metrics(

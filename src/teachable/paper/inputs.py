@@ -22,11 +22,6 @@ Data = Mapping[str, Any]
 WORDS = "words"
 """The name by which an item whose ``ABOUT`` says ``words: True`` finds its world's vocabulary in ``data``."""
 
-QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
-FORMATS = ("demo", "contrast", "hint")
-RUNS = (*(f"{q}_{f}" for q in QUADRANTS for f in FORMATS), "B1_uniform", "B2_all")
-"""The 14 runs of the training matrix."""
-
 
 class PaperError(TeachableError):
     """A figure, table or criterion lacks an input, or the input lacks what it needs."""

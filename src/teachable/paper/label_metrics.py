@@ -22,8 +22,8 @@ from typing import Any
 import polars as pl
 
 from teachable import stats, tables
-from teachable.paper.inputs import FORMATS, QUADRANTS
 from teachable.seeds import integer
+from teachable.terms import FORMATS, QUADRANTS
 
 MEANS = (
     "U",

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from teachable.paper.inputs import QUADRANTS
+from teachable.terms import QUADRANTS
 
 RARE = 0.05
 """Share of won (or of lost) episodes below which what depends on it rests on a handful of games."""

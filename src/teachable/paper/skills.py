@@ -18,8 +18,9 @@ import numpy as np
 import polars as pl
 
 from teachable import stats, tables
-from teachable.paper.inputs import QUADRANTS, Interval
+from teachable.paper.inputs import Interval
 from teachable.seeds import integer
+from teachable.terms import QUADRANTS
 from teachable.training.gaps import Gap
 
 KINDS = {"habit": "a habit", "dither": "a dithering"}

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from teachable.training.matrix import selection_of
+from teachable.terms import selection_of
 
 COLUMN = 3.4  # inches, one column of a two-column paper
 PAGE = 7.0  # both columns

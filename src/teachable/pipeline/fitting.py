@@ -11,8 +11,8 @@ import polars as pl
 from teachable import seeds
 from teachable.evaluation.probes import adapter_probe
 from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.terms import REPLAY_ONLY, UNIFORM, describe
 from teachable.training.budget import Replay
-from teachable.training.matrix import REPLAY_ONLY, UNIFORM, describe
 
 if TYPE_CHECKING:
     from teachable.config import model as c

@@ -24,9 +24,7 @@ from teachable.predictor.metrics import (
 )
 from teachable.predictor.model import METHODS, cross_fit
 from teachable.predictor.sets import FeatureSet
-
-ROUTES = ("demo", "contrast", "hint")
-QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
+from teachable.terms import FORMATS, QUADRANTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ def run_study(
         metrics=pl.concat(metrics),
         calibration=calibration(predictions, bootstrap=bootstrap),
         importance=permutation_importance(main, bootstrap=bootstrap, k=used[-1], repeats=repeats),
-        confusion=confusion(predictions, labels={"route": ROUTES, "quadrant": QUADRANTS}),
+        confusion=confusion(predictions, labels={"route": FORMATS, "quadrant": QUADRANTS}),
         cost=cost_table(
             metrics[0].filter(pl.col("target") == RANKED),
             units or UnitCosts(),

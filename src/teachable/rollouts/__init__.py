@@ -16,11 +16,9 @@ from teachable.rollouts.snapshots import (
 )
 from teachable.rollouts.tree_growth import TreeSettings
 from teachable.rollouts.tree_values import tree_values
-from teachable.rollouts.values import CONDITIONS, FORMATS, Question, Values
+from teachable.rollouts.values import Question, Values
 
 __all__ = [
-    "CONDITIONS",
-    "FORMATS",
     "Asker",
     "ContextExpert",
     "Expert",

@@ -15,7 +15,8 @@ from teachable.rollouts.episodes import Job, PlaySettings, Progress, Scope, play
 from teachable.rollouts.expert import Expert, Oracle
 from teachable.rollouts.policy import Asker, Policy
 from teachable.rollouts.sessions import Tables, by_task
-from teachable.rollouts.values import FORMATS, NO_EXPERT, ExpertAction, Question, Values, expert_actions
+from teachable.rollouts.values import NO_EXPERT, ExpertAction, Question, Values, expert_actions
+from teachable.terms import FORMATS
 from teachable.worlds.base import World
 
 

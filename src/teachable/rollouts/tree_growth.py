@@ -26,7 +26,8 @@ from teachable.rollouts.tree import (
     frontier_values,
 )
 from teachable.rollouts.tree_log import SHARED, TreeLog, Walk, log_tree
-from teachable.rollouts.values import FORMATS, Question
+from teachable.rollouts.values import Question
+from teachable.terms import FORMATS
 
 Answers = Generator[list[Request], list[Reals], "TreeValues"]
 

@@ -20,7 +20,8 @@ from teachable.rollouts.tree import (
 )
 from teachable.rollouts.tree_growth import Answers, Grower, TreeSettings, TreeValues, references
 from teachable.rollouts.tree_log import TreeLog
-from teachable.rollouts.values import CONDITIONS, FORMATS, NO_EXPERT, ExpertAction, Question, Values, expert_actions
+from teachable.rollouts.values import NO_EXPERT, ExpertAction, Question, Values, expert_actions
+from teachable.terms import CONDITIONS, FORMATS
 from teachable.worlds.base import EngineFault, World
 
 

@@ -11,10 +11,8 @@ import polars as pl
 
 from teachable.rollouts.expert import Expert
 from teachable.rollouts.sessions import Place, Start, Table, Tables
+from teachable.terms import CONDITIONS
 from teachable.worlds.base import EngineFault
-
-FORMATS = ("demo", "contrast", "hint")
-CONDITIONS = ("base", "placebo", *FORMATS)
 
 
 class _Answer(Enum):

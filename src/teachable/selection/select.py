@@ -19,7 +19,7 @@ from teachable.seeds import stream
 from teachable.selection import METHODS
 from teachable.selection.pool import Choice, Pool, candidates
 from teachable.tables import SELECTION, conform
-from teachable.training.matrix import selection_name
+from teachable.terms import selection_name
 
 NO_PREDICTOR = "too few snapshots are labelled to learn a predictor from"
 

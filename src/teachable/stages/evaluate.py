@@ -15,7 +15,7 @@ from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world, shared_tables
 from teachable.stages.models import ABSENT, load_student
 from teachable.stages.tasks import read_tasks
-from teachable.training.matrix import BASE
+from teachable.terms import BASE
 from teachable.worlds import get_words
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from math import ceil
 import polars as pl
 
 from teachable import tables
-from teachable.training.matrix import REPLAY_ONLY, UNIFORM, describe
+from teachable.terms import REPLAY_ONLY, UNIFORM, describe
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]  # texts -> tokens of each
 

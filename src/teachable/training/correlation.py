@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from teachable import seeds, stats, tables
-from teachable.training.matrix import FORMATS, QUADRANTS
+from teachable.terms import FORMATS, QUADRANTS
 
 Json = dict[str, Any]
 _LEAST = 4  # observations and games below which a correlation is not given

@@ -18,8 +18,8 @@ from typing import Any, Literal, Protocol
 import polars as pl
 
 from teachable import tables
+from teachable.terms import FORMATS
 from teachable.training.errors import SetError, TrainingError
-from teachable.training.matrix import FORMATS
 from teachable.training.sets import Render, check_sides
 from teachable.training.similar import Neighbours
 

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from teachable import seeds, tables
+from teachable.terms import RECOVERY
 from teachable.training.budget import CountTokens, Replay, budget
-from teachable.training.matrix import RECOVERY
 from teachable.training.sets import RenderDecision, SetSettings, train_side
 
 # What the stage must give for recovery: every decision of the expert's continuation behind a snapshot.

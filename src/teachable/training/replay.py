@@ -11,7 +11,7 @@ from collections.abc import Collection
 import polars as pl
 
 from teachable import tables
-from teachable.training.matrix import REPLAY
+from teachable.terms import REPLAY
 from teachable.training.sets import RenderDecision
 
 

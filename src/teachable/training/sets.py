@@ -17,16 +17,9 @@ from typing import Any
 import polars as pl
 
 from teachable import seeds, tables
+from teachable.terms import EVERYTHING, FORMATS, QUADRANTS, RANDOM_ANSWER, UNIFORM, cell_name
 from teachable.training.budget import CountTokens, Replay, budget
 from teachable.training.errors import SetError, SplitError
-from teachable.training.matrix import (
-    EVERYTHING,
-    FORMATS,
-    QUADRANTS,
-    RANDOM_ANSWER,
-    UNIFORM,
-    cell_name,
-)
 
 Row = Mapping[str, Any]
 Render = Callable[[Row, Row, str], tuple[str, str]]  # snapshot row, advice row, format -> prompt, completion

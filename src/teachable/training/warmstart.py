@@ -26,6 +26,7 @@ from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Start
 from teachable.student.builder import Demonstration
 from teachable.student.prompt import Context
+from teachable.terms import FORMATS
 from teachable.training.demonstrations import Decision
 from teachable.training.errors import SetError
 from teachable.worlds.base import Task, World
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MixSettings", "mix", "validator"]
 
-HELPFUL = ("demo", "contrast", "hint")
 # (situation, suggested command, bad command, a key for wording) -> the patch of every condition
 Patcher = Callable[[Context, str, str, str], Mapping[str, str]]
 
@@ -95,7 +95,7 @@ def _one(
         action = commands[int(pick * len(commands))]
     rest = [command for command in commands if command != action]
     texts = patcher(context, action, rest[int(other * len(rest))], key)
-    condition = HELPFUL[int(form * len(HELPFUL))] if helpful else "placebo"
+    condition = FORMATS[int(form * len(FORMATS))] if helpful else "placebo"
     return Demonstration(_patched(context, texts[condition]), action)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from teachable.paper.criteria.judge import GE, PLACEBO, Judge, Verdict, one
-from teachable.paper.inputs import QUADRANTS, RUNS, number, record
+from teachable.paper.inputs import number, record
+from teachable.terms import QUADRANTS, RUNS
 
 LEVERAGE = 0.15  # success probability by which the quadrants of high L_local must exceed the others
 UNCERTAINTY = 0.2  # nats by which those of high U must

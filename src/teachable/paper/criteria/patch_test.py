@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from teachable.paper.criteria.judge import BOTH, GE, PLACEBO, Judge, Verdict, one
-from teachable.paper.inputs import QUADRANTS, Interval, PaperError, number, record
+from teachable.paper.inputs import Interval, PaperError, number, record
+from teachable.terms import QUADRANTS
 
 
 def patch_test(judge: Judge) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from teachable.paper.criteria.judge import Judge, Verdict, one
 from teachable.paper.inputs import Interval, PaperError, number, select, where
-from teachable.training.matrix import selection_name, selection_of
+from teachable.terms import selection_name, selection_of
 
 
 def selection(judge: Judge) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from teachable.paper.criteria.judge import LE, Judge, Verdict, one, turned
 from teachable.paper.inputs import Interval, PaperError, intervals, number, select, where
-from teachable.training.matrix import RANDOM_ANSWER
+from teachable.terms import RANDOM_ANSWER
 
 FORGETTING = 0.10  # absolute drop of retention that is still accepted; 0.05 is the stretch goal
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import FORMATS, QUADRANTS, Data, interval_note, intervals
+from teachable.paper.inputs import Data, interval_note, intervals
+from teachable.terms import FORMATS, QUADRANTS
 
 ABOUT = {
     "hypothesis": "appendix",

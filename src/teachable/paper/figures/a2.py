@@ -8,7 +8,8 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import FORMATS, Data, frame, ordered
+from teachable.paper.inputs import Data, frame, ordered
+from teachable.terms import FORMATS
 
 ABOUT = {
     "hypothesis": "appendix",

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, Data, count_note, intervals, labelled
+from teachable.paper.inputs import Data, count_note, intervals, labelled
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "appendix",

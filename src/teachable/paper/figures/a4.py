@@ -10,7 +10,8 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
 from teachable.paper import style
-from teachable.paper.inputs import FORMATS, Data, Undefined, frame, where
+from teachable.paper.inputs import Data, Undefined, frame, where
+from teachable.terms import FORMATS
 
 ABOUT = {
     "hypothesis": "appendix",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, RUNS, Data, Undefined, interval_note, intervals, ordered, where
+from teachable.paper.inputs import Data, Undefined, interval_note, intervals, ordered, where
+from teachable.terms import QUADRANTS, RUNS
 
 ABOUT = {
     "hypothesis": "appendix",

@@ -6,7 +6,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, Data, count_note, intervals, labelled
+from teachable.paper.inputs import Data, count_note, intervals, labelled
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H1",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import FORMATS, QUADRANTS, Data, intervals, labelled
+from teachable.paper.inputs import Data, intervals, labelled
+from teachable.terms import FORMATS, QUADRANTS
 
 ABOUT = {
     "hypothesis": "H1",

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Undefined, frame, labelled, number, where
+from teachable.paper.inputs import Data, Undefined, frame, labelled, number, where
+from teachable.terms import CONDITIONS, QUADRANTS
 
 ABOUT = {
     "hypothesis": "H1",
@@ -20,7 +21,6 @@ ABOUT = {
     "inputs": ("labeled", "advice"),
 }
 
-CONDITIONS = ("base", "placebo", *FORMATS)
 COLOURS = {"base": style.INK, "placebo": style.MUTED, **style.FORMAT_COLOUR}
 
 

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, Data, Interval, Undefined, count_note, frame, record, where
+from teachable.paper.inputs import Data, Interval, Undefined, count_note, frame, record, where
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H2",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, Data, Interval, Undefined, interval_note, number, record, where
+from teachable.paper.inputs import Data, Interval, Undefined, interval_note, number, record, where
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H2",

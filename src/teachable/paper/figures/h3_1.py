@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import FORMATS, QUADRANTS, Data, Interval, Undefined, interval_note, intervals, where
+from teachable.paper.inputs import Data, Interval, Undefined, interval_note, intervals, where
+from teachable.terms import FORMATS, QUADRANTS
 
 ABOUT = {
     "hypothesis": "H3",

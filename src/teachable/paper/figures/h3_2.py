@@ -5,17 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import (
-    QUADRANTS,
-    Data,
-    Interval,
-    PaperError,
-    Undefined,
-    frame,
-    interval_note,
-    panel_is_empty,
-    where,
-)
+from teachable.paper.inputs import Data, Interval, PaperError, Undefined, frame, interval_note, panel_is_empty, where
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H3",

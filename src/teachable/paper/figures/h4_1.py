@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, Data, interval_note, intervals
+from teachable.paper.inputs import Data, interval_note, intervals
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H4",

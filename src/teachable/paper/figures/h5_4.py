@@ -5,7 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import RUNS, Data, interval_note, intervals, ordered
+from teachable.paper.inputs import Data, interval_note, intervals, ordered
+from teachable.terms import RUNS
 
 ABOUT = {
     "hypothesis": "H5",

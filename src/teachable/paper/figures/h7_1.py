@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, intervals, ordered, select, where
-from teachable.training.matrix import BASE, REPLAY_ONLY, selection_name, selection_of
+from teachable.terms import BASE, REPLAY_ONLY, selection_name, selection_of
 
 ABOUT = {
     "hypothesis": "H7",

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
-from teachable.training.matrix import selection_of
+from teachable.terms import selection_of
 
 ABOUT = {
     "hypothesis": "H7",

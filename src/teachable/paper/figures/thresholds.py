@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
-from teachable.paper.inputs import QUADRANTS, Data, count_note, labelled, record
+from teachable.paper.inputs import Data, count_note, labelled, record
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "appendix",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from teachable.paper.inputs import FORMATS, QUADRANTS, Data, intervals, labelled, record
+from teachable.paper.inputs import Data, intervals, labelled, record
+from teachable.terms import FORMATS, QUADRANTS
 
 ABOUT = {
     "hypothesis": "H1",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from teachable.paper.inputs import QUADRANTS, Data, Interval, Undefined, select, where
+from teachable.paper.inputs import Data, Interval, Undefined, select, where
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H1",

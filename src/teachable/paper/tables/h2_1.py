@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from teachable.paper.inputs import QUADRANTS, Data, Interval, record
+from teachable.paper.inputs import Data, Interval, record
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H2",

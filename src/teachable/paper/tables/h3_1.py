@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from teachable.paper.figures.h3_1 import best, own
-from teachable.paper.inputs import QUADRANTS, Data, Interval, frame
+from teachable.paper.inputs import Data, Interval, frame
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H3",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from teachable.paper import style
-from teachable.paper.inputs import RUNS, Data, frame, ordered
+from teachable.paper.inputs import Data, frame, ordered
+from teachable.terms import RUNS
 
 ABOUT = {
     "hypothesis": "H3",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from teachable.paper.inputs import QUADRANTS, Data, intervals
+from teachable.paper.inputs import Data, intervals
+from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H4",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from teachable.paper import style
-from teachable.paper.inputs import RUNS, Data, Interval, intervals, ordered, select
+from teachable.paper.inputs import Data, Interval, intervals, ordered, select
+from teachable.terms import RUNS
 
 ABOUT = {
     "hypothesis": "H5",

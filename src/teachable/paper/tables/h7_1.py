@@ -6,7 +6,7 @@ import polars as pl
 
 from teachable.paper import style
 from teachable.paper.inputs import Data, Interval, frame, intervals, ordered
-from teachable.training.matrix import REPLAY_ONLY, selection_name, selection_of
+from teachable.terms import REPLAY_ONLY, selection_name, selection_of
 
 ABOUT = {
     "hypothesis": "H7",

@@ -7,8 +7,8 @@ from collections import Counter
 import polars as pl
 
 from teachable.paper import style
-from teachable.paper.inputs import QUADRANTS, Data, frame, ordered, words
-from teachable.training.matrix import selection_of
+from teachable.paper.inputs import Data, frame, ordered, words
+from teachable.terms import QUADRANTS, selection_of
 
 ABOUT = {
     "hypothesis": "H7",

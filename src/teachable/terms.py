@@ -1,4 +1,4 @@
-"""The fourteen runs of the matrix, their controls, the recovery model, and the names all later tables use."""
+"""Quadrants, formats, conditions and runs: the words that every table and every room uses, stated once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 
 QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
-FORMATS = ("demo", "contrast", "hint")
-BASE = "base"
+FORMATS = ("demo", "contrast", "hint")  # of supervision, and of the patches; this order breaks ties of the route
+BASE = "base"  # the student as it came: a model, and the condition without a patch
+PLACEBO = "placebo"
+CONDITIONS = (BASE, PLACEBO, *FORMATS)  # of the patch test
 UNIFORM = "B1_uniform"
 EVERYTHING = "B2_all"
 RECOVERY = "recovery"
@@ -76,3 +78,6 @@ def describe(name: str) -> Run:
     raise ValueError(
         f"{name!r} is not a run: expected one of the matrix, a control, {RECOVERY!r} or {SELECTION_PREFIX}<method>."
     )
+
+
+RUNS = tuple(run.name for run in matrix())  # the names of the fourteen
