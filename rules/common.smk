@@ -1,10 +1,7 @@
 """What every rules file uses: the resolved configuration, and how a rule becomes a command line."""
 
-import json
-import shlex
 from math import ceil
 
-from teachable.config import operational
 from teachable.config.load import read_yaml
 from teachable.errors import ConfigError
 from teachable.fingerprint import fingerprint
@@ -12,6 +9,16 @@ from teachable.paper import INPUTS
 from teachable.selection import check_known
 from teachable.stages import STAGES
 from teachable.stages.configuration import configuration, making_options
+from teachable.stages.lines import (
+    Line,
+    Placeholder,
+    joined,
+    log_of,
+    operational_parameters,
+    parameters,
+    shell_line,
+    timing_of,
+)
 from teachable.terms import (
     RECOVERY,
     REPLAY_ONLY,
@@ -39,66 +46,17 @@ shell.executable("bash")
 shell.prefix("set -euo pipefail; ")
 
 
-def command(stage, *absent):
-    """The shell line of a stage: its inputs, outputs and parameters by name. ``absent`` inputs are left out."""
-    declared = STAGES[stage]
-    read = [
-        f"{name}={{input.{name}}}"
-        for name in declared.input_names
-        if name and name not in absent
-    ]
-    made = [f"{name}={{output.{name}}}" for name in declared.outputs]
-    parts = ["teachable", stage]
-    parts += ["--in", *read] if read else []
-    parts += ["--out", *made, "--params", "{params.settings:q}"]
-    parts += ["--how", f"{{HOW[{stage}]:q}}"] if stage in HOW else []
-    parts += ["> {log} 2>&1"]
-    return " ".join(parts)
+HOW = operational_parameters(CONFIG)  # not in `params`: to turn one reruns nothing
 
 
-def line(stage, inputs, outputs, **extra):
-    """The words of a stage's command line, quoted for the shell: its inputs and outputs by name, its parameters."""
-
-    def words(paths):
-        return [
-            shlex.quote(f"{name}={path}")
-            for name, found in paths.items()
-            for path in ([found] if isinstance(found, str) else found)
-        ]
-
-    return " ".join(
-        [
-            stage,
-            "--in",
-            *words(inputs),
-            "--out",
-            *words(outputs),
-            "--params",
-            shlex.quote(settings(stage, **extra)),
-        ]
-    )
+def command(stage, inputs=None, *, without=()):
+    """The shell line of a rule whose inputs, outputs and settings have the stage's names for them."""
+    return shell_line(Line.of_rule(stage, inputs, without=without))
 
 
-def settings(stage, **extra):
-    """The parameters of a stage as canonical JSON: the sections of the configuration that it uses, and ``extra``."""
-    model = STAGES[stage].params
-    values = {
-        name: getattr(CONFIG, name)
-        for name in model.model_fields
-        if hasattr(CONFIG, name)
-    }
-    made = model(**{**values, **extra})
-    return json.dumps(
-        made.model_dump(mode="json", exclude=operational(model)), sort_keys=True
-    )
-
-
-# The operational parameters, as JSON, of the stages that have any. Not in `params`: to turn one reruns nothing.
-HOW = {
-    name: json.dumps(CONFIG.model_dump(mode="json", include=knobs), sort_keys=True)
-    for name, stage in STAGES.items()
-    if (knobs := operational(stage.params))
-}
+def settings(stage, /, **own):
+    """The parameters of a stage: what it uses of the configuration, and the rule's own."""
+    return parameters(CONFIG, stage, **own)
 
 
 def code(stage, **extra):
@@ -189,8 +147,3 @@ wildcard_constraints:
 
 # The names by which figures, tables, criteria and report ask for data, and where it lies.
 DATA = {name: f"results/{item.path}" for name, item in INPUTS.items()}
-
-
-def named(names):
-    """``name=path`` of every input, as a stage's ``--in`` takes them."""
-    return " ".join(f"{name}={DATA[name]}" for name in names)

@@ -48,9 +48,9 @@ for table, (schema, shards) in GATHERED.items():
         output:
             table=f"{table}.parquet",
         log:
-            f"logs/gather/{Path(table).name}.log",
+            log_of(f"gather/{Path(table).name}"),
         benchmark:
-            f"results/benchmarks/gather/{Path(table).name}.tsv"
+            timing_of(f"gather/{Path(table).name}")
         localrule: True
         resources:
             **OTHER_JOB,

@@ -42,7 +42,7 @@ def examples_of(trained, model):
 
 def train_line(trained, model):
     run, seed = model.split("/")
-    return line(
+    return Line(
         "train",
         {
             "examples": examples_of(trained, model),
@@ -53,8 +53,7 @@ def train_line(trained, model):
             "adapter": f"{trained}/adapters/{model}",
             "record": f"{trained}/records/{model}.json",
         },
-        run=run,
-        train_seed=int(seed),
+        settings("train", run=run, train_seed=int(seed)),
     )
 
 
@@ -79,7 +78,7 @@ PLAYING = {
 
 def evaluate_line(trained, evaluated, model):
     run, seed = model.split("/")
-    return line(
+    return Line(
         "evaluate",
         {
             "student": STUDENT,
@@ -90,15 +89,14 @@ def evaluate_line(trained, evaluated, model):
             "episodes": f"{evaluated}/models/{model}/episodes.parquet",
             "probes": f"{evaluated}/models/{model}/probes.parquet",
         },
-        model=run,
-        train_seed=int(seed),
-        **PLAYING,
+        settings("evaluate", model=run, train_seed=int(seed), **PLAYING),
     )
 
 
 for suffix, (trained, evaluated, every_run) in MODELS.items():
     for number, models in batches(every_run).items():
         label = number.removeprefix("_") or "{model}"
+        told = " ".join(models) if number else "{wildcards.model}"
 
         rule:
             name:
@@ -113,23 +111,21 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
                 adapters=[directory(f"{trained}/adapters/{model}") for model in models],
                 records=[f"{trained}/records/{model}.json" for model in models],
             log:
-                f"logs/{Path(trained).name}/train/{label}.log",
+                log_of(f"{Path(trained).name}/train/{label}"),
             benchmark:
-                f"{trained.replace('results', 'results/benchmarks')}/train-{label}.tsv"
+                timing_of(f"{Path(trained).name}/train/{label}")
             threads: STUDENT_THREADS
             resources:
                 **STUDENT_JOB,
             params:
                 code=code("train"),
-                lines=lambda w, trained=trained, models=models: " --then ".join(
+                lines=lambda w, trained=trained, models=models: joined(
                     train_line(trained, model.format(**w)) for model in models
                 ),
             message:
-                f"Train LoRA adapters: {' '.join(models)}".replace(
-                    "{model}", "{wildcards.model}"
-                )
+                f"Train LoRA adapters: {told}"
             shell:
-                "teachable {params.lines} > {log} 2>&1"
+                shell_line(Placeholder("{params.lines}"))
 
         rule:
             name:
@@ -146,9 +142,9 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
                     f"{evaluated}/models/{model}/probes.parquet" for model in models
                 ],
             log:
-                f"logs/{Path(evaluated).name}/evaluate/{label}.log",
+                log_of(f"{Path(evaluated).name}/evaluate/{label}"),
             benchmark:
-                f"{evaluated.replace('results', 'results/benchmarks')}/evaluate-{label}.tsv"
+                timing_of(f"{Path(evaluated).name}/evaluate/{label}")
             wildcard_constraints:
                 model=r"(?!base)[A-Za-z0-9_]+/\d+",
             threads: STUDENT_THREADS
@@ -156,13 +152,11 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
                 **STUDENT_JOB,
             params:
                 code=code("evaluate"),
-                lines=lambda w, trained=trained, evaluated=evaluated, models=models: " --then ".join(
+                lines=lambda w, trained=trained, evaluated=evaluated, models=models: joined(
                     evaluate_line(trained, evaluated, model.format(**w))
                     for model in models
                 ),
             message:
-                f"Play on every panel: {' '.join(models)}".replace(
-                    "{model}", "{wildcards.model}"
-                )
+                f"Play on every panel: {told}"
             shell:
-                "teachable {params.lines} > {log} 2>&1"
+                shell_line(Placeholder("{params.lines}"))

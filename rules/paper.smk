@@ -24,22 +24,21 @@ for item in FIGURES.values():
                 labels={"item": f"Fig. {item.number}", "shows": item.title},
             ),
         log:
-            f"logs/paper/fig_{item.id}.log",
+            log_of(f"paper/fig_{item.id}"),
         benchmark:
-            f"results/benchmarks/paper/fig_{item.id}.tsv"
+            timing_of(f"paper/fig_{item.id}")
         localrule: True
         resources:
             **OTHER_JOB,
         params:
             code=code("figure", item=item.id),
             settings=settings("figure", item=item.id),
-            inputs=named(item.inputs),
             title=item.title,
             caption=item.caption,
         message:
             f"Draw Fig. {item.number}: {item.title}"
         shell:
-            "teachable figure --in {params.inputs} --out pdf={output.pdf} png={output.png} --params {params.settings:q} > {log} 2>&1"
+            command("figure", item.inputs)
 
 
 # The world whose vocabulary an item reads, by whether it reads one.
@@ -61,22 +60,21 @@ for item in TABLES.values():
                 labels={"item": f"Tab. {item.number}", "shows": item.title},
             ),
         log:
-            f"logs/paper/tab_{item.id}.log",
+            log_of(f"paper/tab_{item.id}"),
         benchmark:
-            f"results/benchmarks/paper/tab_{item.id}.tsv"
+            timing_of(f"paper/tab_{item.id}")
         localrule: True
         resources:
             **OTHER_JOB,
         params:
             code=code("table", item=item.id, world_name=READ_BY[item.words]),
             settings=settings("table", item=item.id, world_name=READ_BY[item.words]),
-            inputs=named(item.inputs),
             title=item.title,
             caption=item.caption,
         message:
             f"Make Tab. {item.number}: {item.title}"
         shell:
-            "teachable table --in {params.inputs} --out tex={output.tex} csv={output.csv} --params {params.settings:q} > {log} 2>&1"
+            command("table", item.inputs)
 
 
 rule criteria:
@@ -89,19 +87,18 @@ rule criteria:
             labels={"item": "Criteria", "shows": "every criterion and its verdict"},
         ),
     log:
-        "logs/paper/criteria.log",
+        log_of("paper/criteria"),
     benchmark:
-        "results/benchmarks/paper/criteria.tsv"
+        timing_of("paper/criteria")
     resources:
         **OTHER_JOB,
     params:
         code=code("criteria"),
         settings=settings("criteria", student_source=CONFIG.student.source),
-        inputs=named(CRITERIA_INPUTS),
     message:
         "Judge every criterion of the protocol"
     shell:
-        "teachable criteria --in {params.inputs} --out criteria={output.criteria} --params {params.settings:q} > {log} 2>&1"
+        command("criteria", CRITERIA_INPUTS)
 
 
 rule report:
@@ -124,9 +121,9 @@ rule report:
         ),
         markdown="results/report.md",
     log:
-        "logs/paper/report.log",
+        log_of("paper/report"),
     benchmark:
-        "results/benchmarks/paper/report.tsv"
+        timing_of("paper/report")
     resources:
         **OTHER_JOB,
     params:

@@ -14,9 +14,9 @@ rule rollout:
         steps="results/phase0/steps/{shard}.parquet",
         episodes="results/phase0/episodes/{shard}.parquet",
     log:
-        "logs/phase0/rollout/{shard}.log",
+        log_of("phase0/rollout/{shard}"),
     benchmark:
-        "results/benchmarks/phase0/rollout-{shard}.tsv"
+        timing_of("phase0/rollout/{shard}")
     threads: STUDENT_THREADS
     resources:
         **STUDENT_JOB,
@@ -39,9 +39,9 @@ rule episode_values:
     output:
         values="results/phase0/episode_values/{shard}.parquet",
     log:
-        "logs/phase0/episode_values/{shard}.log",
+        log_of("phase0/episode_values/{shard}"),
     benchmark:
-        "results/benchmarks/phase0/episode_values-{shard}.tsv"
+        timing_of("phase0/episode_values/{shard}")
     threads: STUDENT_THREADS
     resources:
         **STUDENT_JOB,
@@ -65,9 +65,9 @@ rule snapshots:
     output:
         snapshots="results/phase0/snapshots.parquet",
     log:
-        "logs/phase0/snapshots.log",
+        log_of("phase0/snapshots"),
     benchmark:
-        "results/benchmarks/phase0/snapshots.tsv"
+        timing_of("phase0/snapshots")
     localrule: True
     resources:
         **OTHER_JOB,
@@ -77,7 +77,7 @@ rule snapshots:
     message:
         "Phase 0: mine the decision points before failure"
     shell:
-        command("snapshots", *([] if BY_FALL else ["values"]))
+        command("snapshots", without=[] if BY_FALL else ["values"])
 
 
 rule restore_check:
@@ -88,9 +88,9 @@ rule restore_check:
     output:
         report="results/phase0/restore_check.json",
     log:
-        "logs/phase0/restore_check.log",
+        log_of("phase0/restore_check"),
     benchmark:
-        "results/benchmarks/phase0/restore_check.tsv"
+        timing_of("phase0/restore_check")
     resources:
         **OTHER_JOB,
     params:
@@ -109,9 +109,9 @@ rule retention_panel:
     output:
         panel="results/phase0/retention_panel.parquet",
     log:
-        "logs/phase0/retention_panel.log",
+        log_of("phase0/retention_panel"),
     benchmark:
-        "results/benchmarks/phase0/retention_panel.tsv"
+        timing_of("phase0/retention_panel")
     localrule: True
     resources:
         **OTHER_JOB,
@@ -132,9 +132,9 @@ rule advise:
     output:
         advice="results/phase0/advice/{shard}.parquet",
     log:
-        "logs/phase0/advise/{shard}.log",
+        log_of("phase0/advise/{shard}"),
     benchmark:
-        "results/benchmarks/phase0/advise-{shard}.tsv"
+        timing_of("phase0/advise/{shard}")
     resources:
         **OTHER_JOB,
     params:

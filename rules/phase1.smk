@@ -18,9 +18,9 @@ rule action_values:
         episodes="results/phase1/label_episodes/{shard}.parquet",
         nodes="results/phase1/tree_nodes/{shard}.parquet",
     log:
-        "logs/phase1/action_values/{shard}.log",
+        log_of("phase1/action_values/{shard}"),
     benchmark:
-        "results/benchmarks/phase1/action_values-{shard}.tsv"
+        timing_of("phase1/action_values/{shard}")
     threads: STUDENT_THREADS
     resources:
         **STUDENT_JOB,
@@ -45,9 +45,9 @@ rule label:
         expert="results/phase1/expert_snapshots.parquet",
         thresholds="results/phase1/thresholds.json",
     log:
-        "logs/phase1/label.log",
+        log_of("phase1/label"),
     benchmark:
-        "results/benchmarks/phase1/label.tsv"
+        timing_of("phase1/label")
     localrule: True
     resources:
         **OTHER_JOB,
@@ -67,9 +67,9 @@ rule panels:
     output:
         panels="results/phase1/panels.parquet",
     log:
-        "logs/phase1/panels.log",
+        log_of("phase1/panels"),
     benchmark:
-        "results/benchmarks/phase1/panels.tsv"
+        timing_of("phase1/panels")
     localrule: True
     resources:
         **OTHER_JOB,
@@ -88,9 +88,9 @@ rule label_metrics:
     output:
         metrics="results/phase1/label_metrics.parquet",
     log:
-        "logs/phase1/label_metrics.log",
+        log_of("phase1/label_metrics"),
     benchmark:
-        "results/benchmarks/phase1/label_metrics.tsv"
+        timing_of("phase1/label_metrics")
     resources:
         **OTHER_JOB,
     params:
@@ -108,9 +108,9 @@ rule skills:
     output:
         skills="results/phase1/skills.parquet",
     log:
-        "logs/phase1/skills.log",
+        log_of("phase1/skills"),
     benchmark:
-        "results/benchmarks/phase1/skills.tsv"
+        timing_of("phase1/skills")
     resources:
         **OTHER_JOB,
     params:

@@ -16,9 +16,9 @@ rule microtrain:
         microtraining="results/phase1b/microtraining/{shard}.parquet",
         episodes="results/phase1b/micro_episodes/{shard}.parquet",
     log:
-        "logs/phase1b/microtrain/{shard}.log",
+        log_of("phase1b/microtrain/{shard}"),
     benchmark:
-        "results/benchmarks/phase1b/microtrain-{shard}.tsv"
+        timing_of("phase1b/microtrain/{shard}")
     threads: STUDENT_THREADS
     resources:
         **STUDENT_JOB,
@@ -40,9 +40,9 @@ rule cpt_correlation:
     output:
         correlation="results/phase1b/cpt_correlation.json",
     log:
-        "logs/phase1b/cpt_correlation.log",
+        log_of("phase1b/cpt_correlation"),
     benchmark:
-        "results/benchmarks/phase1b/cpt_correlation.tsv"
+        timing_of("phase1b/cpt_correlation")
     resources:
         **OTHER_JOB,
     params:

@@ -15,9 +15,9 @@ rule replay_examples:
     output:
         replay=REPLAY,
     log:
-        "logs/phase2/replay_examples.log",
+        log_of("phase2/replay_examples"),
     benchmark:
-        "results/benchmarks/phase2/replay_examples.tsv"
+        timing_of("phase2/replay_examples")
     localrule: True
     resources:
         **OTHER_JOB,
@@ -41,9 +41,9 @@ rule examples:
         examples="results/phase2/examples.parquet",
         budget="results/phase2/budget.parquet",
     log:
-        "logs/phase2/examples.log",
+        log_of("phase2/examples"),
     benchmark:
-        "results/benchmarks/phase2/examples.tsv"
+        timing_of("phase2/examples")
     localrule: True
     resources:
         **OTHER_JOB,
@@ -73,9 +73,9 @@ rule recovery_examples:
         examples="results/phase2/recovery_examples.parquet",
         budget="results/phase2/recovery_budget.parquet",
     log:
-        "logs/phase2/recovery_examples.log",
+        log_of("phase2/recovery_examples"),
     benchmark:
-        "results/benchmarks/phase2/recovery_examples.tsv"
+        timing_of("phase2/recovery_examples")
     resources:
         **OTHER_JOB,
     params:
@@ -98,9 +98,9 @@ rule training_summary:
     output:
         summary="results/phase2/training_summary.json",
     log:
-        "logs/phase2/training_summary.log",
+        log_of("phase2/training_summary"),
     benchmark:
-        "results/benchmarks/phase2/training_summary.tsv"
+        timing_of("phase2/training_summary")
     resources:
         **OTHER_JOB,
     params:

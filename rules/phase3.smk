@@ -13,9 +13,9 @@ rule evaluate_base:
         episodes="results/phase3/models/base/episodes.parquet",
         probes="results/phase3/models/base/probes.parquet",
     log:
-        "logs/phase3/evaluate_base.log",
+        log_of("phase3/evaluate_base"),
     benchmark:
-        "results/benchmarks/phase3/evaluate_base.tsv"
+        timing_of("phase3/evaluate_base")
     threads: STUDENT_THREADS
     resources:
         **STUDENT_JOB,
@@ -25,7 +25,7 @@ rule evaluate_base:
     message:
         "Phase 3: play the base student on every panel"
     shell:
-        command("evaluate", "adapter")
+        command("evaluate", without=["adapter"])
 
 
 rule evaluation_summary:
@@ -40,9 +40,9 @@ rule evaluation_summary:
         contrasts="results/phase3/contrasts.parquet",
         transfer="results/phase3/transfer.parquet",
     log:
-        "logs/phase3/evaluation_summary.log",
+        log_of("phase3/evaluation_summary"),
     benchmark:
-        "results/benchmarks/phase3/evaluation_summary.tsv"
+        timing_of("phase3/evaluation_summary")
     resources:
         **OTHER_JOB,
     params:
@@ -68,9 +68,9 @@ rule mechanistic_summary:
     output:
         mechanistic="results/phase3/mechanistic.parquet",
     log:
-        "logs/phase3/mechanistic_summary.log",
+        log_of("phase3/mechanistic_summary"),
     benchmark:
-        "results/benchmarks/phase3/mechanistic_summary.tsv"
+        timing_of("phase3/mechanistic_summary")
     resources:
         **OTHER_JOB,
     params:
@@ -97,9 +97,9 @@ rule drift:
         patch_test="results/phase3/drift_patch_test/{run}.parquet",
         episodes="results/phase3/checkpoints/{run}.parquet",
     log:
-        "logs/phase3/drift/{run}.log",
+        log_of("phase3/drift/{run}"),
     benchmark:
-        "results/benchmarks/phase3/drift-{run}.tsv"
+        timing_of("phase3/drift/{run}")
     threads: STUDENT_THREADS
     resources:
         **STUDENT_JOB,
@@ -130,9 +130,9 @@ rule checkpoint_summary:
         metrics="results/phase3/checkpoints.parquet",
         drift_metrics="results/phase3/drift_metrics.parquet",
     log:
-        "logs/phase3/checkpoint_summary.log",
+        log_of("phase3/checkpoint_summary"),
     benchmark:
-        "results/benchmarks/phase3/checkpoint_summary.tsv"
+        timing_of("phase3/checkpoint_summary")
     resources:
         **OTHER_JOB,
     params:

@@ -13,9 +13,9 @@ rule features:
     output:
         features="results/phase4/features.parquet",
     log:
-        "logs/phase4/features.log",
+        log_of("phase4/features"),
     benchmark:
-        "results/benchmarks/phase4/features.tsv"
+        timing_of("phase4/features")
     threads: STUDENT_THREADS
     resources:
         **STUDENT_JOB,
@@ -41,9 +41,9 @@ rule predict:
         confusion="results/phase4/confusion.parquet",
         cost="results/phase4/cost.parquet",
     log:
-        "logs/phase4/predict.log",
+        log_of("phase4/predict"),
     benchmark:
-        "results/benchmarks/phase4/predict.tsv"
+        timing_of("phase4/predict")
     resources:
         **OTHER_JOB,
     params:

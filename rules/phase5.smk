@@ -15,9 +15,9 @@ rule select:
     output:
         selection="results/phase5/sets/{run}.parquet",
     log:
-        "logs/phase5/select/{run}.log",
+        log_of("phase5/select/{run}"),
     benchmark:
-        "results/benchmarks/phase5/select-{run}.tsv"
+        timing_of("phase5/select/{run}")
     localrule: True
     resources:
         **OTHER_JOB,
@@ -48,9 +48,9 @@ rule selection_examples:
         examples="results/phase5/examples/{run}.parquet",
         budget="results/phase5/budget/{run}.parquet",
     log:
-        "logs/phase5/selection_examples/{run}.log",
+        log_of("phase5/selection_examples/{run}"),
     benchmark:
-        "results/benchmarks/phase5/selection_examples-{run}.tsv"
+        timing_of("phase5/selection_examples/{run}")
     localrule: True
     resources:
         **OTHER_JOB,
@@ -83,9 +83,9 @@ rule selection_summary:
         metrics="results/phase5/metrics.parquet",
         contrasts="results/phase5/contrasts.parquet",
     log:
-        "logs/phase5/selection_summary.log",
+        log_of("phase5/selection_summary"),
     benchmark:
-        "results/benchmarks/phase5/selection_summary.tsv"
+        timing_of("phase5/selection_summary")
     resources:
         **OTHER_JOB,
     params:

@@ -12,9 +12,9 @@ rule resolve_config:
     output:
         config="results/config.json",
     log:
-        "logs/config.log",
+        log_of("setup/config"),
     benchmark:
-        "results/benchmarks/setup/config.tsv"
+        timing_of("setup/config")
     resources:
         **OTHER_JOB,
     params:
@@ -31,9 +31,9 @@ rule make_tasks:
         games=directory("results/world/{split}/games/{shard}"),
         tasks="results/world/{split}/tasks/{shard}.parquet",
     log:
-        "logs/world/{split}/{shard}.log",
+        log_of("world/{split}/{shard}"),
     benchmark:
-        "results/benchmarks/world/{split}-{shard}.tsv"
+        timing_of("world/{split}/{shard}")
     wildcard_constraints:
         split="train|test",
     resources:
@@ -74,9 +74,9 @@ rule check_splits:
     output:
         report="results/phase0/splits.json",
     log:
-        "logs/world/check_splits.log",
+        log_of("world/check_splits"),
     benchmark:
-        "results/benchmarks/world/check_splits.tsv"
+        timing_of("world/check_splits")
     resources:
         **OTHER_JOB,
     params:
@@ -97,9 +97,9 @@ if CONFIG.student.source == "builtin":
         output:
             demonstrations="results/world/warmstart/demonstrations/{shard}.parquet",
         log:
-            "logs/student/demonstrate/{shard}.log",
+            log_of("student/demonstrate/{shard}"),
         benchmark:
-            "results/benchmarks/student/demonstrate-{shard}.tsv"
+            timing_of("student/demonstrate/{shard}")
         priority: 2
         resources:
             **OTHER_JOB,
@@ -131,9 +131,9 @@ if CONFIG.student.source == "builtin":
         output:
             weights=directory("results/world/builtin_student"),
         log:
-            "logs/student/build.log",
+            log_of("student/build"),
         benchmark:
-            "results/benchmarks/student/build.tsv"
+            timing_of("student/build")
         priority: 2
         threads: CONFIG.builtin.threads
         resources:
@@ -157,9 +157,9 @@ rule link_student:
     output:
         student=directory(STUDENT),
     log:
-        "logs/student/link.log",
+        log_of("student/link"),
     benchmark:
-        "results/benchmarks/student/link.tsv"
+        timing_of("student/link")
     resources:
         **OTHER_JOB,
     params:
@@ -170,5 +170,5 @@ rule link_student:
     shell:
         command(
             "link-student",
-            *([] if CONFIG.student.source == "builtin" else ["weights"]),
+            without=[] if CONFIG.student.source == "builtin" else ["weights"],
         )
