@@ -129,11 +129,17 @@ SELECTIONS = [
     for k in CONFIG.selection.k
     for method in CONFIG.selection.methods
 ]
-REPLAYING = dict(
-    epochs=CONFIG.training.epochs,
-    batch_size=CONFIG.training.batch_size,
-    replay=CONFIG.training.replay,
+# A set of few snapshots is gone through more often, and with more replayed beside it.
+SELECTION_TRAINING = CONFIG.training.model_copy(
+    update=dict(epochs=CONFIG.selection.epochs, replay=CONFIG.selection.replay)
 )
+
+
+def replaying(training):
+    """What a stage that counts steps and replayed decisions needs to know of a training."""
+    return training.model_dump(include={"epochs", "batch_size", "replay"})
+
+
 LAYOUT = "compact" if CONFIG.student.source == "builtin" else "chat"
 
 

@@ -40,6 +40,9 @@ def examples_of(trained, model):
     return f"{trained}/{'recovery_' if run == 'recovery' else ''}examples.parquet"
 
 
+TRAINING = {"results/phase2": CONFIG.training, "results/phase5": SELECTION_TRAINING}
+
+
 def train_line(trained, model):
     run, seed = model.split("/")
     return Line(
@@ -53,7 +56,7 @@ def train_line(trained, model):
             "adapter": f"{trained}/adapters/{model}",
             "record": f"{trained}/records/{model}.json",
         },
-        settings("train", run=run, train_seed=int(seed)),
+        settings("train", run=run, train_seed=int(seed), training=TRAINING[trained]),
     )
 
 

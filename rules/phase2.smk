@@ -53,7 +53,7 @@ rule examples:
             "examples",
             max_examples=CONFIG.training.max_examples,
             plain=CONFIG.training.plain,
-            **REPLAYING,
+            **replaying(CONFIG.training),
         ),
     message:
         "Phase 2: make the training sets of the 14 runs and their controls"
@@ -84,7 +84,7 @@ rule recovery_examples:
             "recovery-examples",
             max_examples=CONFIG.training.max_examples,
             recovery_minimum=CONFIG.training.recovery_minimum,
-            **REPLAYING,
+            **replaying(CONFIG.training),
         ),
     message:
         "Phase 2: continue with the expert from snapshots of high leverage"

@@ -57,7 +57,9 @@ rule selection_examples:
     params:
         code=code("selection-examples"),
         settings=lambda w: settings(
-            "selection-examples", k=selection_of(w.run)[1], **REPLAYING
+            "selection-examples",
+            k=selection_of(w.run)[1],
+            **replaying(SELECTION_TRAINING),
         ),
     message:
         "Phase 5: make the training set of {wildcards.run}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from teachable.generation.textworld.families import FAMILIES
+from teachable.worlds.textworld.families import FAMILIES
 
 from teachable.generation import get_generator
 from teachable.generation.textworld import TextWorldGenerator

@@ -242,6 +242,10 @@ class Predictor(Section):
 
 
 class Selection(Section):
+    epochs: Positive = Field(description="passes over the chosen snapshots; in place of training.epochs")
+    replay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="share of replayed decisions; in place of training.replay: beside few examples it must be larger"
+    )
     k: Annotated[list[Positive], Field(min_length=1)] = Field(
         description="snapshots each method may choose; every method is trained with each of these budgets"
     )
