@@ -10,12 +10,14 @@ import pytest
 
 from teachable.evaluation.transfer import DIAGONAL
 from teachable.paper import TABLES, PaperError, render
+from teachable.worlds.textworld.words import WORDS
 
 PAIRS = [(item.id, name) for item in TABLES.values() for name in item.inputs]
 
 
 def given(data, item: str):
-    return {name: data[name] for name in TABLES[item].inputs}
+    entry = TABLES[item]
+    return {**{name: data[name] for name in entry.inputs}, **({"words": WORDS} if entry.words else {})}
 
 
 @pytest.mark.parametrize("item", TABLES)
