@@ -60,3 +60,12 @@ def test_a_wrong_key_is_named() -> None:
     with pytest.raises(ConfigError, match="epochs"):
         teachable.configure("smoke", training={"epoch": 3})
     assert teachable.configure("smoke", training={"epochs": 3}).training.epochs == 3
+
+
+def test_no_text_has_no_tokens() -> None:
+    from teachable.pipeline.prompting import Prompter
+
+    tokenizer = train_tokenizer(["press blue", "press green"], 300)
+    prompter = Prompter(CompactLayout("notes"), tokenizer)
+    assert prompter.count_tokens([]) == []  # a method that chose nothing
+    assert len(prompter.count_tokens(["press blue"])) == 1

@@ -28,4 +28,6 @@ class Prompter:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of every text, special ones not counted."""
+        if not texts:  # which a tokenizer refuses
+            return []
         return [len(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False).input_ids]
