@@ -2,10 +2,10 @@
 
     python benchmarks/training_strength.py results --settings 8:1e-3:0.5 8:3e-3:0.5 --runs B1_uniform C_replay
 
-A setting is epochs:learning rate:replay. Every setting trains every run, and a run called ``uniform:80`` is one that
-learns from 80 examples of the whole pool. Each adapter plays the held-out panels with the random numbers that the base
-student plays them with; printed are the changes of success against it, from failures also by quadrant. Nothing of the
-run is changed. About 20 s a training on one core.
+A setting is epochs:learning rate:replay. Every setting trains every run. A run may also be ``uniform:80`` (80 examples
+drawn from the whole pool), ``random:8`` (others for every training), ``oracle:8`` (highest ELP_net) or ``entropy:8``. Each
+adapter plays the held-out panels with the random numbers that the base student plays them with; printed are the changes
+of success against it, from failures also by quadrant. Nothing of the run is changed. About 20 s a training on one core.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from teachable.training.budget import Replay
 
 PANELS = ("test", "failure", "retention")
 ADAPTER = "tried"
+RANKED = {"oracle": "ELP_net", "entropy": "U"}  # choices of the snapshots that are highest in a label
 
 
 def texts(table: pl.DataFrame) -> list[Example]:
@@ -77,8 +78,9 @@ class Study:
         self.games, self.test_games = (
             games_root(sorted((results / "world" / name / "games").iterdir())) for name in ("train", "test")
         )
+        self.labeled = tables.read(results / "phase1/labeled_snapshots.parquet", tables.LABELED)
         self.starts = panel_starts(
-            tables.read(results / "phase1/labeled_snapshots.parquet", tables.LABELED),
+            self.labeled,
             panels,
             tables.read(results / "phase0/retention_panel.parquet", tables.PANELS),
             {task.task_id: task for task in read_tasks(*split["train"])},
@@ -114,11 +116,17 @@ class Study:
         return record.steps
 
     def own(self, run: str, training: int) -> pl.DataFrame:
-        """The examples of a run; of ``uniform:<number>``, so many drawn from those of the run that takes all."""
-        if run.startswith("uniform:"):
-            size, draw = int(run.removeprefix("uniform:")), seeds.integer(self.seed, "training strength", run)
-            return self.examples.filter(run=EVERYTHING).sample(size, seed=draw, shuffle=True)
-        return self.examples.filter(run=run).filter(pl.col("draw").is_null() | (pl.col("draw") == training))
+        """The examples of a run; of ``<choice>:<number>``, so many of those of the run that takes all."""
+        choice, _, size = run.partition(":")
+        if not size:
+            return self.examples.filter(run=run).filter(pl.col("draw").is_null() | (pl.col("draw") == training))
+        pool = self.examples.filter(run=EVERYTHING)
+        if choice in RANKED:
+            ranks = self.labeled.select("snapshot_id", rank=RANKED[choice])
+            best = pool.join(ranks, on="snapshot_id", how="left").sort("rank", "snapshot_id", descending=True)
+            return best.head(int(size)).select(pool.columns)
+        draw = seeds.integer(self.seed, "training strength", run, training if choice == "random" else 0)
+        return pool.sample(int(size), seed=draw, shuffle=True)
 
     def play(self, model: str, adapter: str | None) -> pl.DataFrame:
         """The student's episodes on every panel; the expert's, which stand beside the base student's, left out."""
