@@ -3,9 +3,10 @@
     python benchmarks/training_strength.py results --settings 8:1e-3:0.5 8:3e-3:0.5 --runs B1_uniform C_replay
 
 A setting is epochs:learning rate:replay. Every setting trains every run. A run may also be ``uniform:80`` (80 examples
-drawn from the whole pool), ``random:8`` (others for every training), ``oracle:8`` (highest ELP_net) or ``entropy:8``. Each
-adapter plays the held-out panels with the random numbers that the base student plays them with; printed are the changes
-of success against it, from failures also by quadrant. Nothing of the run is changed. About 20 s a training on one core.
+drawn from the whole pool), ``random:8`` (others for every training), ``oracle:8`` (highest ELP_net) or ``entropy:8``.
+Each adapter plays the held-out panels with the random numbers that the base student plays them with; printed are the
+changes of success against it, from failures also by quadrant. Nothing of the run is changed. About 20 s a training on
+one core.
 """
 
 from __future__ import annotations
