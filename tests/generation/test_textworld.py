@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from teachable.worlds.textworld.families import FAMILIES
 
 from teachable.generation import get_generator
 from teachable.generation.textworld import TextWorldGenerator
 from teachable.generation.textworld.canonical import SPLITS, canonical, split_of, structure_of
 from teachable.generation.textworld.make import Limits, draw, write
 from teachable.worlds import GenerationError, WorldError
+from teachable.worlds.textworld.families import FAMILIES
 from teachable.worlds.textworld.games import digest_of, text_of
 
 LIMITS = Limits(max_expert_steps=15, foods="train")
