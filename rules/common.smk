@@ -54,6 +54,10 @@ def command(stage, inputs=None, *, without=()):
     return shell_line(Line.of_rule(stage, inputs, without=without))
 
 
+# Of a rule that is made in a loop: Snakemake evaluates ``shell:`` when the job runs, the loop is over by then.
+LINES = shell_line(Placeholder("{params.lines}"))
+
+
 def settings(stage, /, **own):
     """The parameters of a stage: what it uses of the configuration, and the rule's own."""
     return parameters(CONFIG, stage, **own)

@@ -128,7 +128,7 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
             message:
                 f"Train LoRA adapters: {told}"
             shell:
-                shell_line(Placeholder("{params.lines}"))
+                LINES
 
         rule:
             name:
@@ -162,4 +162,4 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
             message:
                 f"Play on every panel: {told}"
             shell:
-                shell_line(Placeholder("{params.lines}"))
+                LINES

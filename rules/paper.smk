@@ -32,13 +32,22 @@ for item in FIGURES.values():
             **OTHER_JOB,
         params:
             code=code("figure", item=item.id),
-            settings=settings("figure", item=item.id),
+            lines=joined(
+                [
+                    Line(
+                        "figure",
+                        {name: DATA[name] for name in item.inputs},
+                        {"pdf": item.files[0], "png": item.files[1]},
+                        settings("figure", item=item.id),
+                    )
+                ]
+            ),
             title=item.title,
             caption=item.caption,
         message:
             f"Draw Fig. {item.number}: {item.title}"
         shell:
-            command("figure", item.inputs)
+            LINES
 
 
 # The world whose vocabulary an item reads, by whether it reads one.
@@ -68,13 +77,24 @@ for item in TABLES.values():
             **OTHER_JOB,
         params:
             code=code("table", item=item.id, world_name=READ_BY[item.words]),
-            settings=settings("table", item=item.id, world_name=READ_BY[item.words]),
+            lines=joined(
+                [
+                    Line(
+                        "table",
+                        {name: DATA[name] for name in item.inputs},
+                        {"tex": item.files[0], "csv": item.files[1]},
+                        settings(
+                            "table", item=item.id, world_name=READ_BY[item.words]
+                        ),
+                    )
+                ]
+            ),
             title=item.title,
             caption=item.caption,
         message:
             f"Make Tab. {item.number}: {item.title}"
         shell:
-            command("table", item.inputs)
+            LINES
 
 
 rule criteria:
