@@ -12,9 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from teachable.generation.textworld import TextWorldGenerator
 from teachable.worlds import Task, World, get_world
+
+settings.register_profile("no deadline", deadline=None)  # how fast a machine is says nothing about the code
+settings.load_profile("no deadline")
 
 _CLUSTER = Path("/tmp/teachable-slurm")
 _WANTED = {

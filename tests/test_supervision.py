@@ -69,7 +69,7 @@ action = st.tuples(st.sampled_from(["take", "go", "cook", "look", "unlock"]), no
 @given(
     action, action, long_prose, long_prose, long_prose, st.sampled_from(["compact", "full"]), st.text(), st.booleans()
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_patches_of_any_advice_match_in_length_and_the_hint_keeps_its_secret(
     good: str, bad: str, rationale: str, diagnosis: str, why: str, register: Register, key: str, tried: bool
 ) -> None:

@@ -105,7 +105,7 @@ def test_a_table_in_other_units_is_refused(tmp_path: Path) -> None:
     assert tables.describe(tmp_path / "a.parquet").schema != in_nats.version
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 9), max_size=8), st.integers(1, 5))
 def test_where_a_frame_ends_does_not_show(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], group: int

@@ -191,9 +191,8 @@ class Study:
     def train(self, run: str, sets: TrainingSets, out: Path | str, *, train_seed: int = 1) -> dict[str, Any]:
         """Train the adapter of one run, e.g. ``Q1_demo``, into the directory ``out``; the student then has it by the
         run's name. Returns its record (:func:`teachable.pipeline.fitting.fit`)."""
-        self._trained[run] = train_seed
-        return fit(
-            self.student,
+        record = fit(
+            lambda: self.student,
             run,
             sets.examples,
             sets.replay,
@@ -203,6 +202,8 @@ class Study:
             run_seed=self.config.seed,
             train_seed=train_seed,
         )
+        self._trained[run] = train_seed
+        return record
 
     def evaluate(self, labels: Labels, split: Split, run: str = BASE) -> pl.DataFrame:
         """``EPISODES`` of the base student, or of the adapter trained last for ``run``, on held-out failures, on tasks

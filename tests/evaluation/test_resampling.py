@@ -28,7 +28,7 @@ def difference(drawn: Games, a: np.ndarray, b: np.ndarray, seeds: int = 1) -> li
 
 
 @given(seed=st.integers(0, 10_000), games=st.integers(2, 20), columns=st.integers(1, 4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_ratios_equal_the_single_statistic(seed: int, games: int, columns: int) -> None:
     rng = np.random.default_rng(seed)
     clusters = [f"g{i}" for i in [*range(games), *rng.integers(0, games, 30)]]
@@ -43,7 +43,7 @@ def test_ratios_equal_the_single_statistic(seed: int, games: int, columns: int) 
 
 
 @given(seed=st.integers(0, 10_000), games=st.integers(2, 30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_differences_equal_the_paired_contrast(seed: int, games: int) -> None:
     rng = np.random.default_rng(seed)
     clusters = [f"g{i}" for i in [*range(games), *rng.integers(0, games, 30)]]

@@ -25,7 +25,7 @@ def frame(rows: list[tuple[int, int]]) -> pl.DataFrame:
 rows = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 3)), min_size=1, max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=rows, seed=st.integers(0, 5), forced=st.sets(st.integers(0, 15), max_size=3))
 def test_no_game_is_on_two_sides_and_panels_keep_to_theirs(rows, seed, forced) -> None:
     labeled = frame(rows)
@@ -49,7 +49,7 @@ def test_no_game_is_on_two_sides_and_panels_keep_to_theirs(rows, seed, forced) -
     assert panels.equals(shuffled)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     tasks=st.lists(st.integers(0, 3), min_size=8, max_size=30),
     seed=st.integers(0, 5),

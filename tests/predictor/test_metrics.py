@@ -62,7 +62,7 @@ def at_sample(statistic, n: int) -> float:
     return float(statistic(np.ones((1, n)))[0])
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(
     arrays(np.float64, 12, elements=st.integers(-3, 3).map(float)),
     arrays(np.float64, 12, elements=st.integers(-3, 3).map(float)),
@@ -89,7 +89,7 @@ def test_precision_by_hand():
     assert at_sample(precision(truth, np.ones(5), codes, 2), 5) == pytest.approx(0.4)
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40)
 @given(
     arrays(np.float64, 8, elements=st.integers(0, 4).map(float)),
     arrays(np.float64, 8, elements=st.integers(-2, 4).map(float)),

@@ -166,7 +166,7 @@ def test_quadrants_are_those_of_the_protocol():
     assert quadrants(high_u, high_l).tolist() == ["Q1", "Q2", "Q3", "Q4"]
 
 
-@hypothesis_settings(max_examples=50, deadline=None)
+@hypothesis_settings(max_examples=50)
 @given(st.lists(st.integers(0, 12), min_size=8, max_size=60), st.integers(2, 5), st.integers(0, 99))
 def test_folds_keep_games_whole_and_ignore_order(games, folds, seed):
     tasks = np.array([f"g{g}" for g in games])

@@ -51,7 +51,7 @@ def test_rows_fit_the_schemas_and_steps_fit_the_episodes() -> None:
         assert np.exp(logp).sum() == pytest.approx(1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(order=st.permutations(range(24)), cut=st.integers(0, 24), at_once=st.integers(1, 5))
 def test_order_sharding_and_engines_at_once_never_change_a_row(order, cut, at_once) -> None:
     jobs = jobs_for(range(8))

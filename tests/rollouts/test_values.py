@@ -214,7 +214,7 @@ def test_tree_and_monte_carlo_give_the_same_rows_and_agree(winnable, scope) -> N
     assert (difference <= 4.5 * error + 1e-9).all()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(cut=st.integers(1, 9), reverse=st.booleans(), at_once=st.integers(1, 4))
 def test_order_and_sharding_never_change_a_row(winnable, cut, reverse, at_once) -> None:
     questions = [question(s, patched=s % 3 > 0) for s in winnable[:10]]

@@ -14,7 +14,7 @@ from scipy import stats as distributions
 from teachable import stats
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     arrays(np.float64, (15, 2), elements=st.integers(-4, 4).map(float)),
     st.sampled_from(["pearson", "spearman"]),

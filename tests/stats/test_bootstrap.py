@@ -157,7 +157,7 @@ def test_unknown_options_are_refused():
             stats.cluster_bootstrap([1.0, 2.0], ["a", "b"], seed=0, **options)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     values=arrays(np.float64, 24, elements=st.floats(-100, 100)),
     clusters=arrays(np.int64, 24, elements=st.integers(0, 6)),

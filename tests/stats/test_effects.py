@@ -13,7 +13,7 @@ from scipy import stats as distributions
 from teachable import stats
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.99))
 def test_wilson_bounds_are_where_the_score_test_turns(case, level):
     successes, n = case
@@ -71,7 +71,7 @@ def test_a_calibrated_forecast_has_a_small_error():
     assert stats.expected_calibration_error(p, rng.random(20_000) < p) < 0.02
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.floats(-5, 5), min_size=1, max_size=30),
     st.sampled_from(["uniform", "quantile"]),

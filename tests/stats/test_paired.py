@@ -105,7 +105,7 @@ def test_holm_leaves_what_was_not_tested():
         stats.holm([1.2])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_keeps_order_and_stays_between_bonferroni_and_raw(p):
     adjusted = stats.holm(p)

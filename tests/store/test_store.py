@@ -397,7 +397,7 @@ def build(path: Path, content: object) -> None:
             build(path / name, inner)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=TREES, two=TREES)
 def test_equal_content_and_equal_digest_are_the_same(
     one: object, two: object, tmp_path_factory: pytest.TempPathFactory

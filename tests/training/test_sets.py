@@ -120,7 +120,7 @@ def test_fourteen_runs_of_equal_size_by_default() -> None:
     wanted=st.one_of(st.none(), st.integers(1, 20)),
     upsample=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_budget_properties(sizes: dict[str, int], wanted: int | None, upsample: bool) -> None:
     examples, budget, _ = make(sizes, examples_per_run=wanted, upsample=upsample)
     target = wanted if wanted and upsample else min(wanted or 99, *sizes.values())

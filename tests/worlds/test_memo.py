@@ -14,7 +14,6 @@ from teachable.worlds import EngineFault, InadmissibleCommand, MemoSession, get_
 FAMILIES = ("easy", "medium", "nav", "hard", "treasure_hunter", "coin_collector")
 PROPERTY = settings(
     max_examples=10,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -26,7 +26,6 @@ FAMILIES = ("easy", "medium", "nav", "hard", "treasure_hunter", "coin_collector"
 COOKING = FAMILIES[:4]
 PROPERTY = settings(
     max_examples=8,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -36,8 +36,7 @@ def advise(
     """``ADVICE`` rows of the failure snapshots (interval snapshots serve recovery depth only).
 
     ``explain`` gives the world's reasons; ``layout`` is the student's prompt layout, which says how wordy the advice
-    may be. Raises EngineFault when a
-    snapshot's game fails, TeacherError when the teacher cannot be asked.
+    may be. Raises EngineFault when a snapshot's game fails, TeacherError when the teacher cannot be asked.
     """
     failures = snapshots.filter(pl.col("kind") == "failure")
     questions = [Question(start) for start in starts_of(failures, tasks)]

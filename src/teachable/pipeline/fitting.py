@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ PROBES = 16  # examples on which the adapter must differ from the base
 
 
 def fit(
-    student: Student,
+    load: Callable[[], Student],
     run: str,
     examples: pl.DataFrame,
     replay: pl.DataFrame,
@@ -37,6 +38,8 @@ def fit(
     train_seed: int = 1,
 ) -> dict[str, Any]:
     """Train ``run`` on its rows of ``examples`` and on decisions of ``replay`` (both ``EXAMPLES``), into ``out``.
+
+    ``load`` gives the student, and is called only where there is something to train.
 
     Returns the run's record: examples, replayed decisions, steps, tokens, losses [steps] (nats), seconds, and
     ``probe_shift``, the largest change of a command's log-probability on a few of its examples. A run with nothing
@@ -71,6 +74,7 @@ def fit(
         if step == steps or step % max(1, steps // 10) == 0:
             print(f"{run}: step {step}/{steps}  loss {loss:.4f}", flush=True)
 
+    student = load()
     trained = train_lora(
         student,
         chosen,

@@ -39,8 +39,9 @@ class Line:
     @classmethod
     def of_rule(cls, stage: str, inputs: Iterable[str] | None = None, *, without: Iterable[str] = ()) -> Line:
         """The line of a rule whose inputs and outputs have the stage's names for them and whose parameters are
-        ``params.settings`` and ``params.how``. ``inputs``: names in place of the declared ones, for a stage that takes
-        any; ``without``: declared ones that the rule has not."""
+        ``params.settings``. Operational ones come from ``HOW`` (:func:`operational_parameters`), which the rules
+        define. ``inputs``: names in place of the declared ones, for a stage that takes any; ``without``: declared ones
+        that the rule has not."""
         declared = STAGES[stage]
         left_out = set(without)
         named = [name for name in (declared.input_names if inputs is None else inputs) if name not in left_out]

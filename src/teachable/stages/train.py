@@ -6,6 +6,7 @@ holds nothing but ``absent.json``, which says why, and everything behind it goes
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from teachable import tables
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def run(inputs: Inputs, outputs: Outputs, params: Train) -> None:
     record = fit(
-        load_student(inputs["student"][0]),
+        partial(load_student, inputs["student"][0]),
         params.run,
         tables.read(inputs["examples"][0], tables.EXAMPLES),
         tables.read(inputs["replay"][0], tables.EXAMPLES),
