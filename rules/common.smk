@@ -54,7 +54,7 @@ def command(stage, inputs=None, *, without=()):
     return shell_line(Line.of_rule(stage, inputs, without=without))
 
 
-# Of a rule that is made in a loop: Snakemake evaluates ``shell:`` when the job runs, the loop is over by then.
+# For rules made in loops. Snakemake evaluates ``shell:`` when the job runs, and by then the loop is over.
 LINES = shell_line(Placeholder("{params.lines}"))
 
 
