@@ -139,6 +139,17 @@ SELECTION_TRAINING = CONFIG.training.model_copy(
 )
 
 
+def batches(names, wildcard):
+    """Suffix of a rule's name, and what its job makes; one rule with a wildcard where each job makes one."""
+    size = CONFIG.resources.models_per_job
+    if size == 1:
+        return {"": [wildcard]}
+    return {
+        f"_{number}": names[first : first + size]
+        for number, first in enumerate(range(0, len(names), size), 1)
+    }
+
+
 def replaying(training):
     """What a stage that counts steps and replayed decisions needs to know of a training."""
     return training.model_dump(include={"epochs", "batch_size", "replay"})

@@ -18,18 +18,6 @@ def models_of(runs):
     return [f"{run}/{seed}" for run in runs for seed in TRAIN_SEEDS]
 
 
-def batches(runs):
-    """Suffix of a rule's name, and its models; one rule with a wildcard where each job has one model."""
-    size = CONFIG.resources.models_per_job
-    if size == 1:
-        return {"": ["{model}"]}
-    models = models_of(runs)
-    return {
-        f"_{number}": models[first : first + size]
-        for number, first in enumerate(range(0, len(models), size), 1)
-    }
-
-
 REPLAY = "results/phase2/replay.parquet"
 
 
@@ -97,7 +85,7 @@ def evaluate_line(trained, evaluated, model):
 
 
 for suffix, (trained, evaluated, every_run) in MODELS.items():
-    for number, models in batches(every_run).items():
+    for number, models in batches(models_of(every_run), "{model}").items():
         label = number.removeprefix("_") or "{model}"
         told = " ".join(models) if number else "{wildcards.model}"
 

@@ -4,67 +4,107 @@ Needs: features, predictions, labels. Makes: results/phase5/{sets,examples,budge
 adapters/<run>/<seed>, models/<run>/<seed>/, metrics.parquet, contrasts.parquet.
 """
 
-
-rule select:
-    input:
-        predictions="results/phase4/predictions.parquet",
-        features="results/phase4/features.parquet",
-        labeled="results/phase1/labeled_snapshots.parquet",
-        expert="results/phase1/expert_snapshots.parquet",
-        panels="results/phase1/panels.parquet",
-    output:
-        selection="results/phase5/sets/{run}.parquet",
-    log:
-        log_of("phase5/select/{run}"),
-    benchmark:
-        timing_of("phase5/select/{run}")
-    localrule: True
-    resources:
-        **OTHER_JOB,
-    params:
-        code=lambda w: code("select", method=selection_of(w.run)[0]),
-        settings=lambda w: settings(
-            "select",
-            method=selection_of(w.run)[0],
-            k=selection_of(w.run)[1],
-            draws=CONFIG.training.seeds if selection_of(w.run)[0] == "random" else 1,
-        ),
-    message:
-        "Phase 5: choose the snapshots of {wildcards.run}"
-    shell:
-        command("select")
+CANDIDATES = {
+    "predictions": "results/phase4/predictions.parquet",
+    "features": "results/phase4/features.parquet",
+    "labeled": "results/phase1/labeled_snapshots.parquet",
+    "expert": "results/phase1/expert_snapshots.parquet",
+    "panels": "results/phase1/panels.parquet",
+}
 
 
-rule selection_examples:
-    input:
-        selection="results/phase5/sets/{run}.parquet",
-        labeled="results/phase1/labeled_snapshots.parquet",
-        expert="results/phase1/expert_snapshots.parquet",
-        advice="results/phase0/advice.parquet",
-        panels="results/phase1/panels.parquet",
-        replay=REPLAY,
-        student=STUDENT,
-    output:
-        examples="results/phase5/examples/{run}.parquet",
-        budget="results/phase5/budget/{run}.parquet",
-    log:
-        log_of("phase5/selection_examples/{run}"),
-    benchmark:
-        timing_of("phase5/selection_examples/{run}")
-    localrule: True
-    resources:
-        **OTHER_JOB,
-    params:
-        code=code("selection-examples"),
-        settings=lambda w: settings(
+def select_line(run):
+    method, k = selection_of(run)
+    draws = CONFIG.training.seeds if method == "random" else 1
+    return Line(
+        "select",
+        CANDIDATES,
+        {"selection": f"results/phase5/sets/{run}.parquet"},
+        settings("select", method=method, k=k, draws=draws),
+    )
+
+
+SHOWN = {
+    "labeled": "results/phase1/labeled_snapshots.parquet",
+    "expert": "results/phase1/expert_snapshots.parquet",
+    "advice": "results/phase0/advice.parquet",
+    "panels": "results/phase1/panels.parquet",
+    "replay": REPLAY,
+    "student": STUDENT,
+}
+
+
+def selection_examples_line(run):
+    return Line(
+        "selection-examples",
+        {"selection": f"results/phase5/sets/{run}.parquet", **SHOWN},
+        {
+            "examples": f"results/phase5/examples/{run}.parquet",
+            "budget": f"results/phase5/budget/{run}.parquet",
+        },
+        settings(
             "selection-examples",
-            k=selection_of(w.run)[1],
+            k=selection_of(run)[1],
             **replaying(SELECTION_TRAINING),
         ),
-    message:
-        "Phase 5: make the training set of {wildcards.run}"
-    shell:
-        command("selection-examples")
+    )
+
+
+for number, runs in batches(SELECTIONS, "{run}").items():
+    label = number.removeprefix("_") or "{run}"
+    told = " ".join(runs) if number else "{wildcards.run}"
+
+    rule:
+        name:
+            f"select{number}"
+        input:
+            **CANDIDATES,
+        output:
+            selection=[f"results/phase5/sets/{run}.parquet" for run in runs],
+        log:
+            log_of(f"phase5/select/{label}"),
+        benchmark:
+            timing_of(f"phase5/select/{label}")
+        localrule: True
+        resources:
+            **OTHER_JOB,
+        params:
+            code=lambda w, runs=runs: sorted(
+                code("select", method=selection_of(run.format(**w))[0]) for run in runs
+            ),
+            lines=lambda w, runs=runs: joined(
+                select_line(run.format(**w)) for run in runs
+            ),
+        message:
+            f"Phase 5: choose the snapshots of {told}"
+        shell:
+            LINES
+
+    rule:
+        name:
+            f"selection_examples{number}"
+        input:
+            **SHOWN,
+            selection=[f"results/phase5/sets/{run}.parquet" for run in runs],
+        output:
+            examples=[f"results/phase5/examples/{run}.parquet" for run in runs],
+            budget=[f"results/phase5/budget/{run}.parquet" for run in runs],
+        log:
+            log_of(f"phase5/selection_examples/{label}"),
+        benchmark:
+            timing_of(f"phase5/selection_examples/{label}")
+        localrule: True
+        resources:
+            **OTHER_JOB,
+        params:
+            code=code("selection-examples"),
+            lines=lambda w, runs=runs: joined(
+                selection_examples_line(run.format(**w)) for run in runs
+            ),
+        message:
+            f"Phase 5: make the training sets of {told}"
+        shell:
+            LINES
 
 
 rule selection_summary:

@@ -36,6 +36,7 @@ rule make_tasks:
         timing_of("world/{split}/{shard}")
     wildcard_constraints:
         split="train|test",
+    priority: 1  # before the episodes played on them, so that these are spread over all cores
     resources:
         **OTHER_JOB,
     params:
