@@ -13,16 +13,7 @@ CANDIDATES = {
 }
 
 
-def select_line(run):
-    method, k = selection_of(run)
-    draws = CONFIG.training.seeds if method == "random" else 1
-    return Line(
-        "select",
-        CANDIDATES,
-        {"selection": f"results/phase5/sets/{run}.parquet"},
-        settings("select", method=method, k=k, draws=draws),
-    )
-
+DRAWS = {"random": CONFIG.training.seeds}  # another choice for every training
 
 SHOWN = {
     "labeled": "results/phase1/labeled_snapshots.parquet",
@@ -32,22 +23,6 @@ SHOWN = {
     "replay": REPLAY,
     "student": STUDENT,
 }
-
-
-def selection_examples_line(run):
-    return Line(
-        "selection-examples",
-        {"selection": f"results/phase5/sets/{run}.parquet", **SHOWN},
-        {
-            "examples": f"results/phase5/examples/{run}.parquet",
-            "budget": f"results/phase5/budget/{run}.parquet",
-        },
-        settings(
-            "selection-examples",
-            k=selection_of(run)[1],
-            **replaying(SELECTION_TRAINING),
-        ),
-    )
 
 
 for number, runs in batches(SELECTIONS, "{run}").items():
@@ -70,10 +45,24 @@ for number, runs in batches(SELECTIONS, "{run}").items():
             **OTHER_JOB,
         params:
             code=lambda w, runs=runs: sorted(
-                code("select", method=selection_of(run.format(**w))[0]) for run in runs
+                {
+                    code("select", method=selection_of(run.format(**w))[0])
+                    for run in runs
+                }
             ),
             lines=lambda w, runs=runs: joined(
-                select_line(run.format(**w)) for run in runs
+                Line(
+                    "select",
+                    CANDIDATES,
+                    {"selection": f"results/phase5/sets/{run}.parquet"},
+                    settings(
+                        "select",
+                        method=selection_of(run)[0],
+                        k=selection_of(run)[1],
+                        draws=DRAWS.get(selection_of(run)[0], 1),
+                    ),
+                )
+                for run in (run.format(**w) for run in runs)
             ),
         message:
             f"Phase 5: choose the snapshots of {told}"
@@ -99,7 +88,20 @@ for number, runs in batches(SELECTIONS, "{run}").items():
         params:
             code=code("selection-examples"),
             lines=lambda w, runs=runs: joined(
-                selection_examples_line(run.format(**w)) for run in runs
+                Line(
+                    "selection-examples",
+                    {"selection": f"results/phase5/sets/{run}.parquet", **SHOWN},
+                    {
+                        "examples": f"results/phase5/examples/{run}.parquet",
+                        "budget": f"results/phase5/budget/{run}.parquet",
+                    },
+                    settings(
+                        "selection-examples",
+                        k=selection_of(run)[1],
+                        **replaying(SELECTION_TRAINING),
+                    ),
+                )
+                for run in (run.format(**w) for run in runs)
             ),
         message:
             f"Phase 5: make the training sets of {told}"
