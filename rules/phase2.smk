@@ -1,14 +1,50 @@
 """Phase 2: the 14-run matrix and the recovery model; the runs themselves are in models.smk.
 
 Needs: rollouts, labels, advice, panels, student. Makes: results/phase2/{replay,examples,budget}.parquet,
-training_summary.json.
+continuations/, training_summary.json.
 """
+
+
+rule continuations:
+    input:
+        labeled="results/phase1/labeled_snapshots.parquet",
+        advice="results/phase0/advice.parquet",
+        panels="results/phase1/panels.parquet",
+        tasks=TASKS["train"],
+        games=GAMES["train"],
+        student=STUDENT,
+    output:
+        steps="results/phase2/continuations/steps.parquet",
+        episodes="results/phase2/continuations/episodes.parquet",
+    log:
+        log_of("phase2/continuations"),
+    benchmark:
+        timing_of("phase2/continuations")
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("continuations"),
+        settings=settings(
+            "continuations",
+            horizon=CONFIG.estimation.horizon,
+            continuations=CONFIG.training.continuations,
+        ),
+    message:
+        "Phase 2: play the student on after the teacher's command"
+    shell:
+        command("continuations")
+
+
+# Where the student plays: by itself, and on from a training-side snapshot after the teacher's command.
+PLAYED = ["phase0"] + ["phase2/continuations"] * (CONFIG.training.continuations > 0)
 
 
 rule replay_examples:
     input:
-        steps="results/phase0/steps.parquet",
-        episodes="results/phase0/episodes.parquet",
+        steps=[f"results/{place}/steps.parquet" for place in PLAYED],
+        episodes=[f"results/{place}/episodes.parquet" for place in PLAYED],
+        labeled="results/phase1/labeled_snapshots.parquet",
         panels="results/phase1/panels.parquet",
         retention="results/phase0/retention_panel.parquet",
         student=STUDENT,

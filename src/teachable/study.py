@@ -22,7 +22,7 @@ from teachable.evaluation.summary import Summary, summarise
 from teachable.labels.label import LabelSettings, label
 from teachable.labels.panels import PanelSettings, make_panels
 from teachable.pipeline.advising import advise
-from teachable.pipeline.collecting import collect
+from teachable.pipeline.collecting import collect, continue_after_advice
 from teachable.pipeline.fitting import fit
 from teachable.pipeline.prompting import Prompter
 from teachable.pipeline.valuing import value_snapshots
@@ -32,7 +32,7 @@ from teachable.rollouts.values import Values
 from teachable.terms import BASE
 from teachable.training.budget import Replay
 from teachable.training.replay import replay_examples
-from teachable.training.sets import SetSettings, matrix_sets
+from teachable.training.sets import SetSettings, matrix_sets, teachable_pool
 from teachable.worlds.base import Task, World
 from teachable.worlds.words import Explain, explain
 
@@ -170,12 +170,15 @@ class Study:
     def training_sets(self, labels: Labels, split: Split, played: Played) -> TrainingSets:
         """The sets of the fourteen runs and their controls, equal in size, and what is replayed beside them."""
         training = self.config.training
+        if training.continuations:
+            played = self._with_continuations(labels, split, played)
         held_out = split.panels.filter(pl.col("side") == "held_out")["task_id"]
         replay = replay_examples(
             played.steps,
             played.episodes,
             {*held_out, *split.retention["task_id"]},
             self._prompter.render_decision,
+            labels.table,
         )
         examples, budget = matrix_sets(
             labels.table,
@@ -187,6 +190,22 @@ class Study:
             Replay(training.replay, replay.height, training.epochs, training.batch_size),
         )
         return TrainingSets(examples, replay, budget)
+
+    def _with_continuations(self, labels: Labels, split: Split, played: Played) -> Played:
+        """What the student played, and what it plays after the teacher's command."""
+        more = continue_after_advice(
+            self.student,
+            self.world,
+            self.games,
+            self.tasks,
+            teachable_pool(labels.table, labels.advice, split.panels),
+            labels.advice,
+            self.config.training.continuations,
+            settings=PlaySettings(max_steps=self.config.world.max_steps, horizon=self.config.estimation.horizon),
+            run_seed=self.config.seed,
+            progress=self.progress,
+        )
+        return Played(pl.concat([played.episodes, more.episodes]), pl.concat([played.steps, more.steps]))
 
     def train(self, run: str, sets: TrainingSets, out: Path | str, *, train_seed: int = 1) -> dict[str, Any]:
         """Train the adapter of one run, e.g. ``Q1_demo``, into the directory ``out``; the student then has it by the

@@ -252,13 +252,27 @@ def test_replay_takes_won_episodes_of_games_that_evaluate_nothing() -> None:
     steps = pl.DataFrame(
         [row for e, t, _, _ in kinds for row in decisions(e, t, 3)], schema=dict(tables.STEPS)
     ).reverse()
-    found = replay_examples(steps, episodes, {"t2"}, lambda row, command: (str(row["history"]), command))
+    before = [{"command": "look", "observation": "a room"}]
+    snapshots = pl.DataFrame({"snapshot_id": ["s1"], "history": [before]})
+
+    def replayed(steps: pl.DataFrame, episodes: pl.DataFrame) -> pl.DataFrame:
+        render = lambda row, command: (str(row["history"]), command)  # noqa: E731
+        return replay_examples(steps, episodes, {"t2"}, render, snapshots)
+
+    found = replayed(steps, episodes)
     assert tables.conform(found, tables.EXAMPLES).equals(found)
     assert set(found["task_id"]) == {"t1", "t5"}
     assert found["completion"].to_list() == ["a0", "a1", "a2"] * 2
     assert found["prompt"][0] == "[]"
     each = [{"command": "a0", "observation": "o1"}, {"command": "a1", "observation": "o2"}]
     assert found["prompt"][2] == str(each), "each command with what it led to"
+
+    going_on = episodes.filter(episode_id="e1").with_columns(episode_id=pl.lit("s1/0"), snapshot_id=pl.lit("s1"))
+    behind = pl.DataFrame(decisions("s1/0", "t1", 3), schema=dict(tables.STEPS)).with_columns(pl.col("step") + 4)
+    found = replayed(behind, going_on)
+    assert found["completion"].to_list() == ["a1", "a2"], "the first command was the teacher's"
+    assert found["snapshot_id"].to_list() == ["s1", "s1"]
+    assert found["prompt"][0] == str([*before, {"command": "a0", "observation": "o1"}]), "the snapshot's own past first"
 
 
 def test_order_of_rows_does_not_matter() -> None:

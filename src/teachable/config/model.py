@@ -221,6 +221,10 @@ class Training(Section):
         description="share of what an epoch trains on that is decisions of the student's own won training-side "
         "episodes, other ones every epoch"
     )
+    continuations: Count = Field(
+        description="episodes that the student plays on from a training-side snapshot after the teacher's command; "
+        "decisions of those it wins are replayed, too"
+    )
     plain: Fraction = Field(description="share of contrast and hint examples written on the plain prompt")
     base_penalty: Annotated[float, Field(ge=0)] = Field(
         description="weight of the Kullback-Leibler divergence from the base student, per token of the completions"

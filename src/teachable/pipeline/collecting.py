@@ -1,14 +1,16 @@
-"""Phase 0: episodes of the student on training tasks, and of the noisy expert (setup B)."""
+"""Episodes of the student on training tasks, of the noisy expert (setup B), and of the student after advice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from teachable.rollouts.episodes import Job, Played, PlaySettings, Progress, play
 from teachable.rollouts.policy import Policy
-from teachable.rollouts.sessions import Start
+from teachable.rollouts.sessions import Start, starts_of
 from teachable.worlds.base import Task, World
 
 if TYPE_CHECKING:
@@ -46,4 +48,38 @@ def collect(
         for repeat in range(section.expert_episodes_per_task)
     ]
     settings = PlaySettings(max_steps=max_steps)
+    return play(policy, world, games, jobs, settings, run_seed=run_seed, record_steps=True, progress=progress)
+
+
+def continue_after_advice(
+    policy: Policy,
+    world: World,
+    games: Path,
+    tasks: Mapping[str, Task],
+    snapshots: pl.DataFrame,
+    advice: pl.DataFrame,
+    repeats: int,
+    *,
+    settings: PlaySettings,
+    run_seed: int,
+    progress: Progress | None = None,
+) -> Played:
+    """From every snapshot the command that the teacher advises, then the student as it is, ``repeats`` times.
+
+    ``snapshots`` are rows of SNAPSHOTS or LABELED whose ``advice`` (ADVICE) is valid; all steps are recorded. The
+    random numbers are named for this alone: labels and evaluations draw others.
+    """
+    suggested = dict(advice.select("snapshot_id", "suggested_action").iter_rows())
+    jobs = [
+        Job(
+            f"{start.snapshot_id}/continued/{repeat}",
+            start,
+            force=suggested[start.snapshot_id],
+            condition="force",
+            panel="continuation",
+            repeat=repeat,
+        )
+        for start in starts_of(snapshots, tasks)
+        for repeat in range(repeats)
+    ]
     return play(policy, world, games, jobs, settings, run_seed=run_seed, record_steps=True, progress=progress)

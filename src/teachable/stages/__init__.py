@@ -66,7 +66,17 @@ class Stage:
         return tuple(name.rstrip("*?") for name in self.inputs)
 
 
-LOAD_STUDENT = {"rollout", "episode-values", "action-values", "microtrain", "train", "evaluate", "drift", "features"}
+LOAD_STUDENT = {
+    "rollout",
+    "episode-values",
+    "action-values",
+    "microtrain",
+    "continuations",
+    "train",
+    "evaluate",
+    "drift",
+    "features",
+}
 
 
 WORLD = {  # the parts of the world that stages run
@@ -80,6 +90,7 @@ WORLD = {  # the parts of the world that stages run
     "action-values": "play",
     "skills": "words",
     "microtrain": "play",
+    "continuations": "play",
     "recovery-examples": "play",
     "evaluate": "play words",
     "drift": "play",
@@ -214,9 +225,16 @@ STAGES: dict[str, Stage] = {
         ),
         # phase 2
         _stage(
+            "continuations",
+            "play the student on after the teacher's command",
+            "labeled advice panels tasks games* student",
+            "steps episodes",
+            p.Continuations,
+        ),
+        _stage(
             "replay-examples",
             "collect decisions of the student's own won episodes",
-            "steps episodes panels retention student",
+            "steps* episodes* labeled panels retention student",
             "replay",
             p.Nothing,
         ),

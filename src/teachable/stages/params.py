@@ -124,6 +124,12 @@ class CptCorrelation(Seeded):
     microtraining: c.Microtraining
 
 
+class Continuations(Seeded):
+    world: c.World
+    horizon: Literal["fresh", "remaining"]
+    continuations: int
+
+
 class Replaying(Seeded):
     epochs: int
     batch_size: int

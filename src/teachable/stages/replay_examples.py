@@ -23,10 +23,11 @@ def run(inputs: Inputs, outputs: Outputs, params: Nothing) -> None:
     panels = tables.read(inputs["panels"][0], tables.PANELS).filter(pl.col("side") == "held_out")
     retention = tables.read(inputs["retention"][0], tables.PANELS)
     replay = replay_examples(
-        tables.read(inputs["steps"][0], tables.STEPS),
-        tables.read(inputs["episodes"][0], tables.EPISODES),
+        pl.concat(tables.read(path, tables.STEPS) for path in inputs["steps"]),
+        pl.concat(tables.read(path, tables.EPISODES) for path in inputs["episodes"]),
         {*panels["task_id"], *retention["task_id"]},
         load_prompter(inputs["student"][0]).render_decision,
+        tables.read(inputs["labeled"][0], tables.LABELED),
     )
     tables.write(replay, outputs["replay"], tables.EXAMPLES)
 
