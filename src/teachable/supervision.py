@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
-from teachable import seeds
+from teachable import formats, seeds
 from teachable.teacher.advice import AdviceText, names_action
 from teachable.teacher.errors import AdviceError
 from teachable.terms import CONDITIONS, FORMATS
@@ -43,11 +43,9 @@ TOLERANCE = 1.3  # most words of any patch of a snapshot / fewest words
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """How a register speaks. Templates are sequences of fixed text, ``<action>`` slots and ``{free text}`` slots."""
+    """How a register speaks; :mod:`teachable.formats` says what of."""
 
     opening: str
-    templates: Mapping[str, tuple[str, ...]]
-    untried: tuple[str, ...]  # the contrast where the bad action is not what the student did
     fillers: tuple[str, ...]  # content-free, at least two of them of three words
     lowest: int  # words; a target, exceeded only when the actions themselves are long
     highest: int
@@ -58,12 +56,6 @@ class _Style:
 _STYLES: Mapping[str, _Style] = {
     "compact": _Style(
         opening="similar case:",
-        templates={
-            "demo": ("better", "<suggested_action>", "{rationale}"),
-            "contrast": ("not", "<bad_action>", "{why_bad}", "better", "<suggested_action>", "{rationale}"),
-            "hint": ("{diagnosis}",),
-        },
-        untried=("not", "<bad_action>", "{why_bad}", "better", "<suggested_action>", "{rationale}"),  # claims nothing
         fillers=(
             "so it was.",
             "that was all.",
@@ -81,30 +73,6 @@ _STYLES: Mapping[str, _Style] = {
     ),
     "full": _Style(
         opening="Here is an example from a similar situation.",
-        templates={
-            "demo": ("The command that worked there was", "<suggested_action>", "The reason:", "{rationale}"),
-            "contrast": (
-                "The command tried first was",
-                "<bad_action>",
-                "It worked poorly:",
-                "{why_bad}",
-                "The command that worked better was",
-                "<suggested_action>",
-                "The reason:",
-                "{rationale}",
-            ),
-            "hint": ("What stood in the way there was this:", "{diagnosis}"),
-        },
-        untried=(
-            "A command that comes to mind there is",
-            "<bad_action>",
-            "It would be poor:",
-            "{why_bad}",
-            "The better command there is",
-            "<suggested_action>",
-            "The reason:",
-            "{rationale}",
-        ),
         fillers=(
             "It was so.",
             "That is all.",
@@ -176,12 +144,12 @@ def patch(
 def patches(advice: AdviceText, *, register: Register = "compact", key: str = "") -> dict[str, str]:
     """The patch of every condition, in the order of :data:`CONDITIONS`.
 
-    All but ``base`` are within :data:`TOLERANCE` of each other in words. The hint and the placebo never name
-    ``advice.suggested_action``; :class:`AdviceError` if frame and diagnosis together would.
+    All but ``base`` are within :data:`TOLERANCE` of each other in words. The placebo, and a format that is not to (the
+    hint), never name ``advice.suggested_action``; :class:`AdviceError` if frame and diagnosis together would.
     """
     style = _style(register)
     texts = {name: _clean(getattr(advice, name), style) for name in ("rationale", "diagnosis", "why_bad")}
-    templates = style.templates if advice.tried else {**style.templates, "contrast": style.untried}
+    templates = {name: kind.worded(register, tried=advice.tried) for name, kind in formats.FORMATS.items()}
     bounds = [_bounds(style, templates[name], advice, texts) for name in FORMATS]
     most = max(max(b[0] for b in bounds), min(style.highest, max(style.lowest, *(b[1] for b in bounds))))
     fewest = math.ceil(most / TOLERANCE)
@@ -189,8 +157,9 @@ def patches(advice: AdviceText, *, register: Register = "compact", key: str = ""
     for name in FORMATS:
         body = _fill(style, templates[name], advice, texts, most)
         made[name] = _pad(style, body, fewest, most, f"{key}|{name}", advice.suggested_action)
-    if names_action(made["hint"], advice.suggested_action):
-        raise AdviceError(f"{key or 'advice'}: the hint {made['hint']!r} names {advice.suggested_action!r}.")
+    for name, text in made.items():
+        if not formats.FORMATS[name].names_action and names_action(text, advice.suggested_action):
+            raise AdviceError(f"{key or 'advice'}: the {name} {text!r} names {advice.suggested_action!r}.")
     middle = max(fewest + 2, round(sum(_count(text) for text in made.values()) / len(FORMATS)))
     return {
         "base": "",
@@ -225,16 +194,15 @@ def context_fields(snapshot: Mapping[str, Any], patch: str = "") -> ContextField
 def example(snapshot: Mapping[str, Any], advice: AdviceText, format: str, *, register: Register = "compact") -> Example:
     """The supervised example of a snapshot in one format; the completion is always the teacher's action.
 
-    ``demo``: the plain context. ``contrast``: the failed action and why it was poor, the better one and why,
-    in the place of the patch. ``hint``: the diagnosis in the place of the patch. Raises :class:`AdviceError`
-    when the teacher's action is not admissible there.
+    A format that shows its patch has it in its place of the context; ``demo`` stands on the plain context. Raises
+    :class:`AdviceError` when the teacher's action is not admissible there.
     """
     if format not in FORMATS:
         raise AdviceError(f"unknown format {format!r}; one of {', '.join(FORMATS)}.")
     name = str(snapshot["snapshot_id"])
     if advice.suggested_action not in snapshot["commands"]:
         raise AdviceError(f"snapshot {name}: {advice.suggested_action!r} is not an admissible command there.")
-    text = "" if format == "demo" else patch(format, advice, register=register, key=name)
+    text = patch(format, advice, register=register, key=name) if formats.FORMATS[format].shows_patch else ""
     return Example(format, context_fields(snapshot, text), advice.suggested_action)
 
 

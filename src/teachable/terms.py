@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from teachable import formats
+
 QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
-FORMATS = ("demo", "contrast", "hint")  # of supervision, and of the patches; this order breaks ties of the route
+FORMATS = tuple(formats.FORMATS)  # demo, contrast, hint: of supervision and of the patches; breaks ties of the route
 BASE = "base"  # the student as it came: a model, and the condition without a patch
 PLACEBO = "placebo"
 CONDITIONS = (BASE, PLACEBO, *FORMATS)  # of the patch test
+QUANTITIES = ("policy", "force", "expert", *CONDITIONS)  # p_<quantity>: the chances of success behind the labels
 UNIFORM = "B1_uniform"
 EVERYTHING = "B2_all"
 RECOVERY = "recovery"
@@ -26,7 +29,7 @@ class Run:
 
     name: str
     quadrant: str  # Q1..Q4, or "all"
-    format: str  # demo | contrast | hint, or "replay"
+    format: str  # one of FORMATS, or "replay"
 
 
 def cell_name(quadrant: str, format_: str) -> str:

@@ -52,6 +52,27 @@ def choose(pool: Pool) -> Choice:
     return pool.best(pool.measured("step"))
 '''
 
+NEW_FORMAT = """
+order = 4
+shows_patch = true
+names_action = false
+colour = "#CC79A7"
+marker = "v"
+
+[template]
+compact = ["think:", "{rationale}"]
+full = ["This is what to think about:", "{rationale}"]
+"""
+PATCHES = """
+from teachable import tables
+from teachable.supervision import AdviceText, patches
+
+words = "it must be done first because nothing else works here"
+advice = AdviceText("go north", rationale=words, diagnosis=words, bad_action="wait", why_bad=words, tried=True)
+print(patches(advice)["reason"])
+assert {"p_reason", "net_reason"} <= set(tables.LABELED)
+"""
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
@@ -83,3 +104,15 @@ def test_a_selection_method_is_one_file(copy: Path) -> None:
     (copy / "src" / "teachable" / "selection" / "methods" / "latest.py").write_text(NEW_METHOD)
     planned = plan(copy, "phase5", config="selection={methods: [random, latest]}")
     assert "choose the snapshots of S_latest_k4" in planned
+
+
+def test_a_format_of_supervision_is_one_file(copy: Path) -> None:
+    (copy / "src" / "teachable" / "formats" / "reason.toml").write_text(NEW_FORMAT)
+    planned = plan(copy, "phase2")
+    assert "Q3_reason/1" in planned
+    environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
+    result = subprocess.run(
+        [BIN / "python", "-c", PATCHES], env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("similar case: think: it must be done first")

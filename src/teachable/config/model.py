@@ -6,15 +6,21 @@ read what a run will do; ``docs/configuration.md`` is generated from these descr
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from teachable.terms import FORMATS
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Above0 = Annotated[float, Field(gt=0)]
 Split = Literal["warmstart", "train", "test"]
+if TYPE_CHECKING:
+    Route = str
+else:
+    Route = Literal[("route", *FORMATS)]
 
 
 OPERATIONAL = "operational"  # marks a knob that says how a job works and not what it makes: turning it reruns nothing
@@ -198,9 +204,7 @@ class Lora(Section):
 class Microtraining(Section):
     learning_rate: Above0 = Field(description="learning rate of the one-example updates")
     steps: Positive = Field(description="optimiser steps on that example")
-    format: Literal["route", "demo", "contrast", "hint"] = Field(
-        description="format of the example: that of the snapshot's route, or one for all"
-    )
+    format: Route = Field(description="format of the example: that of the snapshot's route, or one for all")
     similar_tasks: Count = Field(description="tasks of the same family played before and after")
     snapshot_weight: Fraction = Field(description="weight of the snapshot in delta_micro; the rest is similar tasks")
     tree_prompts: Positive = Field(description="prompts expanded when the snapshot is valued with the tuned student")

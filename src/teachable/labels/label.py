@@ -14,10 +14,9 @@ from teachable.labels.leverage import with_leverage
 from teachable.labels.measures import uncertainty
 from teachable.labels.patch_test import with_patch_test
 from teachable.labels.quadrants import Cut, Method, cut, quadrant
-from teachable.terms import FORMATS, QUADRANTS
+from teachable.terms import FORMATS, QUADRANTS, QUANTITIES
 
 NOISY = 0.5  # share of snapshots within two standard errors of the cut of L_local above which the cut cuts noise
-QUANTITIES = ("policy", "force", "expert", "base", "placebo", *FORMATS)
 
 
 @dataclass(frozen=True, slots=True)

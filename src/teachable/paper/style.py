@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from teachable.formats import FORMATS
 from teachable.terms import selection_of
 
 COLUMN = 3.4  # inches, one column of a two-column paper
@@ -36,8 +37,9 @@ QUADRANT_NAME = {
     "Q3": "low U, low L",
     "Q4": "low U, high L",
 }
-FORMAT_COLOUR = {"demo": "#009E73", "contrast": "#E69F00", "hint": "#56B4E9"}
-FORMAT_MARKER = {"demo": "o", "contrast": "s", "hint": "^", "uniform": "D", "all": "p", "recovery": "v"}
+FORMAT_COLOUR = {name: kind.colour for name, kind in FORMATS.items()}
+FORMAT_MARKER = {name: kind.marker for name, kind in FORMATS.items()}
+MODEL_MARKER = {**FORMAT_MARKER, "uniform": "D", "all": "p", "recovery": "v"}  # by the last word of a run's name
 PROFILE_COLOUR = {
     "A_bottleneck": "#009E73",
     "B_trajectory": "#E69F00",
@@ -121,7 +123,7 @@ def model_colour(model: str) -> str:
 
 def model_marker(model: str) -> str:
     """The marker of a run: its format's."""
-    return FORMAT_MARKER.get(model.rsplit("_", 1)[-1], "D")
+    return MODEL_MARKER.get(model.rsplit("_", 1)[-1], "D")
 
 
 HALO = [patheffects.withStroke(linewidth=1.8, foreground="white")]

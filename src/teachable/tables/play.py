@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from teachable.tables.schema import FLAG, HISTORY, INT, INTERVAL, REAL, REALS, TEXT, TEXTS, Table, of
+from teachable.terms import CONDITIONS, FORMATS, QUANTITIES
 
 TASKS = Table(
     "TASKS",
@@ -34,7 +35,7 @@ EPISODES = Table(
         "behaviour": of(TEXT, "student | expert (who chose the commands)"),
         "panel": of(TEXT, "rollout | test | retention | failure | drift | similar | label | before | after ..."),
         "snapshot_id": of(TEXT, "where it started; null: at the start of the task"),
-        "condition": of(TEXT, "none | base | placebo | demo | contrast | hint | policy | force | expert | frontier"),
+        "condition": of(TEXT, " | ".join(("none", *CONDITIONS, "policy", "force", "expert", "frontier"))),
         "repeat": of(INT, "", "index"),
         "greedy": of(FLAG),
         "seed": of(INT, "null, as are lost and the last four, for an episode from a tree's frontier", "seed"),
@@ -137,7 +138,7 @@ ESTIMATES = Table(
     "Chances of success from each snapshot, by who plays and what the context holds.",
     {
         "snapshot_id": of(TEXT),
-        "quantity": of(TEXT, "p_policy p_force p_expert p_base p_placebo p_demo p_contrast p_hint"),
+        "quantity": of(TEXT, " ".join(f"p_{c}" for c in QUANTITIES)),
         "value": of(REAL, "probability of success", "probability"),
         "se": of(REAL, "standard error", "probability"),
         "n": of(INT, "episodes behind it (frontier episodes for the tree)", "observations"),
@@ -216,7 +217,7 @@ LABELED = Table(
         "U": of(REAL, "the configured measure", "of the measure"),
         **{
             f"p_{c}{s}": of(REAL, "standard error" if s else "of success", "probability")
-            for c in ("policy", "force", "expert", "base", "placebo", "demo", "contrast", "hint")
+            for c in QUANTITIES
             for s in ("", "_se")
         },
         "L_local": of(REAL, "", "probability"),
@@ -228,13 +229,13 @@ LABELED = Table(
         **{
             f"{kind}_{m}": of(REAL, "over base" if kind == "raw" else "over the placebo", "probability")
             for kind in ("raw", "net")
-            for m in ("demo", "contrast", "hint")
+            for m in FORMATS
         },
         "placebo_gain": of(REAL, "p_placebo - p_base", "probability"),
         "ELP_net": of(REAL, "", "probability"),
         "ELP_raw": of(REAL, "", "probability"),
         "ELP_net_debiased": of(REAL, "", "probability"),
-        "route": of(TEXT, "demo | contrast | hint"),
+        "route": of(TEXT, " | ".join(FORMATS)),
         "route_tied": of(FLAG),
         "quadrant": of(TEXT, "Q1..Q4"),
         "d_expert": of(INT, "steps back to a state with p_expert >= 0.5; null: none on the trajectory", "decisions"),

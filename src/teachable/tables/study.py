@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from teachable.tables.schema import FLAG, HISTORY, INT, INTERVAL, METHOD_INTERVAL, REAL, REALS, TEXT, TEXTS, Table, of
+from teachable.terms import CONDITIONS, FORMATS
 
 EXAMPLES = Table(
     "EXAMPLES",
@@ -16,7 +17,7 @@ EXAMPLES = Table(
         "snapshot_id": of(TEXT, "null for a replayed decision"),
         "task_id": of(TEXT),
         "quadrant": of(TEXT),
-        "format": of(TEXT, "demo | contrast | hint"),
+        "format": of(TEXT, " | ".join(FORMATS)),
         "plain": of(FLAG, "a contrast or hint example without its patch"),
         "prompt": of(TEXT, "as rendered by the student's layout"),
         "completion": of(TEXT, "the teacher's action; replay: the student's own; C_random: any other"),
@@ -110,7 +111,7 @@ TRANSFER = Table(
     "Gains of training on one quadrant from snapshots of another.",
     {
         "trained_on": of(TEXT),
-        "format": of(TEXT, "demo | contrast | hint | mean"),
+        "format": of(TEXT, " | ".join((*FORMATS, "mean"))),
         "evaluated_on": of(TEXT),
         **INTERVAL.columns,
     },
@@ -155,7 +156,7 @@ DRIFT = Table(
         "task_id": of(TEXT),
         "quadrant": of(TEXT),
         "elp_bin": of(TEXT),
-        **{f"p_{c}": of(REAL, "of success", "probability") for c in ("base", "placebo", "demo", "contrast", "hint")},
+        **{f"p_{c}": of(REAL, "of success", "probability") for c in CONDITIONS},
         "ELP_net": of(REAL, "", "probability"),
         "route": of(TEXT),
     },

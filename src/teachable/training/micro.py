@@ -68,7 +68,7 @@ class Evaluator(Protocol):
 class MicroSettings:
     """``format``: of the example, that of the snapshot's route or one for all. ``group``: adapters kept at a time."""
 
-    format: Literal["route", "demo", "contrast", "hint"] = "route"
+    format: str = "route"
     similar_tasks: int = 10
     snapshot_weight: float = 0.5
     group: int = 16

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from teachable.paper import marks, style
 from teachable.paper.inputs import Data, Interval, PaperError, Undefined, frame, interval_note, panel_is_empty, where
-from teachable.terms import QUADRANTS
+from teachable.terms import FORMATS, QUADRANTS
 
 ABOUT = {
     "hypothesis": "H3",
@@ -19,7 +19,7 @@ ABOUT = {
     "inputs": ("contrasts",),
 }
 
-OTHERS = ("contrast", "hint")
+OTHERS = tuple(kind for kind in FORMATS if kind != "demo")
 
 
 def draw(data: Data) -> Figure:
@@ -44,13 +44,14 @@ def draw(data: Data) -> Figure:
     style.zero(axes)
     groups = [*QUADRANTS, "all"]
     series = [*OTHERS, "best"]
+    width = 0.66 / len(series)
     for at, group in enumerate(groups):
-        for offset, kind in zip((-0.22, 0.0, 0.22), series, strict=True):
+        for place, kind in enumerate(series):
             if (group, kind) in found:
                 value = found[group, kind]
                 marks.whisker(
                     axes,
-                    at + offset,
+                    at + (place - (len(series) - 1) / 2) * width,
                     value,
                     colour=colours[kind],
                     marker=markers[kind],
@@ -62,8 +63,7 @@ def draw(data: Data) -> Figure:
     style.at_least(axes, 0.1)
     axes.set_ylabel("change in success against\ndemonstrations")
     entries = [
-        ("contrast", colours["contrast"], "s"),
-        ("hint", colours["hint"], "^"),
+        *((kind, colours[kind], markers[kind]) for kind in OTHERS),
         ("best format, cross-fitted", style.INK, "D"),
     ]
     marks.keys(
