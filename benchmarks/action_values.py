@@ -90,7 +90,7 @@ def prepare(arguments: argparse.Namespace) -> Setting:
         for start, answer in zip(starts, answers, strict=True)
     }
     teacher = TeacherSettings(source="oracle")
-    advice = advise_snapshots(snapshots, experts, teacher, explain=get_reasons("textworld"), register="compact")
+    advice = advise_snapshots(snapshots, experts, teacher, explain=get_reasons("textworld"), verbosity="compact")
     rows = {row["snapshot_id"]: row for row in advice.to_dicts()}
     questions = [
         Question(start, patches_of(row, rows[row["snapshot_id"]], student.layout))

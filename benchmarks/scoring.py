@@ -21,8 +21,8 @@ import torch
 from gpu_check import situations
 
 from teachable.student.builder import StudentSettings, new_model, train_tokenizer
+from teachable.student.layouts.compact import CompactLayout
 from teachable.student.model import Student
-from teachable.student.prompt import CompactLayout
 from teachable.student.scoring import SCORERS
 
 

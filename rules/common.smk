@@ -155,7 +155,9 @@ def replaying(training):
     return training.model_dump(include={"epochs", "batch_size", "replay"})
 
 
-LAYOUT = "compact" if CONFIG.student.source == "builtin" else "chat"
+LAYOUT = CONFIG.student.layout or (
+    "compact" if CONFIG.student.source == "builtin" else "chat"
+)
 
 
 wildcard_constraints:

@@ -12,7 +12,7 @@ import pytest
 import teachable
 from teachable.errors import ConfigError
 from teachable.student.builder import StudentSettings, new_model, save_student, train_tokenizer
-from teachable.student.prompt import CompactLayout
+from teachable.student.layouts.compact import CompactLayout
 
 PAGE = Path(__file__).parents[1] / "docs/library.md"
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"

@@ -12,18 +12,16 @@ from hypothesis import strategies as st
 from teachable.supervision import (
     TOLERANCE,
     AdviceText,
-    Register,
     context_fields,
     example,
     patch,
     patches,
     placebo,
-    register_of,
     renderer,
 )
 from teachable.teacher.advice import bad_action, names_action
 from teachable.teacher.errors import AdviceError
-from teachable.terms import CONDITIONS
+from teachable.terms import CONDITIONS, Verbosity
 
 ADVICE = AdviceText(
     suggested_action="take red hot pepper from counter",
@@ -71,14 +69,14 @@ action = st.tuples(st.sampled_from(["take", "go", "cook", "look", "unlock"]), no
 )
 @settings(max_examples=300)
 def test_patches_of_any_advice_match_in_length_and_the_hint_keeps_its_secret(
-    good: str, bad: str, rationale: str, diagnosis: str, why: str, register: Register, key: str, tried: bool
+    good: str, bad: str, rationale: str, diagnosis: str, why: str, verbosity: Verbosity, key: str, tried: bool
 ) -> None:
     if good == bad or names_action(diagnosis, good):
         with pytest.raises(AdviceError):
             AdviceText(good, bad, rationale, diagnosis, why)
         return
     advice = AdviceText(good, bad, rationale, diagnosis, why, tried)
-    made = patches(advice, register=register, key=key)
+    made = patches(advice, verbosity=verbosity, key=key)
     assert tuple(made) == CONDITIONS
     assert made["base"] == ""
     lengths = [len(text.split()) for name, text in made.items() if name != "base"]
@@ -90,7 +88,7 @@ def test_patches_of_any_advice_match_in_length_and_the_hint_keeps_its_secret(
         assert good.lower() not in made[name].lower()
         assert not names_action(made[name], good)
     assert "\n" not in "".join(made.values())
-    assert made == patches(advice, register=register, key=key)
+    assert made == patches(advice, verbosity=verbosity, key=key)
 
 
 def test_compact_patches_of_short_advice_are_short() -> None:
@@ -98,14 +96,14 @@ def test_compact_patches_of_short_advice_are_short() -> None:
         assert name == "base" or 10 <= len(text.split()) <= 24, text
 
 
-@pytest.mark.parametrize("register", ["compact", "full"])
+@pytest.mark.parametrize("verbosity", ["compact", "full"])
 @given(count=st.integers(0, 120), key=st.text())
-def test_a_placebo_has_the_length_asked_for_and_no_instruction(register: Register, count: int, key: str) -> None:
-    text = placebo(count, register=register, key=key)
-    shortest = len(placebo(0, register=register).split())
+def test_a_placebo_has_the_length_asked_for_and_no_instruction(verbosity: Verbosity, count: int, key: str) -> None:
+    text = placebo(count, verbosity=verbosity, key=key)
+    shortest = len(placebo(0, verbosity=verbosity).split())
     assert max(count, shortest) - 2 <= len(text.split()) <= max(count, shortest + 2)
     assert not {"think", "step", "carefully", "reason", "must", "should"} & set(text.lower().replace(".", "").split())
-    assert patch("placebo", None, register=register, key=key, placebo_like=count) == text
+    assert patch("placebo", None, verbosity=verbosity, key=key, placebo_like=count) == text
 
 
 def test_placebos_vary_with_the_snapshot() -> None:
@@ -129,12 +127,10 @@ def test_examples_differ_only_in_the_patch_and_complete_with_the_teachers_action
 def test_the_fields_are_those_of_the_students_context() -> None:
     from teachable.student.prompt import Context
 
-    render = renderer(lambda fields: repr(Context(**fields)), register_of("chat"))
+    render = renderer(lambda fields: repr(Context(**fields)), "full")
     prompt, completion = render(SNAPSHOT, ROW, "hint")
     assert "Here is an example from a similar situation." in prompt
     assert completion == ROW["suggested_action"]
-    with pytest.raises(AdviceError, match="layout"):
-        register_of("verse")
 
 
 @pytest.mark.parametrize("condition", ["placebo", "demo", "contrast", "hint"])
@@ -206,7 +202,7 @@ def test_a_contrast_says_tried_only_of_what_the_student_did() -> None:
     said = {}
     for action in ("go east", "go north"):
         row = {"snapshot_id": "s", "student_action": action, "commands": commands, "logp": logp}
-        said[action] = patches(AdviceText.from_rows(row, advice), register="full", key="s")["contrast"]
+        said[action] = patches(AdviceText.from_rows(row, advice), verbosity="full", key="s")["contrast"]
     assert "tried first was: go north" in said["go north"]
     assert "tried" not in said["go east"]
     assert "comes to mind there is: go north" in said["go east"]

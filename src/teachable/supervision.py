@@ -5,7 +5,7 @@ a similar situation, never as a rule, and match in length: the longest has at mo
 shortest. That holds by construction: every patch is a fixed frame around the actions (never cut), free text
 of the teacher (cut when long) and neutral filler (added when short). The placebo is frame and filler only.
 
-Two registers: ``compact`` for the built-in small student (about 12-24 words of regular phrasing) and ``full``
+Two verbosities: ``compact`` for the built-in small student (about 12-24 words of regular phrasing) and ``full``
 for chat models (about 36-90 words).
 """
 
@@ -14,12 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 from teachable import formats, seeds
 from teachable.teacher.advice import AdviceText, names_action
 from teachable.teacher.errors import AdviceError
-from teachable.terms import CONDITIONS, FORMATS
+from teachable.terms import CONDITIONS, FORMATS, Verbosity
 
 __all__ = [
     "CONDITIONS",
@@ -33,17 +33,15 @@ __all__ = [
     "patch",
     "patches",
     "placebo",
-    "register_of",
     "renderer",
 ]
 
-Register = Literal["compact", "full"]
 TOLERANCE = 1.3  # most words of any patch of a snapshot / fewest words
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """How a register speaks; :mod:`teachable.formats` says what of."""
+    """How a student of this verbosity is spoken to; :mod:`teachable.formats` says what of."""
 
     opening: str
     fillers: tuple[str, ...]  # content-free, at least two of them of three words
@@ -120,7 +118,7 @@ def patch(
     condition: str,
     advice: AdviceText | None,
     *,
-    register: Register = "compact",
+    verbosity: Verbosity = "compact",
     key: str = "",
     placebo_like: int | None = None,
 ) -> str:
@@ -135,21 +133,21 @@ def patch(
     if condition == "base":
         return ""
     if condition == "placebo" and placebo_like is not None:
-        return placebo(placebo_like, register=register, key=key, avoid=advice.suggested_action if advice else "")
+        return placebo(placebo_like, verbosity=verbosity, key=key, avoid=advice.suggested_action if advice else "")
     if advice is None:
         raise AdviceError(f"a {condition} patch needs advice and {key or 'this snapshot'} has none; leave it out.")
-    return patches(advice, register=register, key=key)[condition]
+    return patches(advice, verbosity=verbosity, key=key)[condition]
 
 
-def patches(advice: AdviceText, *, register: Register = "compact", key: str = "") -> dict[str, str]:
+def patches(advice: AdviceText, *, verbosity: Verbosity = "compact", key: str = "") -> dict[str, str]:
     """The patch of every condition, in the order of :data:`CONDITIONS`.
 
     All but ``base`` are within :data:`TOLERANCE` of each other in words. The placebo, and a format that is not to (the
     hint), never name ``advice.suggested_action``; :class:`AdviceError` if frame and diagnosis together would.
     """
-    style = _style(register)
+    style = _style(verbosity)
     texts = {name: _clean(getattr(advice, name), style) for name in ("rationale", "diagnosis", "why_bad")}
-    templates = {name: kind.worded(register, tried=advice.tried) for name, kind in formats.FORMATS.items()}
+    templates = {name: kind.worded(verbosity, tried=advice.tried) for name, kind in formats.FORMATS.items()}
     bounds = [_bounds(style, templates[name], advice, texts) for name in FORMATS]
     most = max(max(b[0] for b in bounds), min(style.highest, max(style.lowest, *(b[1] for b in bounds))))
     fewest = math.ceil(most / TOLERANCE)
@@ -163,17 +161,17 @@ def patches(advice: AdviceText, *, register: Register = "compact", key: str = ""
     middle = max(fewest + 2, round(sum(_count(text) for text in made.values()) / len(FORMATS)))
     return {
         "base": "",
-        "placebo": placebo(middle, register=register, key=key, avoid=advice.suggested_action),
+        "placebo": placebo(middle, verbosity=verbosity, key=key, avoid=advice.suggested_action),
         **made,
     }
 
 
-def placebo(words: int, *, register: Register = "compact", key: str = "", avoid: str = "") -> str:
+def placebo(words: int, *, verbosity: Verbosity = "compact", key: str = "", avoid: str = "") -> str:
     """A content-free patch of ``words`` words or up to two fewer, but never without a filler.
 
     ``avoid`` is a command that must not occur in it.
     """
-    style = _style(register)
+    style = _style(verbosity)
     most = max(words, _count(style.opening) + 3)
     return _pad(style, style.opening, most - 2, most, f"{key}|placebo", avoid)
 
@@ -191,7 +189,9 @@ def context_fields(snapshot: Mapping[str, Any], patch: str = "") -> ContextField
     )
 
 
-def example(snapshot: Mapping[str, Any], advice: AdviceText, format: str, *, register: Register = "compact") -> Example:
+def example(
+    snapshot: Mapping[str, Any], advice: AdviceText, format: str, *, verbosity: Verbosity = "compact"
+) -> Example:
     """The supervised example of a snapshot in one format; the completion is always the teacher's action.
 
     A format that shows its patch has it in its place of the context; ``demo`` stands on the plain context. Raises
@@ -202,20 +202,12 @@ def example(snapshot: Mapping[str, Any], advice: AdviceText, format: str, *, reg
     name = str(snapshot["snapshot_id"])
     if advice.suggested_action not in snapshot["commands"]:
         raise AdviceError(f"snapshot {name}: {advice.suggested_action!r} is not an admissible command there.")
-    text = patch(format, advice, register=register, key=name) if formats.FORMATS[format].shows_patch else ""
+    text = patch(format, advice, verbosity=verbosity, key=name) if formats.FORMATS[format].shows_patch else ""
     return Example(format, context_fields(snapshot, text), advice.suggested_action)
 
 
-def register_of(layout: str) -> Register:
-    """The register for a student's prompt layout: ``compact`` for `compact`, ``full`` for `chat`."""
-    registers: dict[str, Register] = {"compact": "compact", "chat": "full"}
-    if layout not in registers:
-        raise AdviceError(f"no patch register for the layout {layout!r}; known are {', '.join(registers)}.")
-    return registers[layout]
-
-
 def renderer(
-    render: Callable[[ContextFields], str], register: Register
+    render: Callable[[ContextFields], str], verbosity: Verbosity
 ) -> Callable[[Mapping[str, Any], Mapping[str, Any], str], tuple[str, str]]:
     """A function from a snapshot row, its advice row and a format to the texts of a prompt and its completion.
 
@@ -223,16 +215,16 @@ def renderer(
     """
 
     def texts(snapshot: Mapping[str, Any], advice: Mapping[str, Any], format: str) -> tuple[str, str]:
-        made = example(snapshot, AdviceText.from_rows(snapshot, advice), format, register=register)
+        made = example(snapshot, AdviceText.from_rows(snapshot, advice), format, verbosity=verbosity)
         return render(made.context), made.completion
 
     return texts
 
 
-def _style(register: str) -> _Style:
-    if register not in _STYLES:
-        raise AdviceError(f"unknown register {register!r}; one of {', '.join(_STYLES)}.")
-    return _STYLES[register]
+def _style(verbosity: str) -> _Style:
+    if verbosity not in _STYLES:
+        raise AdviceError(f"unknown verbosity {verbosity!r}; one of {', '.join(_STYLES)}.")
+    return _STYLES[verbosity]
 
 
 def _count(text: str) -> int:

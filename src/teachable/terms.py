@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from teachable import formats
 
 QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
 FORMATS = tuple(formats.FORMATS)  # demo, contrast, hint: of supervision and of the patches; breaks ties of the route
+Verbosity = Literal["compact", "full"]  # how many words the teacher's texts may have
 BASE = "base"  # the student as it came: a model, and the condition without a patch
 PLACEBO = "placebo"
 CONDITIONS = (BASE, PLACEBO, *FORMATS)  # of the patch test

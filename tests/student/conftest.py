@@ -9,7 +9,7 @@ import torch
 
 from teachable.student import Student
 from teachable.student.builder import StudentSettings, new_model, save_student, train_tokenizer
-from teachable.student.prompt import CompactLayout
+from teachable.student.layouts.compact import CompactLayout
 
 from .tiny import COMMANDS, context
 

@@ -9,7 +9,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from teachable.student import LayoutMismatch, StudentError
-from teachable.student.prompt import SYSTEM, ChatLayout, CompactLayout, check_layout, layout_of, shorten
+from teachable.student.layouts.chat import SYSTEM, ChatLayout
+from teachable.student.layouts.compact import CompactLayout
+from teachable.student.prompt import check_layout, layout_of, shorten, verbosity_of
 
 from .tiny import CHAT_TEMPLATE, COMMANDS, context
 
@@ -88,6 +90,8 @@ def test_chat_does_not_repeat_the_current_observation(chat_tokenizer: object) ->
 def test_unknown_layouts_and_mismatches_are_refused() -> None:
     with pytest.raises(StudentError, match="known are"):
         layout_of({"layout": "telegram"}, None)
+    with pytest.raises(StudentError, match="known are chat, compact"):
+        verbosity_of("verse")
     with pytest.raises(LayoutMismatch, match="'compact' version 7"):
         check_layout("adapter x", "compact", 7, CompactLayout("recipe"))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from teachable.student.builder import StudentSettings, new_model, train_tokenizer
 from workflow.workplace import BIN, ROOT
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(300)]
@@ -63,6 +64,35 @@ marker = "v"
 compact = ["think:", "{rationale}"]
 full = ["This is what to think about:", "{rationale}"]
 """
+NEW_LAYOUT = '''"""One line."""
+
+from teachable.student.prompt import Context
+
+
+class Terse:
+    name, version = "terse", 1
+    verbosity = "full"
+    templated = special_tokens = False
+    command_prefix = " "
+
+    @classmethod
+    def of(cls, record: object, tokenizer: object) -> "Terse":
+        return cls()
+
+    def render(self, context: Context) -> str:
+        return f"{context.goal} | {context.scene} | {context.patch} >"
+
+
+LAYOUT = Terse
+'''
+READ = """
+from pathlib import Path
+
+from teachable.student import Context, Student
+
+student = Student.load(Path({student!r}), layout="terse")
+print(student.prompt(Context("win", "", "a room", "", (), ("go north",))), student.layout)
+"""
 PATCHES = """
 from teachable import tables
 from teachable.supervision import AdviceText, patches
@@ -85,7 +115,7 @@ def copy(tmp_path: Path) -> Path:
 
 def plan(copy: Path, *targets: str, config: str = "preset=smoke") -> str:
     environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "PATH": f"{BIN}:{os.environ['PATH']}"}
-    command = [BIN / "snakemake", "--dry-run", "--config", "preset=smoke", config, "--", *targets]
+    command = [BIN / "snakemake", "--dry-run", "--printshellcmds", "--config", "preset=smoke", config, "--", *targets]
     result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     return result.stdout + result.stderr
@@ -116,3 +146,21 @@ def test_a_format_of_supervision_is_one_file(copy: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("similar case: think: it must be done first")
+
+
+def test_a_student_s_prompt_is_one_file(copy: Path, tmp_path: Path) -> None:
+    (copy / "src" / "teachable" / "student" / "layouts" / "terse.py").write_text(NEW_LAYOUT)
+    planned = plan(
+        copy, "results/phase0/advice.parquet", config="student={source: hf, path: some/model, layout: terse}"
+    )
+    assert '"student_layout": "terse"' in planned
+    model = tmp_path / "model"
+    settings = StudentSettings(hidden=32, layers=2, heads=4, key_value_heads=2, intermediate=64, vocabulary=300)
+    tokenizer = train_tokenizer(["go north", "a room"], settings.vocabulary)
+    new_model(settings, len(tokenizer), seed=3).save_pretrained(model)
+    tokenizer.save_pretrained(model)
+    environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
+    code = READ.format(student=str(model))
+    result = subprocess.run([BIN / "python", "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "win | a room |  > terse\n"

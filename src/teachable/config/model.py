@@ -49,6 +49,10 @@ class Student(Section):
     source: Literal["builtin", "hf"] = Field(description="built-in student, or a Hugging Face causal LM")
     path: str | None = Field(description="for hf: local directory or hub name, e.g. Qwen/Qwen3-8B")
     revision: str | None = Field(description="for hf: commit of the hub repository, so that weights cannot move")
+    layout: str | None = Field(
+        description="how a decision is written down, a module of student/layouts; null: as the student's file says, "
+        "chat where there is none"
+    )
     temperature: Above0 = Field(description="policy(a) = softmax(score / temperature)")
     length_normalisation: Literal["none", "mean"] = Field(
         description="score of a command: sum of its tokens' log-likelihoods, or their mean"

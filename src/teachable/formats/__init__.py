@@ -1,9 +1,10 @@
 """The formats of supervision, each stated in one TOML file of this directory: what the teacher's advice looks like.
 
-A file gives the format's place in the order (which breaks ties of the route), how its patch is worded in either
-register, and its colour and marker in the figures. Runs, conditions, columns, figures and tables follow from it.
+A file gives the format's place in the order (which breaks ties of the route), how its patch is worded for a small
+student (``compact``) and for a chat model (``full``), and its colour and marker in the figures. Runs, conditions,
+columns, figures and tables follow from it.
 
-``template`` lists, by register, the parts of the patch: fixed text, ``<action>`` (a command of the advice, never cut)
+``template`` lists, by verbosity, the parts of the patch: fixed text, ``<action>`` (a command of the advice, never cut)
 and ``{free text}`` (the teacher's words, cut where they are long). ``untried`` replaces it where the bad action is not
 what the student did.
 """
@@ -31,19 +32,19 @@ class Format:
     names_action: bool  # whether the patch may name the teacher's command
     colour: str
     marker: str  # of Matplotlib
-    template: Mapping[str, Template]  # by register
+    template: Mapping[str, Template]  # by verbosity
     untried: Mapping[str, Template] = field(default_factory=dict)
 
-    def worded(self, register: str, *, tried: bool) -> Template:
+    def worded(self, verbosity: str, *, tried: bool) -> Template:
         """The parts of the patch; ``tried``: whether the advice's bad action is what the student did."""
-        return self.template[register] if tried else self.untried.get(register, self.template[register])
+        return self.template[verbosity] if tried else self.untried.get(verbosity, self.template[verbosity])
 
 
 def _read(file: Traversable) -> Format:
     raw = tomllib.loads(file.read_text("utf-8"))
     for key in ("template", "untried"):
         if key in raw:
-            raw[key] = {register: tuple(parts) for register, parts in raw[key].items()}
+            raw[key] = {verbosity: tuple(parts) for verbosity, parts in raw[key].items()}
     try:
         return Format(name=file.name.removesuffix(".toml"), **raw)
     except TypeError as problem:

@@ -12,7 +12,7 @@ from teachable.rollouts.episodes import Progress
 from teachable.rollouts.expert import Oracle
 from teachable.rollouts.sessions import Tables, starts_of
 from teachable.rollouts.values import NO_EXPERT, Question, expert_actions
-from teachable.supervision import register_of
+from teachable.student.prompt import verbosity_of
 from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.settings import TeacherSettings
 from teachable.worlds.base import EngineFault, Task, World
@@ -58,6 +58,6 @@ def advise(
         settings,
         explain=explain,
         no_expert=no_expert,
-        register=register_of(layout),
+        verbosity=verbosity_of(layout),
         progress=progress,
     )

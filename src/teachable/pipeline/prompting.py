@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from teachable.student.prompt import Context, Layout
-from teachable.supervision import context_fields, register_of, renderer
+from teachable.supervision import context_fields, renderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Prompter:
 
     def render(self, snapshot: Mapping[str, Any], advice: Mapping[str, Any], format: str) -> tuple[str, str]:
         """Prompt and completion of the supervised example of a snapshot in one format."""
-        texts = renderer(lambda fields: self.layout.render(Context(**fields)), register_of(self.layout.name))
+        texts = renderer(lambda fields: self.layout.render(Context(**fields)), self.layout.verbosity)
         return texts(snapshot, advice, format)
 
     def render_decision(self, snapshot: Mapping[str, Any], command: str) -> tuple[str, str]:

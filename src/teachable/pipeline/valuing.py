@@ -15,7 +15,8 @@ from teachable.rollouts.sessions import starts_of
 from teachable.rollouts.tree_growth import TreeSettings
 from teachable.rollouts.tree_values import tree_values
 from teachable.rollouts.values import Question, Values
-from teachable.supervision import patches, register_of
+from teachable.student.prompt import verbosity_of
+from teachable.supervision import patches
 from teachable.teacher.advice import AdviceText
 from teachable.worlds.base import Task, World
 
@@ -28,7 +29,7 @@ def patches_of(snapshot: Mapping[str, Any], advice: Mapping[str, Any] | None, la
     if advice is None or not advice["valid"]:
         return {}
     text = AdviceText.from_rows(snapshot, advice)
-    made = patches(text, register=register_of(layout), key=str(snapshot["snapshot_id"]))
+    made = patches(text, verbosity=verbosity_of(layout), key=str(snapshot["snapshot_id"]))
     return {condition: patch for condition, patch in made.items() if condition != "base"}
 
 

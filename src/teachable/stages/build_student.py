@@ -75,7 +75,7 @@ def patcher(explain: Explain) -> Patcher:
 
     def patch(context: Context, suggested: str, bad: str, key: str) -> Mapping[str, str]:
         reading = advise(explain, suggested, bad, memo=context.memo, goal=context.goal, scene=context.scene, key=key)
-        return patches(reading.text, register="compact", key=key)
+        return patches(reading.text, verbosity="compact", key=key)
 
     return patch
 

@@ -32,6 +32,7 @@ def load_student(directory: Path, adapters: dict[str, Path] | None = None) -> St
         batch_tokens=settings["batch_tokens"],
         temperature=settings["temperature"],
         length_normalisation=settings["length_normalisation"],
+        layout=settings["layout"],
         adapters=adapters or {},
     )
 
@@ -45,4 +46,5 @@ def load_prompter(directory: Path) -> Prompter:
     home = local if local.exists() else locate(settings["path"], settings["revision"])
     tokenizer = AutoTokenizer.from_pretrained(str(home), trust_remote_code=False)
     record = read_json(home / STUDENT_FILE) if (home / STUDENT_FILE).exists() else {}
-    return Prompter(layout_of(record, tokenizer), tokenizer)
+    chosen = {"layout": settings["layout"]} if settings["layout"] else {}
+    return Prompter(layout_of({**record, **chosen}, tokenizer), tokenizer)

@@ -25,9 +25,10 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from teachable.student.errors import StudentError
 from teachable.student.files import STUDENT_FILE, fingerprint, new_directory, write_json
+from teachable.student.layouts.compact import CompactLayout
 from teachable.student.model import Student, hush
 from teachable.student.muon import Muon
-from teachable.student.prompt import CompactLayout, Context
+from teachable.student.prompt import Context
 
 END, PAD = "<|end|>", "<|pad|>"
 BUCKET = 16  # batches whose examples are sorted by length together

@@ -15,7 +15,7 @@ from teachable.student.adapters import AdapterBank, read_adapter
 from teachable.student.devices import choose_device, choose_dtype
 from teachable.student.errors import AdapterError, StudentError
 from teachable.student.files import STUDENT_FILE, fingerprint, locate, read_json
-from teachable.student.prompt import CompactLayout, Context, Layout, check_layout, layout_of
+from teachable.student.prompt import Context, Layout, check_layout, layout_of
 from teachable.student.scoring import SCORERS, Request, batches, log_softmax, tree_is_exact
 from teachable.student.trees import TokenTree, build_tree
 
@@ -97,14 +97,16 @@ class Student:
         adapters: Mapping[str, Path] | None = None,
         temperature: float | None = None,
         length_normalisation: str | None = None,
+        layout: str | None = None,
         method: str = "auto",
         memory: int = 200_000,
     ) -> Student:
         """Load a student from a directory, or by the hub name of a model that is already on this machine.
 
         A directory with `student.json` says its own layout and scoring settings; any other is read as an
-        instruction-tuned model with the chat layout. `temperature` and `length_normalisation` override what
-        is recorded (1.0 and "none" where nothing is). Only safetensors are read and no code of the model's.
+        instruction-tuned model, with the chat layout or the one named `layout`. `temperature` and
+        `length_normalisation` override what is recorded (1.0 and "none" where nothing is). Only
+        safetensors are read and no code of the model's.
         `dtype` auto: bfloat16 on a GPU, float32 on a CPU.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -126,13 +128,13 @@ class Student:
             model = model.to(where)
         except (OSError, ValueError) as problem:
             raise StudentError(f"cannot load the student in {directory}: {problem}") from problem
-        layout = layout_of(record, tokenizer)
+        spec = layout_of({**record, "layout": layout} if layout else record, tokenizer)
         if record:
-            check_layout(str(directory), record.get("layout"), record.get("layout_version"), layout)
+            check_layout(str(directory), record.get("layout"), record.get("layout_version"), spec)
         student = cls(
             model,
             tokenizer,
-            layout,
+            spec,
             name=str(record.get("name", path if not Path(path).is_dir() else Path(path).name)),
             fingerprint=fingerprint(directory),
             temperature=float(record.get("temperature", 1.0)) if temperature is None else temperature,
@@ -180,8 +182,7 @@ class Student:
 
     def _end_of_action(self) -> list[int]:
         """Tokens that end an action: the end of turn where there is a chat template, else a newline."""
-        templated = bool(getattr(self.tokenizer, "chat_template", None)) and self.layout != CompactLayout.name
-        if templated and self.tokenizer.eos_token_id is not None:
+        if self.layout_spec.templated and self.tokenizer.eos_token_id is not None:
             return [int(self.tokenizer.eos_token_id)]
         return list(self.tokenizer("\n", add_special_tokens=False).input_ids)
 

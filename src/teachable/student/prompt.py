@@ -1,7 +1,4 @@
-"""What the student reads at a decision: a pure function of `Context`, in one of two layouts.
-
-`compact` is the built-in student's: a few short lines, so that a small model on a CPU is fast. `chat` is for
-instruction-tuned models: a conversation rendered with the tokenizer's own chat template where it has one.
+"""What the student reads at a decision: a pure function of `Context`, in one of the layouts of `layouts/`.
 
 A layout has a name and a version, and both are part of every checkpoint and adapter. Change the version with
 any change to what `render` returns: a checkpoint read through another layout does not fail, it only answers
@@ -10,11 +7,15 @@ wrongly, so loading refuses a mismatch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 from teachable.student.errors import LayoutMismatch, StudentError
+
+Verbosity = Literal["compact", "full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,13 @@ class Layout(Protocol):
 
     name: str
     version: int
+    verbosity: Verbosity  # of the teacher's patches: full for models that read long prompts
+    templated: bool  # by the tokenizer's chat template: then the model's own end of turn ends a command
     special_tokens: bool  # whether tokenising the prompt must add the tokenizer's own start token
     command_prefix: str  # written between the prompt and a command
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any], tokenizer: Any) -> Layout: ...
 
     def render(self, context: Context) -> str: ...
 
@@ -55,102 +61,19 @@ def shorten(text: str, characters: int) -> str:
     return line[: cut if cut > 0 else characters]
 
 
-class CompactLayout:
-    """Lines `goal:` or what the world calls the memo, the scene, `did:`, `tip:`, `act:`; commands are not listed.
-
-    The `tip:` line is always there, with a dash for no patch, so that a patch changes that line and nothing
-    else. Of the history only the last three commands are shown.
-    """
-
-    name = "compact"
-    version = 1
-    special_tokens = False
-    command_prefix = " "
-    goal_characters = 72
-    last_commands = 3
-
-    def __init__(self, memo_label: str) -> None:
-        self.memo_label = memo_label
-
-    def render(self, context: Context) -> str:
-        task = (
-            f"{self.memo_label}: {one_line(context.memo)}"
-            if context.memo
-            else f"goal: {shorten(context.goal, self.goal_characters)}"
-        )
-        did = "; ".join(command for command, _ in context.history[-self.last_commands :])
-        scene = "\n".join(one_line(line) for line in context.scene.splitlines() if line.strip())
-        return f"{task}\n{scene}\ndid: {did or '-'}\ntip: {one_line(context.patch) or '-'}\nact:"
+CHAT = "chat"
 
 
-SYSTEM = (
-    "You are playing a text-based game. Read the situation and choose the next command. "
-    "Answer with exactly one command from the list, and nothing else."
-)
+def layouts() -> list[str]:
+    """The names of all layouts."""
+    return sorted(path.stem for path in (Path(__file__).parent / "layouts").glob("[a-z]*.py"))
 
 
-class ChatLayout:
-    """A system and a user message, through the tokenizer's chat template where it has one.
-
-    Thinking is switched off where the template knows the switch (`enable_thinking`), because a command is
-    scored right after the prompt. A template that refuses the system role gets one user message. Without a
-    template the same text is written plainly and ends in `Command:`.
-    """
-
-    name = "chat"
-    version = 1
-    last_turns = 8
-    turn_characters = 400
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._templated = bool(getattr(tokenizer, "chat_template", None))
-        self.special_tokens = not self._templated
-        self.command_prefix = "" if self._templated else " "
-        self._system_role = self._templated and self._accepts_system()
-
-    def _accepts_system(self) -> bool:
-        from jinja2.exceptions import TemplateError
-
-        try:
-            rendered = self._apply([{"role": "system", "content": SYSTEM}, {"role": "user", "content": "x"}])
-        except TemplateError:
-            return False
-        return SYSTEM in rendered
-
-    def _apply(self, messages: Sequence[dict[str, str]]) -> str:
-        rendered = self._tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        if not isinstance(rendered, str):
-            raise StudentError("the tokenizer's chat template did not return text")
-        return rendered
-
-    def body(self, context: Context) -> str:
-        """The user message."""
-        parts = [f"Goal: {one_line(context.goal)}"]
-        if context.memo:
-            parts.append(f"Notes:\n{context.memo.strip()}")
-        turns = context.history[-self.last_turns :]
-        if turns:
-            shown = [f"> {command}\n{shorten(seen, self.turn_characters)}" for command, seen in turns[:-1]]
-            shown.append(f"> {turns[-1][0]}")  # what it gave is the current observation
-            parts.append("What you did so far:\n" + "\n".join(shown))
-        parts.append(f"Observation:\n{context.observation.strip()}")
-        parts.append(f"What you see and carry:\n{context.scene.strip()}")
-        if context.patch:
-            parts.append(f"Example from a similar situation:\n{context.patch.strip()}")
-        parts.append("Possible commands:\n" + "\n".join(f"- {command}" for command in context.commands))
-        parts.append("Which command do you choose? Answer with the command only.")
-        return "\n\n".join(parts)
-
-    def render(self, context: Context) -> str:
-        body = self.body(context)
-        if not self._templated:
-            return f"{SYSTEM}\n\n{body}\n\nCommand:"
-        if self._system_role:
-            return self._apply([{"role": "system", "content": SYSTEM}, {"role": "user", "content": body}])
-        return self._apply([{"role": "user", "content": f"{SYSTEM}\n\n{body}"}])
+def _class_of(name: str) -> type[Layout]:
+    if name not in layouts():
+        raise StudentError(f"unknown prompt layout {name!r}; known are {', '.join(layouts())}")
+    found: type[Layout] = import_module(f"teachable.student.layouts.{name}").LAYOUT
+    return found
 
 
 def layout_of(record: Mapping[str, Any], tokenizer: Any) -> Layout:
@@ -158,14 +81,12 @@ def layout_of(record: Mapping[str, Any], tokenizer: Any) -> Layout:
 
     StudentError if there is no such layout, or if the record lacks what the layout needs.
     """
-    name = str(record.get("layout", ChatLayout.name))
-    if name == CompactLayout.name:
-        if "memo_label" not in record:
-            raise StudentError("the student's file says nothing of memo_label; build the student again")
-        return CompactLayout(str(record["memo_label"]))
-    if name == ChatLayout.name:
-        return ChatLayout(tokenizer)
-    raise StudentError(f"unknown prompt layout {name!r}; known are 'compact' and 'chat'")
+    return _class_of(str(record.get("layout", CHAT))).of(record, tokenizer)
+
+
+def verbosity_of(layout: str) -> Verbosity:
+    """The verbosity of the patches for students of this layout; StudentError if there is no such layout."""
+    return _class_of(layout).verbosity
 
 
 def check_layout(owner: str, name: object, version: object, layout: Layout) -> None:

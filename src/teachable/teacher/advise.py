@@ -17,6 +17,7 @@ from teachable.teacher.errors import AdviceError, BudgetExceeded, TeacherError
 from teachable.teacher.ledger import Ledger
 from teachable.teacher.openai_client import Endpoint, RequestRefused, Stopped
 from teachable.teacher.settings import TeacherSettings
+from teachable.terms import Verbosity
 from teachable.worlds.words import Explain
 
 Row = Mapping[str, Any]
@@ -33,7 +34,7 @@ def advise_snapshots(
     *,
     explain: Explain,
     no_expert: Collection[str] = (),
-    register: prompt.Register = "compact",
+    verbosity: Verbosity = "compact",
     progress: Progress | None = None,
     sleep: Callable[[float], object] | None = None,
 ) -> pl.DataFrame:
@@ -66,7 +67,7 @@ def advise_snapshots(
         asked = [row for row in rows if row["snapshot_id"] not in no_expert]
         answered = {
             row["snapshot_id"]: row
-            for row in _from_endpoint(asked, expert_actions, settings, register, progress, sleep)
+            for row in _from_endpoint(asked, expert_actions, settings, verbosity, progress, sleep)
         }
         made = [answered.get(row["snapshot_id"]) or _without_expert(row, "openai", settings.model) for row in rows]
     return tables.conform(pl.DataFrame(made, schema=dict(tables.ADVICE)), tables.ADVICE, "advice")
@@ -127,7 +128,7 @@ def _from_endpoint(
     rows: list[dict[str, Any]],
     expert_actions: Mapping[str, str | None],
     settings: TeacherSettings,
-    register: prompt.Register,
+    verbosity: Verbosity,
     progress: Progress | None,
     sleep: Callable[[float], object] | None,
 ) -> list[dict[str, Any]]:
@@ -138,7 +139,7 @@ def _from_endpoint(
     done = 0
     with ThreadPoolExecutor(settings.concurrency, thread_name_prefix="teacher") as pool:
         futures = {
-            pool.submit(_consult, endpoint, row, expert_actions[row["snapshot_id"]], register): index
+            pool.submit(_consult, endpoint, row, expert_actions[row["snapshot_id"]], verbosity): index
             for index, row in enumerate(rows)
         }
         try:
@@ -164,7 +165,7 @@ def _from_endpoint(
     return [row for row in made if row is not None]
 
 
-def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, register: prompt.Register) -> dict[str, Any]:
+def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, verbosity: Verbosity) -> dict[str, Any]:
     """Ask about one snapshot until an answer is accepted or the attempts are used up."""
     settings = endpoint.settings
     name, commands = snapshot["snapshot_id"], snapshot["commands"]
@@ -172,7 +173,7 @@ def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, register: pr
         reason = "only one command is admissible, so there is nothing to teach"
         return _row(snapshot, expert, "openai", settings.model, reason=reason)
     shape = prompt.response_format(settings.response_format, commands, settings.enum_actions)
-    conversation = prompt.messages(snapshot, register)
+    conversation = prompt.messages(snapshot, verbosity)
     used: dict[str, Any] = {"attempts": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
     problem = ""
     for attempt in range(settings.max_retries + 1):

@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
 from teachable.teacher.advice import Answer, bad_action
 from teachable.teacher.errors import AdviceError
+from teachable.terms import Verbosity
 
 PROMPT_VERSION = 1  # change it with any change of wording: it is part of the cache key
 
 Message = dict[str, str]
-Register = Literal["compact", "full"]
 
 _SYSTEM = """\
 You review single decisions of an agent that plays a text-based game and failed to reach its goal. You are \
@@ -39,7 +39,7 @@ Describe this situation only; give no general rules and do not address the agent
 _LENGTH = {"compact": "one sentence of at most 8 simple words", "full": "one or two short sentences"}
 
 
-def messages(snapshot: Mapping[str, Any], register: Register) -> list[Message]:
+def messages(snapshot: Mapping[str, Any], verbosity: Verbosity) -> list[Message]:
     """The question about one row of SNAPSHOTS."""
     parts = [f"GOAL\n{snapshot['goal']}"]
     if snapshot["memo"]:
@@ -57,7 +57,7 @@ def messages(snapshot: Mapping[str, Any], register: Register) -> list[Message]:
         chosen += f"\n(second choice: {second})"
     parts.append(chosen)
     return [
-        {"role": "system", "content": _SYSTEM.format(length=_LENGTH[register])},
+        {"role": "system", "content": _SYSTEM.format(length=_LENGTH[verbosity])},
         {"role": "user", "content": "\n\n".join(parts)},
     ]
 
