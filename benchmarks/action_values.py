@@ -25,11 +25,11 @@ from teachable import tables
 from teachable.labels import LabelSettings, label
 from teachable.pipeline.valuing import patches_of
 from teachable.rollouts import (
-    Asker,
-    Job,
+    CachedPolicy,
+    EpisodeSpec,
     MonteCarloSettings,
     PlaySettings,
-    Question,
+    Query,
     SnapshotSettings,
     Start,
     TreeSettings,
@@ -41,7 +41,7 @@ from teachable.rollouts import (
     tree_values,
 )
 from teachable.rollouts.expert import Oracle
-from teachable.rollouts.sessions import Tables
+from teachable.rollouts.sessions import Environments
 from teachable.rollouts.values import expert_actions
 from teachable.student import Student
 from teachable.teacher.advise import advise_snapshots
@@ -59,7 +59,7 @@ class Setting:
     games: Path
     snapshots: pl.DataFrame
     advice: pl.DataFrame
-    questions: list[Question]
+    queries: list[Query]
     seed: int
 
 
@@ -69,12 +69,12 @@ def prepare(arguments: argparse.Namespace) -> Setting:
     student = Student.load(arguments.student, device="cpu")
     tasks = {row["task_id"]: Task(**row) for row in tables.read(arguments.tasks, tables.TASKS).to_dicts()}
     chosen = [task for task in tasks.values() if task.split == arguments.split]
-    jobs = [
-        Job(f"{task.task_id}/{repeat}", Start(task), repeat=repeat)
+    specs = [
+        EpisodeSpec(f"{task.task_id}/{repeat}", Start(task), repeat=repeat)
         for task in chosen
         for repeat in range(arguments.episodes)
     ]
-    played = play(student, world, arguments.games, jobs, run_seed=arguments.seed, record_steps=True)
+    played = play(student, world, arguments.games, specs, run_seed=arguments.seed, record_steps=True)
     snapshots = choose_snapshots(
         played.steps,
         played.episodes,
@@ -83,8 +83,8 @@ def prepare(arguments: argparse.Namespace) -> Setting:
         prompt=student.prompt,
     )
     starts = starts_of(snapshots, tasks)
-    with Tables(world, arguments.games) as opened:
-        answers = expert_actions(opened, [Question(start) for start in starts], Oracle())
+    with Environments(world, arguments.games) as opened:
+        answers = expert_actions(opened, [Query(start) for start in starts], Oracle())
     experts = {
         start.snapshot_id: answer if isinstance(answer, str) else None
         for start, answer in zip(starts, answers, strict=True)
@@ -92,28 +92,30 @@ def prepare(arguments: argparse.Namespace) -> Setting:
     teacher = TeacherSettings(source="oracle")
     advice = advise_snapshots(snapshots, experts, teacher, explain=get_reasons("textworld"), verbosity="compact")
     rows = {row["snapshot_id"]: row for row in advice.to_dicts()}
-    questions = [
-        Question(start, patches_of(row, rows[row["snapshot_id"]], student.layout))
+    queries = [
+        Query(start, patches_of(row, rows[row["snapshot_id"]], student.layout))
         for start, row in zip(starts, snapshots.to_dicts(), strict=True)
     ]
-    questions = [question for question in questions if question.patches]
+    queries = [query for query in queries if query.patches]
     success = played.episodes["success"].mean()
-    print(f"{len(chosen)} tasks, success {success:.2f}, {len(questions)} snapshots with advice")
-    return Setting(student, world, arguments.games, snapshots, advice, questions, arguments.seed)
+    print(f"{len(chosen)} tasks, success {success:.2f}, {len(queries)} snapshots with advice")
+    return Setting(student, world, arguments.games, snapshots, advice, queries, arguments.seed)
 
 
-def measured(setting: Setting, method: Callable[[Asker, int], Values], seed: int) -> tuple[Values, float, float, float]:
+def measured(
+    setting: Setting, method: Callable[[CachedPolicy, int], Values], seed: int
+) -> tuple[Values, float, float, float]:
     """A method's values, cold, with CPU seconds, wall seconds and prompts asked per snapshot."""
     setting.student.forget(everything=True)
-    asker = Asker(setting.student)
+    cached = CachedPolicy(setting.student)
     cpu, wall = cpu_seconds(), time.perf_counter()
-    values = method(asker, seed)
-    n = len(setting.questions)
+    values = method(cached, seed)
+    n = len(setting.queries)
     return (
         values,
         (cpu_seconds() - cpu) / n,
         (time.perf_counter() - wall) / n,
-        asker.evaluated / n,
+        cached.evaluated / n,
     )
 
 
@@ -135,26 +137,26 @@ def cpu_seconds() -> float:
     return sum(used for process, (_, used) in ticks.items() if ours(process)) / os.sysconf("SC_CLK_TCK")
 
 
-def methods(setting: Setting) -> dict[str, Callable[[Asker, int], Values]]:
-    def tree(prompts: int, episodes: int) -> Callable[[Asker, int], Values]:
+def methods(setting: Setting) -> dict[str, Callable[[CachedPolicy, int], Values]]:
+    def tree(prompts: int, episodes: int) -> Callable[[CachedPolicy, int], Values]:
         budget = replace(TREE, prompts=prompts, episodes=episodes)
-        return lambda asker, seed: tree_values(
-            asker, setting.world, setting.games, setting.questions, budget, run_seed=seed
+        return lambda cached, seed: tree_values(
+            cached, setting.world, setting.games, setting.queries, budget, run_seed=seed
         )
 
-    def sampled(n: int) -> Callable[[Asker, int], Values]:
+    def sampled(n: int) -> Callable[[CachedPolicy, int], Values]:
         budget = MonteCarloSettings(n, n, 2, n, play=PLAY)
-        return lambda asker, seed: monte_carlo(
-            asker, setting.world, setting.games, setting.questions, budget, run_seed=seed
+        return lambda cached, seed: monte_carlo(
+            cached, setting.world, setting.games, setting.queries, budget, run_seed=seed
         )
 
-    named: dict[str, Callable[[Asker, int], Values]] = {f"Monte Carlo n={n}": sampled(n) for n in (2, 7, 14)}
+    named: dict[str, Callable[[CachedPolicy, int], Values]] = {f"Monte Carlo n={n}": sampled(n) for n in (2, 7, 14)}
     return named | {f"tree {p} + {e}": tree(p, e) for p, e in ((5, 12), (10, 24), (20, 40), (40, 40))}
 
 
 def compare(setting: Setting, repeats: int, large: tuple[int, int]) -> list[dict[str, float | str]]:
     budget = replace(TREE, prompts=large[0], episodes=large[1], tolerance=0.0005)
-    truth = tree_values(setting.student, setting.world, setting.games, setting.questions, budget, run_seed=setting.seed)
+    truth = tree_values(setting.student, setting.world, setting.games, setting.queries, budget, run_seed=setting.seed)
     gap = truth.estimates.filter(pl.col("quantity") != "p_expert")["gap"]
     print(f"truth: certified gap median {gap.median():.4f}, 95 % {gap.quantile(0.95):.4f}")
     print(f"       largest gap {gap.max():.3f}, largest standard error {truth.estimates['se'].max():.4f}")

@@ -23,7 +23,7 @@ from teachable import seeds, tables
 from teachable.config.model import World
 from teachable.evaluation.panels import Repeats, panel_starts, play_panels
 from teachable.rollouts.episodes import PlaySettings
-from teachable.stages.games import games_root, open_world, shared_tables
+from teachable.stages.games import games_root, open_world, shared_environments
 from teachable.stages.models import load_student
 from teachable.stages.tasks import read_tasks
 from teachable.student.lora import Example, LoraSettings, train_lora
@@ -35,8 +35,10 @@ ADAPTER = "tried"
 RANKED = {"oracle": "ELP_net", "entropy": "U"}  # choices of the snapshots that are highest in a label
 
 
-def texts(table: pl.DataFrame) -> list[Example]:
-    return [Example(prompt, completion) for prompt, completion in table.select("prompt", "completion").iter_rows()]
+def texts(environment: pl.DataFrame) -> list[Example]:
+    return [
+        Example(prompt, completion) for prompt, completion in environment.select("prompt", "completion").iter_rows()
+    ]
 
 
 def main() -> None:
@@ -142,7 +144,7 @@ class Study:
             run_seed=self.seed,
             model=model,
             adapter=adapter,
-            tables=partial(shared_tables, self.world),
+            environments=partial(shared_environments, self.world),
         )
         return played.filter(behaviour="student").join(self.quadrants, on="snapshot_id", how="left")
 

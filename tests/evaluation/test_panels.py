@@ -10,7 +10,7 @@ from rollouts.tiny import GAMES, TablePolicy, TinyWorld, make_task
 
 from teachable import tables
 from teachable.evaluation.errors import EvaluationError
-from teachable.evaluation.panels import Repeats, panel_jobs, panel_starts, play_panels
+from teachable.evaluation.panels import Repeats, panel_specs, panel_starts, play_panels
 from teachable.evaluation.resampling import Resampling
 from teachable.evaluation.summary import summarise
 from teachable.rollouts import PlaySettings, Start
@@ -100,9 +100,9 @@ def test_models_share_seeds_and_are_summarised_in_pairs() -> None:
 
 def test_a_model_without_its_adapter_is_refused() -> None:
     with pytest.raises(EvaluationError, match="Q1_demo"):
-        panel_jobs("test", [Start(TEST[0])], 1, model="Q1_demo", adapter=None)
+        panel_specs("test", [Start(TEST[0])], 1, model="Q1_demo", adapter=None)
     with pytest.raises(EvaluationError, match="base"):
-        panel_jobs("test", [Start(TEST[0])], 1, model="base", adapter="Q1_demo")
+        panel_specs("test", [Start(TEST[0])], 1, model="base", adapter="Q1_demo")
 
 
 def test_a_game_that_trains_is_never_played() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachable import tables
-from teachable.rollouts import Asker, Job, PlaySettings, PolicyError, Start, play
+from teachable.rollouts import CachedPolicy, EpisodeSpec, PlaySettings, PolicyError, Start, play
 from teachable.rollouts.episodes import Tally
 from teachable.rollouts.policy import Request, draw, greedy, tempered
 from teachable.worlds.base import InadmissibleCommand, RestoreMismatch
@@ -17,21 +17,21 @@ from teachable.worlds.base import InadmissibleCommand, RestoreMismatch
 from .tiny import GAMES, Maze, TablePolicy, TinyWorld, make_task
 
 
-def jobs_for(seeds: range, repeats: int = 3, **kwargs: object) -> list[Job]:
+def jobs_for(seeds: range, repeats: int = 3, **kwargs: object) -> list[EpisodeSpec]:
     return [
-        Job(f"{seed}/{repeat}", Start(make_task(seed)), repeat=repeat, **kwargs)  # type: ignore[arg-type]
+        EpisodeSpec(f"{seed}/{repeat}", Start(make_task(seed)), repeat=repeat, **kwargs)  # type: ignore[arg-type]
         for seed in seeds
         for repeat in range(repeats)
     ]
 
 
-def run(jobs: list[Job], world: TinyWorld | None = None, **kwargs: object):
+def run(specs: list[EpisodeSpec], world: TinyWorld | None = None, **kwargs: object):
     settings_ = kwargs.pop("settings", PlaySettings(max_steps=8))
     return play(
         kwargs.pop("policy", TablePolicy()),  # type: ignore[arg-type]
         world or TinyWorld(),
         GAMES,
-        jobs,
+        specs,
         settings_,  # type: ignore[arg-type]
         run_seed=kwargs.pop("run_seed", 5),  # type: ignore[arg-type]
         **kwargs,  # type: ignore[arg-type]
@@ -54,9 +54,9 @@ def test_rows_fit_the_schemas_and_steps_fit_the_episodes() -> None:
 @settings(max_examples=20)
 @given(order=st.permutations(range(24)), cut=st.integers(0, 24), at_once=st.integers(1, 5))
 def test_order_sharding_and_engines_at_once_never_change_a_row(order, cut, at_once) -> None:
-    jobs = jobs_for(range(8))
-    whole = run(jobs, record_steps=True)
-    shuffled = [jobs[i] for i in order]
+    specs = jobs_for(range(8))
+    whole = run(specs, record_steps=True)
+    shuffled = [specs[i] for i in order]
     parts = [
         run(part, record_steps=True, settings=PlaySettings(max_steps=8, tasks_at_once=at_once))
         for part in (shuffled[:cut], shuffled[cut:])
@@ -69,9 +69,9 @@ def test_order_sharding_and_engines_at_once_never_change_a_row(order, cut, at_on
 
 def test_seeds_differ_by_episode_and_agree_by_seed_name() -> None:
     task = make_task(3)
-    many = [Job(f"e{i}", Start(task)) for i in range(40)]
+    many = [EpisodeSpec(f"e{i}", Start(task)) for i in range(40)]
     assert run(many).episodes["actions"].n_unique() > 3
-    named = [replace(job, seed_name="same") for job in many]
+    named = [replace(spec, seed_name="same") for spec in many]
     episodes = run(named).episodes
     assert episodes["actions"].n_unique() == 1
     assert episodes["seed"].n_unique() == 1
@@ -81,9 +81,11 @@ def test_seeds_differ_by_episode_and_agree_by_seed_name() -> None:
 def test_greedy_takes_the_best_and_the_first_of_equals() -> None:
     assert greedy(np.log([0.2, 0.5, 0.3])) == 1
     assert greedy(np.log([0.4, 0.2, 0.4])) == 0
-    episodes = run([Job(f"g{i}", Start(make_task(4)), greedy=True) for i in range(3)]).episodes
+    episodes = run([EpisodeSpec(f"g{i}", Start(make_task(4)), greedy=True) for i in range(3)]).episodes
     assert episodes["actions"].n_unique() == 1
-    even = run([Job("even", Start(make_task(4)), greedy=True)], policy=TablePolicy(sharpness=0.0), record_steps=True)
+    even = run(
+        [EpisodeSpec("even", Start(make_task(4)), greedy=True)], policy=TablePolicy(sharpness=0.0), record_steps=True
+    )
     assert all(row["action"] == row["commands"][0] for row in even.steps.to_dicts())
 
 
@@ -99,19 +101,19 @@ def test_draws_follow_the_distribution_and_the_temperature() -> None:
 def test_force_is_the_first_command_only() -> None:
     task = make_task(4)
     forced = Maze(4).commands(0)[-1]
-    jobs = [Job(f"f{i}", Start(task), force=forced) for i in range(30)]
-    episodes = run(jobs).episodes
+    specs = [EpisodeSpec(f"f{i}", Start(task), force=forced) for i in range(30)]
+    episodes = run(specs).episodes
     assert {actions[0] for actions in episodes["actions"]} == {forced}
     assert episodes["actions"].n_unique() > 1
     with pytest.raises(InadmissibleCommand):
-        run([Job("x", Start(task), force="fly")])
+        run([EpisodeSpec("x", Start(task), force="fly")])
 
 
 @pytest.mark.parametrize(("scope", "patched"), [("decision", 1), ("episode", None)])
 def test_a_patch_is_in_the_first_prompt_or_in_all(scope, patched) -> None:
     policy = TablePolicy()
-    jobs = [Job("p", Start(make_task(5)), patch="try go a", patch_scope=scope)]
-    steps = run(jobs, policy=policy).episodes["steps"][0]
+    specs = [EpisodeSpec("p", Start(make_task(5)), patch="try go a", patch_scope=scope)]
+    steps = run(specs, policy=policy).episodes["steps"][0]
     with_patch = [prompt for prompt in policy.seen if "try go a" in prompt]
     assert len(policy.seen) >= 2
     assert len(with_patch) == (patched or len(policy.seen))
@@ -125,13 +127,13 @@ def test_snapshots_are_replayed_and_verified() -> None:
     room = maze.leads(0, prefix[0])
     digest = f"{task.task_id}:{room}"
     good = Start(task, prefix, digest, "s")
-    row = run([Job("ok", good)], record_steps=True)
+    row = run([EpisodeSpec("ok", good)], record_steps=True)
     assert row.steps["step"].to_list()[:1] == [1]
     assert row.episodes["snapshot_id"].to_list() == ["s"]
     with pytest.raises(RestoreMismatch, match=task.task_id):
-        run([Job("bad", replace(good, digest="other"))])
+        run([EpisodeSpec("bad", replace(good, digest="other"))])
     with pytest.raises(RestoreMismatch, match=task.task_id):
-        run([Job("bad", replace(good, prefix=("fly",)))])
+        run([EpisodeSpec("bad", replace(good, prefix=("fly",)))])
 
 
 def test_horizon_counts_from_the_snapshot_or_from_the_start() -> None:
@@ -139,20 +141,20 @@ def test_horizon_counts_from_the_snapshot_or_from_the_start() -> None:
     command = Maze(2).commands(0)[0]
     start = Start(task, (command,), None, "s")
     policy = TablePolicy()
-    fresh = run([Job(f"{i}", start) for i in range(20)], policy=policy, settings=PlaySettings(max_steps=4))
-    left = run([Job(f"{i}", start) for i in range(20)], settings=PlaySettings(max_steps=4, horizon="remaining"))
+    fresh = run([EpisodeSpec(f"{i}", start) for i in range(20)], policy=policy, settings=PlaySettings(max_steps=4))
+    left = run([EpisodeSpec(f"{i}", start) for i in range(20)], settings=PlaySettings(max_steps=4, horizon="remaining"))
     assert fresh.episodes["steps"].max() == 4
     assert left.episodes["steps"].max() == 3
 
 
 def test_faults_are_no_failures_and_touch_only_their_episode() -> None:
-    jobs = jobs_for(range(6), repeats=4)
-    sound = run(jobs, record_steps=True)
+    specs = jobs_for(range(6), repeats=4)
+    sound = run(specs, record_steps=True)
     victim = sound.episodes.filter(pl.col("steps") > 2).row(0, named=True)
     room = int(sound.steps.filter(episode_id=victim["episode_id"])["scene"][2].split()[1])
     key = (victim["task_id"], room, victim["actions"][2])
     world = TinyWorld(faults={key: 1})
-    episodes = run(jobs, world, record_steps=True).episodes
+    episodes = run(specs, world, record_steps=True).episodes
     faulty = episodes.filter(pl.col("fault").is_not_null())
     assert len(faulty) == 1
     assert faulty["success"].to_list() == [None]
@@ -164,7 +166,7 @@ def test_faults_are_no_failures_and_touch_only_their_episode() -> None:
 
 
 def test_a_dead_start_faults_every_episode_of_the_task_and_no_other() -> None:
-    jobs = jobs_for(range(3), repeats=2)
+    specs = jobs_for(range(3), repeats=2)
 
     class Broken(TinyWorld):
         def start(self, task, games):
@@ -174,18 +176,18 @@ def test_a_dead_start_faults_every_episode_of_the_task_and_no_other() -> None:
                 raise EngineFault("no such file")
             return super().start(task, games)
 
-    episodes = run(jobs, Broken()).episodes
+    episodes = run(specs, Broken()).episodes
     assert episodes.filter(pl.col("fault").is_not_null())["task_id"].unique().to_list() == ["maze-1"]
     assert episodes.filter(task_id="maze-1")["success"].null_count() == 2
 
 
 def test_the_expert_wins_what_can_be_won_and_its_noise_makes_failures(winnable) -> None:
-    jobs = [Job(f"x{s}", Start(make_task(s)), behaviour="expert") for s in winnable]
+    specs = [EpisodeSpec(f"x{s}", Start(make_task(s)), behaviour="expert") for s in winnable]
     policy = TablePolicy()
-    clean = run(jobs, policy=policy)
+    clean = run(specs, policy=policy)
     assert clean.episodes["success"].all()
     assert policy.seen == []  # nobody asked the student
-    noisy = [replace(job, episode_id=f"{job.episode_id}/{i}", noise=0.5) for job in jobs for i in range(5)]
+    noisy = [replace(spec, episode_id=f"{spec.episode_id}/{i}", noise=0.5) for spec in specs for i in range(5)]
     result = run(noisy, record_steps=True)
     assert 0 < result.episodes["success"].mean() < 1
     assert result.episodes["behaviour"].unique().to_list() == ["expert"]
@@ -193,9 +195,9 @@ def test_the_expert_wins_what_can_be_won_and_its_noise_makes_failures(winnable) 
 
 
 def test_stop_unwinnable_shortens_and_changes_no_outcome() -> None:
-    jobs = jobs_for(range(12))
-    long = run(jobs).episodes
-    short = run(jobs, settings=PlaySettings(max_steps=8, stop_unwinnable=True)).episodes
+    specs = jobs_for(range(12))
+    long = run(specs).episodes
+    short = run(specs, settings=PlaySettings(max_steps=8, stop_unwinnable=True)).episodes
     assert short["success"].to_list() == long["success"].to_list()
     assert short["steps"].sum() < long["steps"].sum()
 
@@ -211,17 +213,17 @@ def test_tally_of_a_hand_made_episode() -> None:
 
 def test_one_batch_a_wave_and_nothing_asked_twice() -> None:
     policy = TablePolicy()
-    asker = Asker(policy)
-    jobs = [Job(f"e{i}", Start(make_task(7))) for i in range(50)]
-    play(asker, TinyWorld(), GAMES, jobs, PlaySettings(max_steps=6), run_seed=1)
+    cached = CachedPolicy(policy)
+    specs = [EpisodeSpec(f"e{i}", Start(make_task(7))) for i in range(50)]
+    play(cached, TinyWorld(), GAMES, specs, PlaySettings(max_steps=6), run_seed=1)
     assert len(policy.batches) <= 6
     assert policy.batches[0] == 1
-    assert len(set(policy.seen)) == len(policy.seen) == asker.evaluated < asker.asked
+    assert len(set(policy.seen)) == len(policy.seen) == cached.evaluated < cached.asked
 
 
 def test_a_small_memory_gives_the_same_answers() -> None:
     requests = [Request(f"room {i}\ndid: -\ntip: -\nact:", ("a", "b")) for i in range(30)]
-    small, large = Asker(TablePolicy(), limit=7), Asker(TablePolicy())
+    small, large = CachedPolicy(TablePolicy(), limit=7), CachedPolicy(TablePolicy())
     for part in (requests[:20], requests[10:], requests[::2]):
         for a, b in zip(small.ask(part), large.ask(part), strict=True):
             assert a.tolist() == b.tolist()

@@ -12,14 +12,14 @@ from teachable.labels.label import label
 from teachable.rollouts import (
     MonteCarloSettings,
     PlaySettings,
-    Question,
+    Query,
     Start,
     TreeSettings,
     monte_carlo,
     tree_values,
 )
 from teachable.rollouts.expert import Oracle
-from teachable.rollouts.sessions import Tables
+from teachable.rollouts.sessions import Environments
 from teachable.rollouts.values import NO_EXPERT, expert_actions
 from teachable.teacher import advise
 from teachable.teacher.settings import TeacherSettings
@@ -44,8 +44,8 @@ class LostWorld(TinyWorld):
         return LostSession(task, Maze(task.seed, self.rooms, self.width), self)
 
 
-def question(seed: int) -> Question:
-    return Question(Start(make_task(seed), (), f"maze-{seed}:0", f"s{seed}"), patches_for(Maze(seed).commands(0)))
+def query(seed: int) -> Query:
+    return Query(Start(make_task(seed), (), f"maze-{seed}:0", f"s{seed}"), patches_for(Maze(seed).commands(0)))
 
 
 def seeds_where(winnable: bool) -> list[int]:
@@ -54,14 +54,14 @@ def seeds_where(winnable: bool) -> list[int]:
 
 def test_it_is_told_from_a_dead_end() -> None:
     alive, dead = seeds_where(True), seeds_where(False)
-    asked = [question(seed) for seed in (*alive, *dead)]
-    with Tables(LostWorld(), GAMES) as opened:
+    asked = [query(seed) for seed in (*alive, *dead)]
+    with Environments(LostWorld(), GAMES) as opened:
         assert expert_actions(opened, asked, Oracle()) == [NO_EXPERT] * len(alive) + [None] * len(dead)
 
 
 @pytest.mark.parametrize("estimator", ["tree", "monte_carlo"])
 def test_what_needs_an_expert_is_not_estimated_and_all_else_is(estimator: str) -> None:
-    asked = [question(seed) for seed in seeds_where(True)]
+    asked = [query(seed) for seed in seeds_where(True)]
 
     def values(world: TinyWorld) -> pl.DataFrame:
         if estimator == "tree":
@@ -88,7 +88,7 @@ def snapshot(name: str) -> dict[str, object]:
 
 
 def test_it_gets_no_advice_and_is_counted_apart_from_dead_ends() -> None:
-    from teachable.tables import ESTIMATES, SNAPSHOTS
+    from teachable.environments import ESTIMATES, SNAPSHOTS
 
     frame = pl.DataFrame([snapshot(name) for name in ("known", "alone", "dead")], schema=dict(SNAPSHOTS))
     actions: dict[str, str | None] = {"known": "go a", "alone": None, "dead": None}
@@ -114,7 +114,7 @@ def test_it_gets_no_advice_and_is_counted_apart_from_dead_ends() -> None:
 
 
 def test_no_endpoint_is_asked_about_it() -> None:
-    from teachable.tables import SNAPSHOTS
+    from teachable.environments import SNAPSHOTS
 
     frame = pl.DataFrame([snapshot("alone")], schema=dict(SNAPSHOTS))
     settings = TeacherSettings(source="openai", api_key_env="", base_url="http://127.0.0.1:9/v1", max_retries=0)

@@ -8,7 +8,7 @@ import pytest
 from teachable import tables
 from teachable.errors import TableError
 from teachable.rollouts import (
-    Job,
+    EpisodeSpec,
     PlaySettings,
     SnapshotSettings,
     Start,
@@ -30,10 +30,12 @@ BY_ID = {task.task_id: task for task in TASKS}
 
 @pytest.fixture(scope="module")
 def played():
-    jobs = [Job(f"{t.task_id}/{r}", Start(t), repeat=r) for t in TASKS for r in range(2)]
-    jobs += [Job(f"{t.task_id}/x", Start(t), behaviour="expert", noise=0.6) for t in TASKS if t.family == "maze"]
+    specs = [EpisodeSpec(f"{t.task_id}/{r}", Start(t), repeat=r) for t in TASKS for r in range(2)]
+    specs += [
+        EpisodeSpec(f"{t.task_id}/x", Start(t), behaviour="expert", noise=0.6) for t in TASKS if t.family == "maze"
+    ]
     world = TinyWorld(rooms=12)
-    return play(TablePolicy(), world, GAMES, jobs, PlaySettings(max_steps=9), run_seed=4, record_steps=True)
+    return play(TablePolicy(), world, GAMES, specs, PlaySettings(max_steps=9), run_seed=4, record_steps=True)
 
 
 def choose(played, **kwargs):
@@ -200,12 +202,12 @@ def test_restore_check_verifies_all_or_names_the_task(played) -> None:
 
 
 def test_the_recorded_context_is_the_replayed_one(played) -> None:
-    from teachable.rollouts.sessions import Tables
+    from teachable.rollouts.sessions import Environments
 
     chosen = choose(played)
-    with Tables(TinyWorld(rooms=12), GAMES) as open_tables:
+    with Environments(TinyWorld(rooms=12), GAMES) as open_environments:
         for row, start in zip(chosen.to_dicts(), starts_of(chosen, BY_ID), strict=True):
-            assert open_tables[start.task].place(start).context() == snapshot_context(row)
+            assert open_environments[start.task].moment(start).context() == snapshot_context(row)
 
 
 def test_retention_takes_won_tasks_near_misses_first(played) -> None:

@@ -12,14 +12,14 @@ from teachable import tables
 from teachable.rollouts import (
     MonteCarloSettings,
     PlaySettings,
-    Question,
+    Query,
     Start,
     TreeSettings,
     checkpoint,
     monte_carlo,
     tree_values,
 )
-from teachable.rollouts.policy import Asker
+from teachable.rollouts.policy import CachedPolicy
 from teachable.rollouts.tree import allocate, frontier_values
 from teachable.terms import CONDITIONS
 
@@ -31,10 +31,10 @@ EXACT = TreeSettings(prompts=100_000, episodes=1, tolerance=0.0, play=PLAY)
 QUANTITIES = [f"p_{q}" for q in ("policy", "force", "expert", "base", "placebo", "demo", "contrast", "hint")]
 
 
-def question(seed: int, *, patched: bool = True) -> Question:
+def query(seed: int, *, patched: bool = True) -> Query:
     commands = Maze(seed).commands(0)
     start = Start(make_task(seed), (), f"maze-{seed}:0", f"s{seed}")
-    return Question(start, patches_for(commands) if patched else {})
+    return Query(start, patches_for(commands) if patched else {})
 
 
 def truth(seed: int, *, later: bool = False, policy: TablePolicy | None = None) -> dict[str, float]:
@@ -54,7 +54,7 @@ def by_key(frame: pl.DataFrame, column: str = "value") -> dict[tuple[str, str], 
 
 
 def test_the_tree_equals_enumeration_when_prompts_suffice(winnable) -> None:
-    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], EXACT, run_seed=1)
+    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [query(s) for s in winnable], EXACT, run_seed=1)
     found = by_key(result.estimates)
     for seed in winnable:
         for quantity, value in truth(seed).items():
@@ -65,7 +65,7 @@ def test_the_tree_equals_enumeration_when_prompts_suffice(winnable) -> None:
 
 
 def test_action_values_equal_enumeration_and_sum_to_every_condition(winnable) -> None:
-    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], EXACT, run_seed=1)
+    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [query(s) for s in winnable], EXACT, run_seed=1)
     tables.conform(result.action_values, tables.ACTION_VALUES)
     tables.conform(result.estimates, tables.ESTIMATES)
     found = by_key(result.estimates)
@@ -88,7 +88,7 @@ def test_patch_scope(winnable, later: bool) -> None:
         TablePolicy(),
         TinyWorld(),
         GAMES,
-        [question(s) for s in chosen],
+        [query(s) for s in chosen],
         replace(EXACT, patch_scope=scope),
         run_seed=1,
     )
@@ -101,7 +101,7 @@ def test_patch_scope(winnable, later: bool) -> None:
 
 def test_under_scope_decision_the_patch_is_in_no_later_prompt(winnable) -> None:
     policy = TablePolicy()
-    tree_values(policy, TinyWorld(), GAMES, [question(winnable[0])], EXACT, run_seed=1)
+    tree_values(policy, TinyWorld(), GAMES, [query(winnable[0])], EXACT, run_seed=1)
     patched = [prompt for prompt in policy.seen if "tip: -" not in prompt]
     assert len(patched) == 4
     assert all("did: -" in prompt for prompt in patched)  # the first decision
@@ -115,7 +115,7 @@ def test_truncated_trees_are_unbiased_and_within_their_errors_and_bounds(winnabl
     exact = {seed: truth(seed) for seed in winnable}
     for run_seed in range(12):
         result = tree_values(
-            TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], BUDGETS, run_seed=run_seed
+            TablePolicy(), TinyWorld(), GAMES, [query(s) for s in winnable], BUDGETS, run_seed=run_seed
         )
         value, se, net = (by_key(result.estimates, c) for c in ("value", "se", "net_se"))
         for seed in winnable:
@@ -151,8 +151,8 @@ def test_more_prompts_and_episodes_are_better(winnable) -> None:
         budget = replace(BUDGETS, prompts=prompts, episodes=episodes)
         errors = []
         for run_seed in range(4):
-            questions = [question(s) for s in winnable]
-            result = tree_values(TablePolicy(), TinyWorld(), GAMES, questions, budget, run_seed=run_seed)
+            queries = [query(s) for s in winnable]
+            result = tree_values(TablePolicy(), TinyWorld(), GAMES, queries, budget, run_seed=run_seed)
             found = by_key(result.estimates)
             errors += [found[f"s{s}", q] - v for s, values in exact.items() for q, v in values.items()]
         return float(np.sqrt(np.mean(np.square(errors))))
@@ -166,7 +166,7 @@ def test_monte_carlo_is_unbiased_and_logs_every_episode(winnable) -> None:
     budget = MonteCarloSettings(
         policy_episodes=400, force_episodes=400, expert_episodes=2, condition_episodes=400, play=PLAY
     )
-    result = monte_carlo(TablePolicy(), TinyWorld(), GAMES, [question(s) for s in chosen], budget, run_seed=3)
+    result = monte_carlo(TablePolicy(), TinyWorld(), GAMES, [query(s) for s in chosen], budget, run_seed=3)
     tables.conform(result.estimates, tables.ESTIMATES)
     tables.conform(result.episodes, tables.EPISODES)
     found, se = by_key(result.estimates), by_key(result.estimates, "se")
@@ -181,9 +181,9 @@ def test_monte_carlo_is_unbiased_and_logs_every_episode(winnable) -> None:
 
 
 def test_default_budgets_are_the_protocols(winnable) -> None:
-    questions = [question(winnable[0]), question(winnable[1], patched=False)]
+    queries = [query(winnable[0]), query(winnable[1], patched=False)]
     budget = MonteCarloSettings(play=PLAY)
-    result = monte_carlo(TablePolicy(), TinyWorld(), GAMES, questions, budget, run_seed=3)
+    result = monte_carlo(TablePolicy(), TinyWorld(), GAMES, queries, budget, run_seed=3)
     counts = {(s, c): n for s, c, n in result.episodes.group_by("snapshot_id", "condition").len().iter_rows()}
     first = {c: n for (s, c), n in counts.items() if s == f"s{winnable[0]}"}
     assert first == {
@@ -199,13 +199,13 @@ def test_default_budgets_are_the_protocols(winnable) -> None:
 @pytest.mark.parametrize("scope", ["decision", "episode"])
 def test_tree_and_monte_carlo_give_the_same_rows_and_agree(winnable, scope) -> None:
     chosen = winnable[:4]
-    questions = [question(s) for s in chosen] + [question(winnable[5], patched=False)]
+    queries = [query(s) for s in chosen] + [query(winnable[5], patched=False)]
     budget = MonteCarloSettings(
         policy_episodes=150, force_episodes=150, condition_episodes=150, patch_scope=scope, play=PLAY
     )
-    sampled = monte_carlo(TablePolicy(), TinyWorld(), GAMES, questions, budget, run_seed=3).estimates
+    sampled = monte_carlo(TablePolicy(), TinyWorld(), GAMES, queries, budget, run_seed=3).estimates
     settings_ = replace(BUDGETS, prompts=60, patch_scope=scope)
-    grown = tree_values(TablePolicy(), TinyWorld(), GAMES, questions, settings_, run_seed=3).estimates
+    grown = tree_values(TablePolicy(), TinyWorld(), GAMES, queries, settings_, run_seed=3).estimates
     key = ["snapshot_id", "quantity"]
     assert sampled.select(key).equals(grown.select(key))
     assert sampled["net_se"].is_null().to_list() == grown["net_se"].is_null().to_list()
@@ -217,15 +217,15 @@ def test_tree_and_monte_carlo_give_the_same_rows_and_agree(winnable, scope) -> N
 @settings(max_examples=12)
 @given(cut=st.integers(1, 9), reverse=st.booleans(), at_once=st.integers(1, 4))
 def test_order_and_sharding_never_change_a_row(winnable, cut, reverse, at_once) -> None:
-    questions = [question(s, patched=s % 3 > 0) for s in winnable[:10]]
+    queries = [query(s, patched=s % 3 > 0) for s in winnable[:10]]
     budget = MonteCarloSettings(play=PLAY)
-    shuffled = questions[::-1] if reverse else questions
+    shuffled = queries[::-1] if reverse else queries
     small = replace(PLAY, tasks_at_once=at_once)
     for estimate, whole_settings, part_settings in (
         (tree_values, BUDGETS, replace(BUDGETS, play=small)),
         (monte_carlo, budget, replace(budget, play=small)),
     ):
-        whole = estimate(TablePolicy(), TinyWorld(), GAMES, questions, whole_settings, run_seed=2)
+        whole = estimate(TablePolicy(), TinyWorld(), GAMES, queries, whole_settings, run_seed=2)
         parts = [
             estimate(TablePolicy(), TinyWorld(), GAMES, part, part_settings, run_seed=2)
             for part in (shuffled[:cut], shuffled[cut:])
@@ -241,7 +241,7 @@ def test_order_and_sharding_never_change_a_row(winnable, cut, reverse, at_once) 
 
 
 def test_the_log_holds_all_that_an_exact_value_was_made_of(winnable) -> None:
-    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], EXACT, run_seed=1)
+    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [query(s) for s in winnable], EXACT, run_seed=1)
     tables.conform(result.nodes, tables.TREE_NODES)
     values = by_key(result.action_values.rename({"command": "quantity"}))
     for (name,), nodes in result.nodes.group_by("snapshot_id"):
@@ -262,7 +262,7 @@ def test_the_log_holds_all_that_an_exact_value_was_made_of(winnable) -> None:
 @pytest.mark.parametrize("scope", ["decision", "episode"])
 def test_every_sampled_episode_is_logged_and_can_be_played_again(winnable, scope) -> None:
     settings_ = replace(BUDGETS, prompts=4, patch_scope=scope)
-    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [question(s) for s in winnable], settings_, run_seed=1)
+    result = tree_values(TablePolicy(), TinyWorld(), GAMES, [query(s) for s in winnable], settings_, run_seed=1)
     tables.conform(result.episodes, tables.EPISODES)
     assert result.episodes["episode_id"].is_unique().all()
     walks = result.episodes.filter(pl.col("condition") != "expert")
@@ -283,16 +283,16 @@ def test_every_sampled_episode_is_logged_and_can_be_played_again(winnable, scope
 
 def test_a_fault_is_retried_and_a_broken_engine_is_named_not_counted(winnable) -> None:
     chosen = winnable[:4]
-    questions = [question(s) for s in chosen]
-    sound = tree_values(TablePolicy(), TinyWorld(), GAMES, questions, BUDGETS, run_seed=1)
+    queries = [query(s) for s in chosen]
+    sound = tree_values(TablePolicy(), TinyWorld(), GAMES, queries, BUDGETS, run_seed=1)
     commands = Maze(chosen[1]).commands(0)
     once = TinyWorld(faults={(f"maze-{chosen[1]}", 0, command): 1 for command in commands[:1]})
-    result = tree_values(TablePolicy(), once, GAMES, questions, BUDGETS, run_seed=1)
+    result = tree_values(TablePolicy(), once, GAMES, queries, BUDGETS, run_seed=1)
     assert result.estimates.equals(sound.estimates)
     assert result.faults == {}
     dead = TinyWorld(faults={(f"maze-{chosen[1]}", 0, command): 10**6 for command in commands})
     for estimate, settings_ in ((tree_values, BUDGETS), (monte_carlo, MonteCarloSettings(play=PLAY))):
-        result = estimate(TablePolicy(), dead, GAMES, questions, settings_, run_seed=1)
+        result = estimate(TablePolicy(), dead, GAMES, queries, settings_, run_seed=1)
         assert list(result.faults) == [f"s{chosen[1]}"]
         assert f"s{chosen[1]}" not in result.estimates["snapshot_id"]
         assert result.estimates["snapshot_id"].n_unique() == 3
@@ -301,7 +301,7 @@ def test_a_fault_is_retried_and_a_broken_engine_is_named_not_counted(winnable) -
 def test_a_dead_end_has_value_zero_everywhere() -> None:
     seed = next(s for s in range(200) if 0 not in Maze(s).distance())
     for estimate, settings_ in ((tree_values, BUDGETS), (monte_carlo, MonteCarloSettings(play=PLAY))):
-        result = estimate(TablePolicy(), TinyWorld(), GAMES, [question(seed)], settings_, run_seed=1)
+        result = estimate(TablePolicy(), TinyWorld(), GAMES, [query(seed)], settings_, run_seed=1)
         assert result.estimates["quantity"].to_list() == QUANTITIES
         assert result.estimates["value"].to_list() == [0.0] * 8
         assert result.faults == {}
@@ -309,25 +309,25 @@ def test_a_dead_end_has_value_zero_everywhere() -> None:
 
 def test_a_checkpoint_can_be_the_expert_and_an_adapter_the_student(winnable) -> None:
     policy = TablePolicy()
-    asker = Asker(policy)
+    cached = CachedPolicy(policy)
     seed = winnable[2]
-    start = question(seed, patched=False).start
-    expert = checkpoint(asker, "other")
-    result = tree_values(asker, TinyWorld(), GAMES, [Question(start)], EXACT, run_seed=1, expert=expert)
+    start = query(seed, patched=False).start
+    expert = checkpoint(cached, "other")
+    result = tree_values(cached, TinyWorld(), GAMES, [Query(start)], EXACT, run_seed=1, expert=expert)
     greedy_wins = by_key(result.estimates)[f"s{seed}", "p_expert"]
     assert greedy_wins in (0.0, 1.0)
-    tuned = tree_values(asker, TinyWorld(), GAMES, [Question(start, adapter="tuned", model="tuned")], EXACT, run_seed=1)
+    tuned = tree_values(cached, TinyWorld(), GAMES, [Query(start, adapter="tuned", model="tuned")], EXACT, run_seed=1)
     assert by_key(tuned.estimates)[f"s{seed}", "p_policy"] != by_key(result.estimates)[f"s{seed}", "p_policy"]
 
 
 def test_question_refuses_unknown_conditions_and_empty_patches() -> None:
     start = Start(make_task(1), (), None, "s")
     with pytest.raises(ValueError, match="patches"):
-        Question(start, {"rule": "always"})
+        Query(start, {"rule": "always"})
     with pytest.raises(ValueError, match="patches"):
-        Question(start, {"demo": ""})
+        Query(start, {"demo": ""})
     with pytest.raises(ValueError, match="snapshot_id"):
-        Question(Start(make_task(1)))
+        Query(Start(make_task(1)))
 
 
 @given(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from teachable.rollouts.sessions import Table
+from teachable.rollouts.sessions import Environment
 from teachable.training.gaps import Gap, demonstrated
 from teachable.worlds.textworld.entry import WORLD
 from teachable.worlds.textworld.families import FAMILIES
@@ -55,12 +55,12 @@ def test_every_step_of_the_expert_is_a_skill_that_can_be_named_in_the_configurat
     for task in games.tasks:
         if FAMILIES[task.family].challenge != "cooking":
             continue
-        table = Table(games.world, games.root, task)
-        place = table.start()
-        while (command := table.expert(place)) is not None and not place.state.done:
+        environment = Environment(games.world, games.root, task)
+        moment = environment.start()
+        while (command := environment.expert(moment)) is not None and not moment.state.done:
             found.add(WORDS.skill_of(command))
-            place = table.step(place, command)
-        table.close()
+            moment = environment.step(moment, command)
+        environment.close()
     assert {"go", "take", "open", "prepare", "eat", "examine"} <= found <= set(WORLD.skills)
 
 

@@ -17,7 +17,7 @@ from teachable.evaluation.probes import adapter_probe
 from teachable.rollouts import (
     MonteCarloSettings,
     PlaySettings,
-    Question,
+    Query,
     TreeSettings,
     Values,
     monte_carlo,
@@ -54,8 +54,8 @@ class Learner(TablePolicy):
     def _logp(self, prompt: str, commands: Sequence[str], adapter: str | None) -> np.ndarray:
         logp = super()._logp(prompt, commands, None)
         if adapter is not None:
-            place, wanted = self.taught[adapter]
-            logp = logp + 6.0 * np.array([command == wanted and prompt == place for command in commands])
+            moment, wanted = self.taught[adapter]
+            logp = logp + 6.0 * np.array([command == wanted and prompt == moment for command in commands])
         return logp - np.log(np.exp(logp).sum())
 
 
@@ -126,11 +126,11 @@ def run(
         GAMES,
         labeled,
         {make_task(seed).task_id: make_task(seed) for seed in seeds},
-        lambda policy, questions: tree_values(
+        lambda policy, queries: tree_values(
             policy,
             TinyWorld(),
             GAMES,
-            questions,
+            queries,
             TREE,
             run_seed=1,
         ),
@@ -159,8 +159,8 @@ def test_the_tuned_student_is_measured(winnable: list[int]) -> None:
     assert (rows["probe_shift"] > 0.05).all()
     # the adapter gives the expert's command there and is the base elsewhere: that is p_force of the base
     tasks = {make_task(seed).task_id: make_task(seed) for seed in winnable}
-    questions = [Question(start) for start in starts_of(snapshots(winnable), tasks)]
-    values = tree_values(Learner(), TinyWorld(), GAMES, questions, TREE, run_seed=1).estimates
+    queries = [Query(start) for start in starts_of(snapshots(winnable), tasks)]
+    values = tree_values(Learner(), TinyWorld(), GAMES, queries, TREE, run_seed=1).estimates
     for quantity, column in (("p_policy", "before"), ("p_force", "after")):
         known = values.filter(pl.col("quantity") == quantity).select("snapshot_id", "value")
         both = rows.join(known, on="snapshot_id")
@@ -259,15 +259,13 @@ class Untaught(Learner):
         return super()._logp(prompt, commands, None)
 
 
-def few_episodes(policy: Any, questions: Sequence[Question]) -> Values:
+def few_episodes(policy: Any, queries: Sequence[Query]) -> Values:
     budget = MonteCarloSettings(policy_episodes=5, force_episodes=1, expert_episodes=1, play=PLAY)
-    return monte_carlo(policy, TinyWorld(), GAMES, questions, budget, run_seed=1)
+    return monte_carlo(policy, TinyWorld(), GAMES, queries, budget, run_seed=1)
 
 
-def small_trees(policy: Any, questions: Sequence[Question]) -> Values:
-    return tree_values(
-        policy, TinyWorld(), GAMES, questions, TreeSettings(prompts=1, episodes=5, play=PLAY), run_seed=1
-    )
+def small_trees(policy: Any, queries: Sequence[Query]) -> Values:
+    return tree_values(policy, TinyWorld(), GAMES, queries, TreeSettings(prompts=1, episodes=5, play=PLAY), run_seed=1)
 
 
 @pytest.mark.parametrize("estimate", [few_episodes, small_trees])
@@ -289,10 +287,10 @@ def test_label_before_and_after_share_no_random_stream(
 
     student, labeled = Untaught(), snapshots(winnable)
     tasks = {make_task(seed).task_id: make_task(seed) for seed in winnable}
-    questions = [Question(start) for start in starts_of(labeled, tasks)]
-    streams: dict[str, set[int]] = {"label": collect(lambda: estimate(student, questions))[1], "before": set()}
+    queries = [Query(start) for start in starts_of(labeled, tasks)]
+    streams: dict[str, set[int]] = {"label": collect(lambda: estimate(student, queries))[1], "before": set()}
     streams["after"] = set()
-    valued = estimate(student, questions).estimates.filter(quantity="p_policy")
+    valued = estimate(student, queries).estimates.filter(quantity="p_policy")
     label = dict(valued.select("snapshot_id", "value").iter_rows())
 
     class Watched(RolloutEvaluator):

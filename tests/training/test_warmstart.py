@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from teachable.rollouts.sessions import Table
+from teachable.rollouts.sessions import Environment
 from teachable.student.prompt import Context
 from teachable.training.demonstrations import Decision, demonstrate
 from teachable.training.errors import SetError
@@ -105,17 +105,17 @@ def test_expert_play_is_clean_first_then_noisy_and_always_winnable(games: Any) -
     for task in tasks:
         for trajectory in range(3):
             steps = [one for one in found if one.key.startswith(f"{task.task_id}/{trajectory}/")]
-            table = Table(games.world, games.root, task)
-            place = table.start()
+            environment = Environment(games.world, games.root, task)
+            moment = environment.start()
             for number, one in enumerate(steps):
-                assert one.context == place.context()
-                assert one.expert == one.demonstrator == table.expert(place)
+                assert one.context == moment.context()
+                assert one.expert == one.demonstrator == environment.expert(moment)
                 following = steps[number + 1].context.history[-1][0] if number + 1 < len(steps) else one.expert
                 strayed += following != one.expert
                 assert trajectory or following == one.expert
-                place = table.step(place, following)
-                assert not place.state.unwinnable
-            table.close()
+                moment = environment.step(moment, following)
+                assert not moment.state.unwinnable
+            environment.close()
             if not trajectory:
                 assert len(steps) == task.expert_steps
     assert strayed
@@ -128,23 +128,23 @@ def test_a_gap_is_wrong_harmless_and_only_where_it_was_planted(games: Any, other
     found = demonstrate(games.world, games.root, tasks, WORDS, **{**EXPERT, "gaps": gaps, "own_lights": 0.7})
     lacking: dict[str, list[Decision]] = {}
     for task in tasks:
-        table = Table(games.world, games.root, task)
+        environment = Environment(games.world, games.root, task)
         for one in (one for one in found if one.key.startswith(f"{task.task_id}/")):
-            place = table.start()
+            moment = environment.start()
             for command, _ in one.context.history:
-                place = table.step(place, command)
-            assert one.context == place.context()
-            assert one.expert == table.expert(place)
-            assert one.demonstrator in place.state.commands
+                moment = environment.step(moment, command)
+            assert one.context == moment.context()
+            assert one.expert == environment.expert(moment)
+            assert one.demonstrator in moment.state.commands
             if WORDS.skill_of(one.expert) not in gaps:
                 assert one.demonstrator == one.expert
                 continue
-            after = table.step(place, one.demonstrator).state
+            after = environment.step(moment, one.demonstrator).state
             assert not after.done
             assert not after.unwinnable
             if one.demonstrator != one.expert:
-                lacking.setdefault(place.state.digest + one.expert, []).append(one)
-        table.close()
+                lacking.setdefault(moment.state.digest + one.expert, []).append(one)
+        environment.close()
     assert sum(map(len, lacking.values())) > 20
     ways = [{one.demonstrator for one in alike} for alike in lacking.values() if len(alike) > 2]
     if otherwise == "habit":  # the same situation, the same command, whatever led there

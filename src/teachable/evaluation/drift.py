@@ -16,11 +16,11 @@ import polars as pl
 from teachable import tables
 from teachable.evaluation.bins import elp_bins
 from teachable.evaluation.errors import EvaluationError
-from teachable.rollouts import Policy, Question, Start, Values
+from teachable.rollouts import Policy, Query, Start, Values
 from teachable.terms import CONDITIONS, FORMATS
 
 CHECKPOINTS = ("first", "middle", "last")
-Estimate = Callable[[Policy, Sequence[Question]], Values]
+Estimate = Callable[[Policy, Sequence[Query]], Values]
 
 
 def checkpoint_name(run: str, checkpoint: str) -> str:
@@ -63,8 +63,8 @@ def drift_rows(
     found: list[dict[str, Any]] = []
     for checkpoint, adapter in adapters.items():
         name = checkpoint_name(model, checkpoint)
-        questions = [Question(start, patches[row["snapshot_id"]], adapter, name, "drift") for row, start in chosen]
-        estimates = estimate(policy, questions).estimates
+        queries = [Query(start, patches[row["snapshot_id"]], adapter, name, "drift") for row, start in chosen]
+        estimates = estimate(policy, queries).estimates
         values: dict[str, dict[str, float]] = {}
         for snapshot_id, quantity, value in estimates.select("snapshot_id", "quantity", "value").iter_rows():
             values.setdefault(snapshot_id, {})[quantity] = value

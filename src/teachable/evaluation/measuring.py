@@ -9,10 +9,10 @@ import polars as pl
 
 from teachable import tables
 from teachable.evaluation.errors import EvaluationError
-from teachable.rollouts import Job, PlaySettings, Policy, Question, Start, Values, play, starts_of
+from teachable.rollouts import EpisodeSpec, PlaySettings, Policy, Query, Start, Values, play, starts_of
 from teachable.worlds.base import Task, World
 
-Estimate = Callable[[Policy, Sequence[Question]], Values]
+Estimate = Callable[[Policy, Sequence[Query]], Values]
 
 
 class RolloutEvaluator:
@@ -55,19 +55,19 @@ class RolloutEvaluator:
         names = [snapshot_id for snapshot_id, _ in asked]
         if len(set(names)) != len(names):
             raise EvaluationError("A snapshot was asked about twice in one call: its values could not be told apart.")
-        questions = [
-            Question(self._starts[name], adapter=adapter, model=adapter or "base", purpose=purpose)
+        queries = [
+            Query(self._starts[name], adapter=adapter, model=adapter or "base", purpose=purpose)
             for name, adapter in asked
         ]
-        values = self._estimate(self._policy, questions)
+        values = self._estimate(self._policy, queries)
         self._played.append(values.episodes)
         found = values.estimates.filter(pl.col("quantity") == "p_policy")
         return {name: (value, se) for name, value, se in found.select("snapshot_id", "value", "se").iter_rows()}
 
     def on_tasks(self, asked: Sequence[tuple[str, str | None]], purpose: str) -> list[float | None]:
         """Share of successes of each (task, adapter) pair; ``None`` where every episode had a fault."""
-        jobs = [
-            Job(
+        specs = [
+            EpisodeSpec(
                 episode_id=f"similar/{purpose}/{len(self._played)}/{index}/{task_id}/{repeat}",
                 start=Start(self._tasks[task_id]),
                 model=adapter or "base",
@@ -80,9 +80,9 @@ class RolloutEvaluator:
             for index, (task_id, adapter) in enumerate(asked)
             for repeat in range(self._repeats)
         ]
-        if not jobs:
+        if not specs:
             return []
-        played = play(self._policy, self._world, self._games, jobs, self._settings, run_seed=self._run_seed)
+        played = play(self._policy, self._world, self._games, specs, self._settings, run_seed=self._run_seed)
         self._played.append(played.episodes)
         outcomes = played.episodes["success"].to_list()
         shares: list[float | None] = []

@@ -1,6 +1,6 @@
 """The panels a model plays: held-out tasks, failure snapshots and tasks the base student wins.
 
-Every model plays the same jobs with the same random numbers: the seed of an episode is named by panel,
+Every model plays the same episodes with the same random numbers: the seed of an episode is named by panel,
 start and repeat, never by the model, so models are compared on equal draws.
 """
 
@@ -14,8 +14,8 @@ import polars as pl
 
 from teachable.evaluation.errors import EvaluationError
 from teachable.evaluation.outcomes import EXPERT, check_held_out
-from teachable.rollouts import Asker, Job, PlaySettings, Policy, Start, play, starts_of
-from teachable.rollouts.sessions import Tables
+from teachable.rollouts import CachedPolicy, EpisodeSpec, PlaySettings, Policy, Start, play, starts_of
+from teachable.rollouts.sessions import Environments
 from teachable.terms import BASE
 from teachable.worlds.base import Task, World
 
@@ -71,14 +71,14 @@ def panel_starts(
     )
 
 
-def panel_jobs(
+def panel_specs(
     panel: str, starts: Sequence[Start], repeats: int, *, model: str = BASE, adapter: str | None = None
-) -> list[Job]:
+) -> list[EpisodeSpec]:
     """Jobs of one panel. Raises :class:`EvaluationError` when a trained model would be played without an adapter."""
     if (model == BASE) != (adapter is None):
         raise EvaluationError(f"Model {model!r} with adapter {adapter!r}: every model but the base has an adapter.")
     return [
-        Job(
+        EpisodeSpec(
             episode_id=f"{model}/{_name(panel, start, repeat)}",
             start=start,
             model=model,
@@ -93,10 +93,10 @@ def panel_jobs(
     ]
 
 
-def reference_jobs(panel: str, starts: Sequence[Start]) -> list[Job]:
+def reference_specs(panel: str, starts: Sequence[Start]) -> list[EpisodeSpec]:
     """One expert episode from each start: the reference that efficiency is measured by."""
     return [
-        Job(
+        EpisodeSpec(
             episode_id=f"{EXPERT}/{_name(panel, start, 0)}",
             start=start,
             model=EXPERT,
@@ -109,7 +109,7 @@ def reference_jobs(panel: str, starts: Sequence[Start]) -> list[Job]:
 
 
 def play_panels(
-    policy: Policy | Asker,
+    policy: Policy | CachedPolicy,
     world: World,
     starts: PanelStarts,
     repeats: Repeats,
@@ -120,35 +120,36 @@ def play_panels(
     run_seed: int,
     model: str = BASE,
     adapter: str | None = None,
-    tables: Callable[[Path], Tables] | None = None,
+    environments: Callable[[Path], Environments] | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
     """``EPISODES`` of one model on all panels; the base's come with one expert episode from every start.
 
-    ``games`` holds the games of snapshots and retention, ``test_games`` those of the test tasks. ``tables`` lends open
-    games of either directory: what they have seen they know, so that a second model costs fewer turns of the engines.
+    ``games`` holds the games of snapshots and retention, ``test_games`` those of the test tasks. ``environments`` lends
+    open games of either directory: what they have seen they know, so that a second model costs fewer turns of the
+    engines.
     """
-    asker = policy if isinstance(policy, Asker) else Asker(policy)
-    plan: list[tuple[Path, list[Job]]] = []
+    cached = policy if isinstance(policy, CachedPolicy) else CachedPolicy(policy)
+    plan: list[tuple[Path, list[EpisodeSpec]]] = []
     for panel, where, number in (
         ("test", test_games, repeats.test),
         ("failure", games, repeats.failure),
         ("retention", games, repeats.retention),
     ):
         begins: tuple[Start, ...] = getattr(starts, panel)
-        jobs = panel_jobs(panel, begins, number, model=model, adapter=adapter)
-        plan.append((where, jobs + (reference_jobs(panel, begins) if model == BASE else [])))
-    total = sum(len(jobs) for _, jobs in plan)
+        specs = panel_specs(panel, begins, number, model=model, adapter=adapter)
+        plan.append((where, specs + (reference_specs(panel, begins) if model == BASE else [])))
+    total = sum(len(specs) for _, specs in plan)
     parts: list[pl.DataFrame] = []
-    for where, jobs in plan:
+    for where, specs in plan:
         done = sum(part.height for part in parts)
 
         def report(now: int, _: int, done: int = done) -> None:
             if progress is not None:
                 progress(done + now, total)
 
-        lent = tables(where) if tables is not None else None
-        played = play(asker, world, where, jobs, settings, run_seed=run_seed, tables=lent, progress=report)
+        lent = environments(where) if environments is not None else None
+        played = play(cached, world, where, specs, settings, run_seed=run_seed, environments=lent, progress=report)
         parts.append(played.episodes)
     return pl.concat(parts)
 

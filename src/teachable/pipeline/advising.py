@@ -10,8 +10,8 @@ import polars as pl
 
 from teachable.rollouts.episodes import Progress
 from teachable.rollouts.expert import Oracle
-from teachable.rollouts.sessions import Tables, starts_of
-from teachable.rollouts.values import NO_EXPERT, Question, expert_actions
+from teachable.rollouts.sessions import Environments, starts_of
+from teachable.rollouts.values import NO_EXPERT, Query, expert_actions
 from teachable.student.prompt import verbosity_of
 from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.settings import TeacherSettings
@@ -39,18 +39,18 @@ def advise(
     may be. Raises EngineFault when a snapshot's game fails, TeacherError when the teacher cannot be asked.
     """
     failures = snapshots.filter(pl.col("kind") == "failure")
-    questions = [Question(start) for start in starts_of(failures, tasks)]
+    queries = [Query(start) for start in starts_of(failures, tasks)]
     commands: dict[str, str | None] = {}
     no_expert: set[str] = set()
-    with Tables(world, games) as opened:
-        for question in questions:
-            (answer,) = expert_actions(opened, [question], Oracle())
-            opened.release(question.start.task)
+    with Environments(world, games) as opened:
+        for query in queries:
+            (answer,) = expert_actions(opened, [query], Oracle())
+            opened.release(query.start.task)
             if isinstance(answer, EngineFault):
                 raise answer
             if answer is NO_EXPERT:
-                no_expert.add(question.name)
-            commands[question.name] = answer if isinstance(answer, str) else None
+                no_expert.add(query.name)
+            commands[query.name] = answer if isinstance(answer, str) else None
     settings = TeacherSettings(**section.model_dump())
     return advise_snapshots(
         failures,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from teachable.rollouts.episodes import Job, Played, PlaySettings, Progress, play
+from teachable.rollouts.episodes import EpisodeSpec, Played, PlaySettings, Progress, play
 from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Start, starts_of
 from teachable.worlds.base import Task, World
@@ -32,12 +32,12 @@ def collect(
 
     An episode's random numbers are named by its task and repeat, so neither order nor sharding changes one.
     """
-    jobs = [
-        Job(f"{task.task_id}/student/{repeat}", Start(task), repeat=repeat)
+    specs = [
+        EpisodeSpec(f"{task.task_id}/student/{repeat}", Start(task), repeat=repeat)
         for task in tasks
         for repeat in range(section.episodes_per_task)
     ] + [
-        Job(
+        EpisodeSpec(
             f"{task.task_id}/expert/{repeat}",
             Start(task),
             behaviour="expert",
@@ -48,7 +48,7 @@ def collect(
         for repeat in range(section.expert_episodes_per_task)
     ]
     settings = PlaySettings(max_steps=max_steps)
-    return play(policy, world, games, jobs, settings, run_seed=run_seed, record_steps=True, progress=progress)
+    return play(policy, world, games, specs, settings, run_seed=run_seed, record_steps=True, progress=progress)
 
 
 def continue_after_advice(
@@ -70,8 +70,8 @@ def continue_after_advice(
     random numbers are named for this alone: labels and evaluations draw others.
     """
     suggested = dict(advice.select("snapshot_id", "suggested_action").iter_rows())
-    jobs = [
-        Job(
+    specs = [
+        EpisodeSpec(
             f"{start.snapshot_id}/continued/{repeat}",
             start,
             force=suggested[start.snapshot_id],
@@ -82,4 +82,4 @@ def continue_after_advice(
         for start in starts_of(snapshots, tasks)
         for repeat in range(repeats)
     ]
-    return play(policy, world, games, jobs, settings, run_seed=run_seed, record_steps=True, progress=progress)
+    return play(policy, world, games, specs, settings, run_seed=run_seed, record_steps=True, progress=progress)

@@ -10,11 +10,11 @@ import polars as pl
 
 from teachable.rollouts.episodes import PlaySettings, Progress
 from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
-from teachable.rollouts.policy import Asker, Policy
+from teachable.rollouts.policy import CachedPolicy, Policy
 from teachable.rollouts.sessions import starts_of
 from teachable.rollouts.tree_growth import TreeSettings
 from teachable.rollouts.tree_values import tree_values
-from teachable.rollouts.values import Question, Values
+from teachable.rollouts.values import Query, Values
 from teachable.student.prompt import verbosity_of
 from teachable.supervision import patches
 from teachable.teacher.advice import AdviceText
@@ -35,20 +35,20 @@ def patches_of(snapshot: Mapping[str, Any], advice: Mapping[str, Any] | None, la
 
 def valuer(
     world: World, games: Path, section: c.Estimation, *, max_steps: int, run_seed: int
-) -> Callable[[Policy, Sequence[Question]], Values]:
+) -> Callable[[Policy, Sequence[Query]], Values]:
     """:func:`estimate` of whatever policy and questions come, in one world with one budget."""
 
-    def value(policy: Policy, questions: Sequence[Question]) -> Values:
-        return estimate(policy, world, games, questions, section, max_steps=max_steps, run_seed=run_seed)
+    def value(policy: Policy, queries: Sequence[Query]) -> Values:
+        return estimate(policy, world, games, queries, section, max_steps=max_steps, run_seed=run_seed)
 
     return value
 
 
 def estimate(
-    policy: Policy | Asker,
+    policy: Policy | CachedPolicy,
     world: World,
     games: Path,
-    questions: Sequence[Question],
+    queries: Sequence[Query],
     section: c.Estimation,
     *,
     max_steps: int,
@@ -64,7 +64,7 @@ def estimate(
             patch_scope=section.patch_scope,
             play=play,
         )
-        return tree_values(policy, world, games, questions, tree, run_seed=run_seed, progress=progress)
+        return tree_values(policy, world, games, queries, tree, run_seed=run_seed, progress=progress)
     budget = MonteCarloSettings(
         policy_episodes=section.policy_episodes,
         force_episodes=section.force_episodes,
@@ -73,11 +73,11 @@ def estimate(
         patch_scope=section.patch_scope,
         play=play,
     )
-    return monte_carlo(policy, world, games, questions, budget, run_seed=run_seed, progress=progress)
+    return monte_carlo(policy, world, games, queries, budget, run_seed=run_seed, progress=progress)
 
 
 def value_snapshots(
-    policy: Policy | Asker,
+    policy: Policy | CachedPolicy,
     world: World,
     games: Path,
     tasks: Mapping[str, Task],
@@ -95,8 +95,8 @@ def value_snapshots(
     ``layout`` is the student's prompt layout. What the engine failed at is named in ``Values.faults``.
     """
     given = {row["snapshot_id"]: row for row in advice.iter_rows(named=True)}
-    questions = [
-        Question(start, patches_of(row, given.get(row["snapshot_id"]), layout))
+    queries = [
+        Query(start, patches_of(row, given.get(row["snapshot_id"]), layout))
         for start, row in zip(starts_of(snapshots, tasks), snapshots.iter_rows(named=True), strict=True)
     ]
-    return estimate(policy, world, games, questions, section, max_steps=max_steps, run_seed=run_seed, progress=progress)
+    return estimate(policy, world, games, queries, section, max_steps=max_steps, run_seed=run_seed, progress=progress)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from teachable.rollouts.episodes import Job, Played, PlaySettings, play
+from teachable.rollouts.episodes import EpisodeSpec, Played, PlaySettings, play
 from teachable.rollouts.expert import ContextExpert, Expert, Oracle, checkpoint
 from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
-from teachable.rollouts.policy import Asker, Policy, PolicyError
+from teachable.rollouts.policy import CachedPolicy, Policy, PolicyError
 from teachable.rollouts.sessions import Start, starts_of
 from teachable.rollouts.snapshots import (
     SnapshotSettings,
@@ -16,20 +16,20 @@ from teachable.rollouts.snapshots import (
 )
 from teachable.rollouts.tree_growth import TreeSettings
 from teachable.rollouts.tree_values import tree_values
-from teachable.rollouts.values import Question, Values
+from teachable.rollouts.values import Query, Values
 
 __all__ = [
-    "Asker",
+    "CachedPolicy",
     "ContextExpert",
+    "EpisodeSpec",
     "Expert",
-    "Job",
     "MonteCarloSettings",
     "Oracle",
     "PlaySettings",
     "Played",
     "Policy",
     "PolicyError",
-    "Question",
+    "Query",
     "SnapshotSettings",
     "Start",
     "TreeSettings",

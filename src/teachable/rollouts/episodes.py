@@ -10,11 +10,10 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from teachable import seeds
-from teachable import tables as schemas
+from teachable import seeds, tables
 from teachable.rollouts.expert import Expert, Oracle
-from teachable.rollouts.policy import Asker, Policy, Reals, Request, draw, greedy, tempered
-from teachable.rollouts.sessions import Place, Start, Table, Tables, by_task
+from teachable.rollouts.policy import CachedPolicy, Policy, Reals, Request, draw, greedy, tempered
+from teachable.rollouts.sessions import Environment, Environments, Moment, Start, by_task
 from teachable.worlds.base import EngineFault, World
 
 Scope = Literal["decision", "episode"]
@@ -22,7 +21,7 @@ Progress = Callable[[int, int], None]  # (done, total)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class EpisodeSpec:
     """One episode to play."""
 
     episode_id: str  # unique; names the random stream unless ``seed_name`` does
@@ -58,62 +57,62 @@ class PlaySettings:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """Rows of EPISODES, in the order of the jobs, and of STEPS (empty unless recorded)."""
+    """Rows of EPISODES, in the order of the episodes, and of STEPS (empty unless recorded)."""
 
     episodes: pl.DataFrame
     steps: pl.DataFrame
 
 
 def play(
-    policy: Policy | Asker,
+    policy: Policy | CachedPolicy,
     world: World,
     games: Path,
-    jobs: Sequence[Job],
+    specs: Sequence[EpisodeSpec],
     settings: PlaySettings | None = None,
     *,
     run_seed: int,
     expert: Expert | None = None,
     record_steps: bool = False,
-    tables: Tables | None = None,
+    environments: Environments | None = None,
     progress: Progress | None = None,
 ) -> Played:
-    """Play every job and return its row of EPISODES (and, with ``record_steps``, its rows of STEPS).
+    """Play every episode and return its row of EPISODES (and, with ``record_steps``, its rows of STEPS).
 
     Each episode draws from its own stream, named by the run's seed and its ``episode_id`` (or ``seed_name``),
-    so the order of the jobs and how they are divided over processes never change a row. An engine fault ends
+    so the order of the episodes and how they are divided over processes never change a row. An engine fault ends
     its episode with ``fault`` set and ``success`` null, and no other. Where the expert knows no command (a
-    dead end) its episode ends, unsuccessful. ``tables`` lends engines that are already open; they stay open.
+    dead end) its episode ends, unsuccessful. ``environments`` lends engines that are already open; they stay open.
 
     Raises RestoreMismatch when a start cannot be reached as recorded, InadmissibleCommand for a ``force``
-    that is not offered, and ValueError for two jobs with one ``episode_id``.
+    that is not offered, and ValueError for two episodes with one ``episode_id``.
     """
     settings = settings or PlaySettings()
-    if len({job.episode_id for job in jobs}) != len(jobs):
-        raise ValueError("two jobs have the same episode_id")
-    asker = policy if isinstance(policy, Asker) else Asker(policy)
+    if len({spec.episode_id for spec in specs}) != len(specs):
+        raise ValueError("two episodes have the same episode_id")
+    cached = policy if isinstance(policy, CachedPolicy) else CachedPolicy(policy)
     expert = expert or Oracle()
-    finished: list[_Episode | None] = [None] * len(jobs)
+    finished: list[_Episode | None] = [None] * len(specs)
     done = 0
-    for group in by_task([job.start for job in jobs], settings.tasks_at_once):
-        lent = tables if tables is not None else Tables(world, games)
+    for group in by_task([spec.start for spec in specs], settings.tasks_at_once):
+        lent = environments if environments is not None else Environments(world, games)
         active = [
-            _Episode(index, jobs[index], lent[jobs[index].start.task], settings, run_seed, record_steps)
+            _Episode(index, specs[index], lent[specs[index].start.task], settings, run_seed, record_steps)
             for index in group
         ]
         for episode in active:
             finished[episode.index] = episode
             episode.begin()
         while active := [episode for episode in active if not episode.over]:
-            _wave(active, asker, expert, settings)
+            _wave(active, cached, expert, settings)
             if progress is not None:
-                progress(done + sum(1 for index in group if _over(finished[index])), len(jobs))
+                progress(done + sum(1 for index in group if _over(finished[index])), len(specs))
         done += len(group)
-        if tables is None:
+        if environments is None:
             lent.close()
     episodes = [episode for episode in finished if episode is not None]
     return Played(
-        pl.DataFrame([episode.row() for episode in episodes], schema=dict(schemas.EPISODES)),
-        pl.DataFrame([row for episode in episodes for row in episode.steps], schema=dict(schemas.STEPS)),
+        pl.DataFrame([episode.row() for episode in episodes], schema=dict(tables.EPISODES)),
+        pl.DataFrame([row for episode in episodes for row in episode.steps], schema=dict(tables.STEPS)),
     )
 
 
@@ -121,14 +120,14 @@ def _over(episode: _Episode | None) -> bool:
     return episode is not None and episode.over
 
 
-def _wave(active: Sequence[_Episode], asker: Asker, expert: Expert, settings: PlaySettings) -> None:
+def _wave(active: Sequence[_Episode], cached: CachedPolicy, expert: Expert, settings: PlaySettings) -> None:
     """One step of every active episode."""
     asking = [episode for episode in active if episode.needs_policy]
-    requests = [episode.request(asker) for episode in asking]
-    for episode, logp in zip(asking, asker.ask(requests), strict=True):
+    requests = [episode.request(cached) for episode in asking]
+    for episode, logp in zip(asking, cached.ask(requests), strict=True):
         episode.logp = tempered(logp, settings.temperature)
     experts = [episode for episode in active if episode.needs_expert]
-    answers = expert.commands([(episode.table, episode.place) for episode in experts])
+    answers = expert.commands([(episode.environment, episode.moment) for episode in experts])
     for episode, answer in zip(experts, answers, strict=True):
         episode.advice = answer
     for episode in active:
@@ -171,50 +170,58 @@ class Tally:
 class _Episode:
     """One episode in play."""
 
-    def __init__(self, index: int, job: Job, table: Table, settings: PlaySettings, run_seed: int, record: bool) -> None:
-        self.index, self.job, self.table = index, job, table
-        self.seed = seeds.integer(run_seed, "episode", job.seed_name or job.episode_id)
+    def __init__(
+        self,
+        index: int,
+        spec: EpisodeSpec,
+        environment: Environment,
+        settings: PlaySettings,
+        run_seed: int,
+        record: bool,
+    ) -> None:
+        self.index, self.spec, self.environment = index, spec, environment
+        self.seed = seeds.integer(run_seed, "episode", spec.seed_name or spec.episode_id)
         self.over = False
         self.fault: str | None = None
         self.actions: list[str] = []
         self.steps: list[dict[str, Any]] = []
         self.logp: Reals | None = None
         self.advice: str | EngineFault | None = None
-        self.place: Place
+        self.moment: Moment
         self._rng = np.random.default_rng(self.seed)
-        self._left = settings.steps_from(job.start)
+        self._left = settings.steps_from(spec.start)
         self._stop_unwinnable = settings.stop_unwinnable
         self._record = record
         self._tally = Tally()
 
     @property
     def _forced(self) -> bool:
-        return self.job.force is not None and not self.actions
+        return self.spec.force is not None and not self.actions
 
     @property
     def needs_policy(self) -> bool:
-        return self._record or (self.job.behaviour == "student" and not self._forced)
+        return self._record or (self.spec.behaviour == "student" and not self._forced)
 
     @property
     def needs_expert(self) -> bool:
-        return self.job.behaviour == "expert" and not self._forced
+        return self.spec.behaviour == "expert" and not self._forced
 
     def begin(self) -> None:
         try:
-            self.place = self.table.place(self.job.start)
+            self.moment = self.environment.moment(self.spec.start)
         except EngineFault as fault:
             self._fail(fault)
             return
-        self._tally.begin(self.place.state.digest)
+        self._tally.begin(self.moment.state.digest)
         self._check_over()
 
-    def request(self, asker: Asker) -> Request:
-        patched = not self.actions or self.job.patch_scope == "episode"
-        context = self.place.context(self.job.patch if patched else "")
-        return Request(asker.prompt(context), context.commands, self.job.adapter)
+    def request(self, cached: CachedPolicy) -> Request:
+        patched = not self.actions or self.spec.patch_scope == "episode"
+        context = self.moment.context(self.spec.patch if patched else "")
+        return Request(cached.prompt(context), context.commands, self.spec.adapter)
 
     def step(self) -> None:
-        before = self.place
+        before = self.moment
         if isinstance(self.advice, EngineFault):
             self._fail(self.advice)
             return
@@ -223,32 +230,32 @@ class _Episode:
             self.over = True
             return
         try:
-            self.place = self.table.step(before, action)
+            self.moment = self.environment.step(before, action)
         except EngineFault as fault:
             self._fail(fault)
             return
         if self._record:
             self._note(before, action)
         self.actions.append(action)
-        self._tally.add(action, self.place.state.digest)
+        self._tally.add(action, self.moment.state.digest)
         self._left -= 1
         self._check_over()
 
     def _choose(self, commands: tuple[str, ...]) -> str | None:
         if self._forced:
-            return self.job.force
-        if self.job.behaviour == "expert":
+            return self.spec.force
+        if self.spec.behaviour == "expert":
             advice = self.advice
             assert not isinstance(advice, EngineFault)
-            if advice is not None and self.job.noise > 0 and self._rng.random() < self.job.noise:
+            if advice is not None and self.spec.noise > 0 and self._rng.random() < self.spec.noise:
                 return commands[int(self._rng.integers(len(commands)))]
             return advice
         assert self.logp is not None
         u = self._rng.random()  # drawn in greedy play too: a stream's use does not depend on the mode
-        return commands[greedy(self.logp) if self.job.greedy else draw(self.logp, u)]
+        return commands[greedy(self.logp) if self.spec.greedy else draw(self.logp, u)]
 
     def _check_over(self) -> None:
-        state = self.place.state
+        state = self.moment.state
         stuck = not state.commands or (self._stop_unwinnable and state.unwinnable)
         self.over = state.done or self._left <= 0 or stuck
 
@@ -256,14 +263,14 @@ class _Episode:
         self.over = True
         self.fault = str(fault).strip() or type(fault).__name__
 
-    def _note(self, place: Place, action: str) -> None:
+    def _note(self, moment: Moment, action: str) -> None:
         assert self.logp is not None
-        state = place.state
+        state = moment.state
         self.steps.append(
             {
-                "episode_id": self.job.episode_id,
-                "task_id": self.job.start.task.task_id,
-                "step": len(place.path),
+                "episode_id": self.spec.episode_id,
+                "task_id": self.spec.start.task.task_id,
+                "step": len(moment.path),
                 "goal": state.goal,
                 "memo": state.memo,
                 "scene": state.scene,
@@ -279,26 +286,26 @@ class _Episode:
 
     def row(self) -> dict[str, Any]:
         """The row of EPISODES."""
-        job, task, tally = self.job, self.job.start.task, self._tally
+        spec, task, tally = self.spec, self.spec.start.task, self._tally
         sound = self.fault is None
         return {
-            "episode_id": job.episode_id,
+            "episode_id": spec.episode_id,
             "task_id": task.task_id,
             "family": task.family,
             "split": task.split,
-            "model": job.model,
+            "model": spec.model,
             "train_seed": None,
-            "behaviour": job.behaviour,
-            "panel": job.panel,
-            "snapshot_id": job.start.snapshot_id,
-            "condition": job.condition,
-            "repeat": job.repeat,
-            "greedy": job.greedy,
+            "behaviour": spec.behaviour,
+            "panel": spec.panel,
+            "snapshot_id": spec.start.snapshot_id,
+            "condition": spec.condition,
+            "repeat": spec.repeat,
+            "greedy": spec.greedy,
             "seed": self.seed,
             "steps": len(self.actions),
             "actions": self.actions,
-            "success": self.place.state.won if sound else None,
-            "lost": self.place.state.lost if sound else None,
+            "success": self.moment.state.won if sound else None,
+            "lost": self.moment.state.lost if sound else None,
             "fault": self.fault,
             "repeats": tally.repeats,
             "loops": tally.loops,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from teachable.rollouts.policy import Asker, Request, greedy
-from teachable.rollouts.sessions import Place, Table
+from teachable.rollouts.policy import CachedPolicy, Request, greedy
+from teachable.rollouts.sessions import Environment, Moment
 from teachable.student.prompt import Context
 from teachable.worlds.base import EngineFault
 
@@ -15,9 +15,9 @@ class Expert(Protocol):
     """Commands for many places at once; None where it knows none, a fault where the engine failed."""
 
     name: str
-    deterministic: bool  # the same command whenever it is asked about the same place
+    deterministic: bool  # the same command whenever it is asked at the same moment
 
-    def commands(self, asked: Sequence[tuple[Table, Place]]) -> list[str | EngineFault | None]: ...
+    def commands(self, asked: Sequence[tuple[Environment, Moment]]) -> list[str | EngineFault | None]: ...
 
 
 class Oracle:
@@ -26,11 +26,11 @@ class Oracle:
     name = "oracle"
     deterministic = True
 
-    def commands(self, asked: Sequence[tuple[Table, Place]]) -> list[str | EngineFault | None]:
+    def commands(self, asked: Sequence[tuple[Environment, Moment]]) -> list[str | EngineFault | None]:
         answers: list[str | EngineFault | None] = []
-        for table, place in asked:
+        for environment, moment in asked:
             try:
-                answers.append(table.expert(place))
+                answers.append(environment.expert(moment))
             except EngineFault as fault:
                 answers.append(fault)
         return answers
@@ -50,15 +50,15 @@ class ContextExpert:
         self.deterministic = deterministic
         self._answer = answer
 
-    def commands(self, asked: Sequence[tuple[Table, Place]]) -> list[str | EngineFault | None]:
-        return list(self._answer([place.context() for _, place in asked])) if asked else []
+    def commands(self, asked: Sequence[tuple[Environment, Moment]]) -> list[str | EngineFault | None]:
+        return list(self._answer([moment.context() for _, moment in asked])) if asked else []
 
 
-def checkpoint(asker: Asker, adapter: str | None, *, name: str = "checkpoint") -> ContextExpert:
+def checkpoint(cached: CachedPolicy, adapter: str | None, *, name: str = "checkpoint") -> ContextExpert:
     """A student's checkpoint, played greedily, as the expert."""
 
     def answer(contexts: Sequence[Context]) -> list[str | None]:
-        requests = [Request(asker.prompt(context), context.commands, adapter) for context in contexts]
-        return [request.commands[greedy(logp)] for request, logp in zip(requests, asker.ask(requests), strict=True)]
+        requests = [Request(cached.prompt(context), context.commands, adapter) for context in contexts]
+        return [request.commands[greedy(logp)] for request, logp in zip(requests, cached.ask(requests), strict=True)]
 
     return ContextExpert(answer, name=name, deterministic=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from teachable import tables as schemas
-from teachable.rollouts.episodes import Job, PlaySettings, Progress, Scope, play
+from teachable import tables
+from teachable.rollouts.episodes import EpisodeSpec, PlaySettings, Progress, Scope, play
 from teachable.rollouts.expert import Expert, Oracle
-from teachable.rollouts.policy import Asker, Policy
-from teachable.rollouts.sessions import Tables, by_task
-from teachable.rollouts.values import NO_EXPERT, ExpertAction, Question, Values, expert_actions
+from teachable.rollouts.policy import CachedPolicy, Policy
+from teachable.rollouts.sessions import Environments, by_task
+from teachable.rollouts.values import NO_EXPERT, ExpertAction, Query, Values, expert_actions
 from teachable.terms import FORMATS
 from teachable.worlds.base import World
 
@@ -33,17 +33,17 @@ class MonteCarloSettings:
 
 
 def monte_carlo(
-    policy: Policy | Asker,
+    policy: Policy | CachedPolicy,
     world: World,
     games: Path,
-    questions: Sequence[Question],
+    queries: Sequence[Query],
     settings: MonteCarloSettings | None = None,
     *,
     run_seed: int,
     expert: Expert | None = None,
     progress: Progress | None = None,
 ) -> Values:
-    """Estimate every question by playing episodes.
+    """Estimate every query by playing episodes.
 
     The value of a quantity is the share of successes among its n episodes without fault; its standard error
     is sqrt(q (1 - q) / n) with q = (successes + 1) / (n + 2), because the plain formula calls 0 of 2 certain.
@@ -54,56 +54,56 @@ def monte_carlo(
     """
     settings = settings or MonteCarloSettings()
     expert = expert or Oracle()
-    asker = policy if isinstance(policy, Asker) else Asker(policy)
+    cached = policy if isinstance(policy, CachedPolicy) else CachedPolicy(policy)
     done = 0
     rows: list[dict[str, Any]] = []
     faults: dict[str, str] = {}
     episodes: list[pl.DataFrame] = []
-    for group in by_task([question.start for question in questions], settings.play.tasks_at_once):
-        asked = [questions[index] for index in group]
-        with Tables(world, games) as tables:
-            forced = expert_actions(tables, asked, expert)
-            jobs = [job for q, force in zip(asked, forced, strict=True) for job in _jobs(q, force, settings)]
+    for group in by_task([query.start for query in queries], settings.play.tasks_at_once):
+        asked = [queries[index] for index in group]
+        with Environments(world, games) as environments:
+            forced = expert_actions(environments, asked, expert)
+            specs = [spec for q, force in zip(asked, forced, strict=True) for spec in _jobs(q, force, settings)]
             played = play(
-                asker,
+                cached,
                 world,
                 games,
-                jobs,
+                specs,
                 settings.play,
                 run_seed=run_seed,
                 expert=expert,
-                tables=tables,
+                environments=environments,
             ).episodes
         episodes.append(played)
         outcomes: dict[tuple[str | None, str], list[bool | None]] = {}
         for snapshot_id, condition, success in played.select("snapshot_id", "condition", "success").iter_rows():
             outcomes.setdefault((snapshot_id, condition), []).append(success)
-        for question, force in zip(asked, forced, strict=True):
-            mine = {c: outcomes.get((question.start.snapshot_id, c), []) for c in _budget(question, force, settings)}
+        for query, force in zip(asked, forced, strict=True):
+            mine = {c: outcomes.get((query.start.snapshot_id, c), []) for c in _budget(query, force, settings)}
             if force is None:
                 mine |= {"force": [False], "expert": [False]}
             lacking = sorted(c for c, seen in mine.items() if all(success is None for success in seen))
             if isinstance(force, Exception) or lacking:
                 reason = str(force) if isinstance(force, Exception) else f"every episode failed: {lacking}"
-                faults[question.name] = reason
+                faults[query.name] = reason
             exact = {"expert"} if expert.deterministic else set()
             exact |= {"force", "expert"} if force is None else set()
-            rows += _estimates(question.name, {c: s for c, s in mine.items() if c not in lacking}, exact)
+            rows += _estimates(query.name, {c: s for c, s in mine.items() if c not in lacking}, exact)
         done += len(group)
         if progress is not None:
-            progress(done, len(questions))
+            progress(done, len(queries))
     return Values(
-        pl.DataFrame(rows, schema=dict(schemas.ESTIMATES)),
-        schemas.empty(schemas.ACTION_VALUES),
-        pl.concat([schemas.empty(schemas.EPISODES), *episodes]),
-        schemas.empty(schemas.TREE_NODES),
+        pl.DataFrame(rows, schema=dict(tables.ESTIMATES)),
+        tables.empty(tables.ACTION_VALUES),
+        pl.concat([tables.empty(tables.EPISODES), *episodes]),
+        tables.empty(tables.TREE_NODES),
         faults,
     )
 
 
-def _budget(question: Question, force: ExpertAction, settings: MonteCarloSettings) -> dict[str, int]:
+def _budget(query: Query, force: ExpertAction, settings: MonteCarloSettings) -> dict[str, int]:
     """Episodes of each quantity that is to be estimated."""
-    conditions = ("base", *question.patches) if question.patches else ()
+    conditions = ("base", *query.patches) if query.patches else ()
     experts = {"force": settings.force_episodes, "expert": settings.expert_episodes}
     return {
         "policy": settings.policy_episodes,
@@ -112,28 +112,28 @@ def _budget(question: Question, force: ExpertAction, settings: MonteCarloSetting
     }
 
 
-def _jobs(question: Question, force: ExpertAction, settings: MonteCarloSettings) -> list[Job]:
-    jobs = []
-    for condition, number in _budget(question, force, settings).items():
+def _jobs(query: Query, force: ExpertAction, settings: MonteCarloSettings) -> list[EpisodeSpec]:
+    specs = []
+    for condition, number in _budget(query, force, settings).items():
         if condition in ("force", "expert") and not isinstance(force, str):
             continue
-        job = Job(
+        spec = EpisodeSpec(
             episode_id="",
-            start=question.start,
-            model=question.model,
-            adapter=question.adapter,
+            start=query.start,
+            model=query.model,
+            adapter=query.adapter,
             behaviour="expert" if condition == "expert" else "student",
             force=str(force) if condition == "force" else None,
-            patch=question.patches.get(condition, ""),
+            patch=query.patches.get(condition, ""),
             patch_scope=settings.patch_scope,
-            panel=question.purpose,
+            panel=query.purpose,
             condition=condition,
         )
-        jobs += [
-            replace(job, episode_id=f"{question.stream}/{question.model}/{condition}/{repeat}", repeat=repeat)
+        specs += [
+            replace(spec, episode_id=f"{query.stream}/{query.model}/{condition}/{repeat}", repeat=repeat)
             for repeat in range(number)
         ]
-    return jobs
+    return specs
 
 
 def _estimates(

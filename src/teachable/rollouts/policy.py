@@ -46,14 +46,14 @@ class Request:
     adapter: str | None = None
 
 
-class Asker:
+class CachedPolicy:
     """Asks a policy in batches and never twice the same thing.
 
     Equal requests of one wave, and of earlier waves, are answered from memory; ``limit`` bounds the memory in
     decisions (the oldest half is dropped when it is reached). Answers are read-only arrays shared between
     callers. ``asked`` and ``evaluated`` count requests and those that reached the policy.
 
-    An adapter's name must mean the same weights for as long as an asker lives: make a new one after training.
+    An adapter's name must mean the same weights for as long as this object lives: make a new one after training.
     """
 
     def __init__(self, policy: Policy, *, limit: int = 200_000) -> None:

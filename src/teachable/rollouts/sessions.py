@@ -43,7 +43,7 @@ def starts_of(snapshots: Any, tasks: Mapping[str, Task]) -> list[Start]:
     return found
 
 
-class Place:
+class Moment:
     """A point in a game: the commands that led there, what was seen, and how to come back."""
 
     __slots__ = ("generation", "history", "path", "saved", "state")
@@ -76,7 +76,7 @@ class Place:
         )
 
 
-class Table:
+class Environment:
     """The game of one task, shared by everything that plays it.
 
     After an engine fault the engine is thrown away, and places from before it are brought back in a new one
@@ -88,45 +88,45 @@ class Table:
         self._world, self._games = world, games
         self._session: Session | None = None
         self._generation = 0
-        self._here: Place | None = None
-        self._begin: Place | None = None
+        self._here: Moment | None = None
+        self._begin: Moment | None = None
 
-    def start(self) -> Place:
+    def start(self) -> Moment:
         """The start of the task. Raises EngineFault."""
         if self._begin is None or self._begin.generation != self._generation or self._session is None:
             self._guard(self._open)
         assert self._begin is not None
         return self._begin
 
-    def place(self, start: Start) -> Place:
-        """The place that ``start`` names, reached by its commands and verified.
+    def moment(self, start: Start) -> Moment:
+        """The moment that ``start`` names, reached by its commands and verified.
 
         Raises RestoreMismatch, naming the task, when a command is not offered or the digest differs; EngineFault.
         """
-        place = self.start()
+        moment = self.start()
         for index, command in enumerate(start.prefix):
             try:
-                place = self.step(place, command)
+                moment = self.step(moment, command)
             except InadmissibleCommand as error:
                 raise RestoreMismatch(
                     f"task {self.task.task_id}: command {index + 1} of {len(start.prefix)} of the recorded "
                     f"prefix ({command!r}) is not possible: the game differs from the one recorded"
                 ) from error
-        if start.digest is not None and place.state.digest != start.digest:
+        if start.digest is not None and moment.state.digest != start.digest:
             raise RestoreMismatch(
                 f"task {self.task.task_id}: after {len(start.prefix)} commands the state digest is "
-                f"{place.state.digest}, recorded was {start.digest}. The game file or a library changed: run "
+                f"{moment.state.digest}, recorded was {start.digest}. The game file or a library changed: run "
                 "the rollouts again."
             )
-        return place
+        return moment
 
-    def step(self, place: Place, command: str) -> Place:
-        """Where ``command`` leads from ``place``. Raises InadmissibleCommand and EngineFault."""
-        return self._guard(self._step, place, command)
+    def step(self, moment: Moment, command: str) -> Moment:
+        """Where ``command`` leads from ``moment``. Raises InadmissibleCommand and EngineFault."""
+        return self._guard(self._step, moment, command)
 
-    def expert(self, place: Place) -> str | None:
-        """The oracle's command at ``place``; None at a dead end. Raises EngineFault."""
-        return self._guard(self._expert, place)
+    def expert(self, moment: Moment) -> str | None:
+        """The oracle's command at ``moment``; None at a dead end. Raises EngineFault."""
+        return self._guard(self._expert, moment)
 
     def close(self) -> None:
         session, self._session, self._here = self._session, None, None
@@ -147,42 +147,42 @@ class Table:
     def _open(self) -> Session:
         self.close()
         self._session = MemoSession(self._world.start(self.task, self._games))
-        self._begin = Place((), (), self._session.state, self._session.save(), self._generation)
+        self._begin = Moment((), (), self._session.state, self._session.save(), self._generation)
         self._here = self._begin
         return self._session
 
-    def _at(self, place: Place) -> Session:
+    def _at(self, moment: Moment) -> Session:
         session = self._session if self._session is not None else self._open()
-        if place.generation != self._generation:
+        if moment.generation != self._generation:
             current = self._begin
             assert current is not None
-            for command in place.path:
+            for command in moment.path:
                 current = self._step(current, command)
-            if current.state.digest != place.state.digest:
+            if current.state.digest != moment.state.digest:
                 raise RestoreMismatch(f"task {self.task.task_id}: replay after an engine fault led to another state")
-            place.saved, place.generation = current.saved, current.generation
-        if self._here is not place:
-            session.restore(place.saved)
-            self._here = place
+            moment.saved, moment.generation = current.saved, current.generation
+        if self._here is not moment:
+            session.restore(moment.saved)
+            self._here = moment
         return session
 
-    def _step(self, place: Place, command: str) -> Place:
-        session = self._at(place)
+    def _step(self, moment: Moment, command: str) -> Moment:
+        session = self._at(moment)
         state = session.step(command)
-        self._here = Place(
-            (*place.path, command),
-            (*place.history, (command, state.observation)),
+        self._here = Moment(
+            (*moment.path, command),
+            (*moment.history, (command, state.observation)),
             state,
             session.save(),
             self._generation,
         )
         return self._here
 
-    def _expert(self, place: Place) -> str | None:
-        return self._at(place).expert_command()
+    def _expert(self, moment: Moment) -> str | None:
+        return self._at(moment).expert_command()
 
 
-class Tables:
+class Environments:
     """Tables by task, opened on first use; a context manager that closes them.
 
     Beyond ``limit`` open tables the one that was not asked for for longest is closed.
@@ -190,11 +190,11 @@ class Tables:
 
     def __init__(self, world: World, games: Path, limit: int | None = None) -> None:
         self._world, self._games, self._limit = world, games, limit
-        self._open: OrderedDict[str, Table] = OrderedDict()
+        self._open: OrderedDict[str, Environment] = OrderedDict()
 
-    def __getitem__(self, task: Task) -> Table:
+    def __getitem__(self, task: Task) -> Environment:
         if task.task_id not in self._open:
-            self._open[task.task_id] = Table(self._world, self._games, task)
+            self._open[task.task_id] = Environment(self._world, self._games, task)
             if self._limit is not None and len(self._open) > self._limit:
                 self._open.popitem(last=False)[1].close()
         self._open.move_to_end(task.task_id)
@@ -202,16 +202,16 @@ class Tables:
 
     def release(self, task: Task) -> None:
         """Close the task's engine; places of it become invalid."""
-        table = self._open.pop(task.task_id, None)
-        if table is not None:
-            table.close()
+        environment = self._open.pop(task.task_id, None)
+        if environment is not None:
+            environment.close()
 
     def close(self) -> None:
-        tables, self._open = list(self._open.values()), OrderedDict()
-        for table in tables:
-            table.close()
+        environments, self._open = list(self._open.values()), OrderedDict()
+        for environment in environments:
+            environment.close()
 
-    def __enter__(self) -> Tables:
+    def __enter__(self) -> Environments:
         return self
 
     def __exit__(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from teachable import tables as schemas
+from teachable import tables
 from teachable.errors import TableError
 from teachable.rollouts.sessions import starts_of
 from teachable.seeds import stream
@@ -95,7 +95,7 @@ def choose_snapshots(
     for failure in trajectories[: settings.interval_episodes]:
         grid = range(0, len(failure.steps), settings.interval)
         rows += [_row(failure, t, "interval") for t in grid if (failure.episode_id, t) not in taken]
-    return pl.DataFrame(rows, schema=dict(schemas.SNAPSHOTS)).sort("snapshot_id")
+    return pl.DataFrame(rows, schema=dict(tables.SNAPSHOTS)).sort("snapshot_id")
 
 
 def decisions_of_failures(steps: pl.DataFrame, episodes: pl.DataFrame) -> pl.DataFrame:
@@ -103,7 +103,7 @@ def decisions_of_failures(steps: pl.DataFrame, episodes: pl.DataFrame) -> pl.Dat
     (task_id, prefix, digest, snapshot_id). Raises TableError as :func:`choose_snapshots` does."""
     columns = ("episode_id", "step", "task_id", "prefix", "digest", "snapshot_id")
     rows = [_row(failure, t, "failure") for failure in _failures(steps, episodes) for t in range(failure.end)]
-    schema = {name: schemas.SNAPSHOTS[name] for name in columns}
+    schema = {name: tables.SNAPSHOTS[name] for name in columns}
     return pl.DataFrame([{name: row[name] for name in columns} for row in rows], schema=schema)
 
 
@@ -367,4 +367,4 @@ def retention_panel(
         }
         for order, task in enumerate(ranked[:size])
     ]
-    return pl.DataFrame(rows, schema=dict(schemas.PANELS))
+    return pl.DataFrame(rows, schema=dict(tables.PANELS))

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachable.rollouts.policy import Reals
-from teachable.rollouts.sessions import Place
+from teachable.rollouts.sessions import Moment
 
 Key = tuple[str, str, int]  # world digest, prompt without patch, steps left
 
@@ -36,19 +36,19 @@ class Node:
         "children",
         "commands",
         "mass",
+        "moment",
         "next",
         "order",
-        "place",
         "probabilities",
         "prompt",
         "steps_left",
     )
 
-    def __init__(self, place: Place, prompt: str, steps_left: int) -> None:
-        self.place = place
+    def __init__(self, moment: Moment, prompt: str, steps_left: int) -> None:
+        self.moment = moment
         self.prompt = prompt
         self.steps_left = steps_left
-        self.commands = place.state.commands
+        self.commands = moment.state.commands
         self.children = [UNTRIED] * len(self.commands)  # node index, WIN, LOSS or UNTRIED
         self.probabilities: Reals | None = None  # None: the student has not been asked
         self.mass = 0.0  # reach probability under the mixture of conditions
@@ -88,17 +88,17 @@ class Tree:
         root.mass = 1.0
         self._expand(0, mixture)
 
-    def key(self, place: Place, prompt: str, steps_left: int) -> Key:
-        return (place.state.digest, prompt, steps_left)
+    def key(self, moment: Moment, prompt: str, steps_left: int) -> Key:
+        return (moment.state.digest, prompt, steps_left)
 
-    def find(self, place: Place, prompt: str, steps_left: int) -> int:
-        """The index of the node of a place; a new node unless it was met before on another way."""
-        key = self.key(place, prompt, steps_left)
+    def find(self, moment: Moment, prompt: str, steps_left: int) -> int:
+        """The index of the node of a moment; a new node unless it was met before on another way."""
+        key = self.key(moment, prompt, steps_left)
         index = self._index.get(key)
         if index is None:
             index = len(self.nodes)
             self._index[key] = index
-            self.nodes.append(Node(place, prompt, steps_left))
+            self.nodes.append(Node(moment, prompt, steps_left))
         return index
 
     def pop(self) -> Item | None:

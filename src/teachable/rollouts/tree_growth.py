@@ -1,4 +1,4 @@
-"""One question's rollout tree: grown by reach probability, then sampled where it still stands open."""
+"""One query's rollout tree: grown by reach probability, then sampled where it still stands open."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from teachable.rollouts.episodes import PlaySettings, Scope
-from teachable.rollouts.policy import Asker, Reals, Request, tempered
-from teachable.rollouts.sessions import Place, Table
+from teachable.rollouts.policy import CachedPolicy, Reals, Request, tempered
+from teachable.rollouts.sessions import Environment, Moment
 from teachable.rollouts.tree import (
     LOSS,
     UNTRIED,
@@ -26,7 +26,7 @@ from teachable.rollouts.tree import (
     frontier_values,
 )
 from teachable.rollouts.tree_log import SHARED, TreeLog, Walk, log_tree
-from teachable.rollouts.values import Question
+from teachable.rollouts.values import Query
 from teachable.terms import FORMATS
 
 Answers = Generator[list[Request], list[Reals], "TreeValues"]
@@ -48,7 +48,7 @@ class TreeSettings:
 
 @dataclass(frozen=True, slots=True)
 class TreeValues:
-    """What one question's trees gave."""
+    """What one query's trees gave."""
 
     commands: tuple[str, ...]
     first: dict[str, Reals]  # condition (also "force") -> distribution over first commands [A]
@@ -65,12 +65,12 @@ def references(conditions: Mapping[str, object]) -> dict[str, str]:
 
 
 class Grower:
-    """Grows the trees of one question. Its generators yield requests and are sent the answers."""
+    """Grows the trees of one query. Its generators yield requests and are sent the answers."""
 
-    def __init__(self, asker: Asker, table: Table, question: Question, settings: TreeSettings) -> None:
-        self._asker = asker
-        self._table = table
-        self._question = question
+    def __init__(self, cached: CachedPolicy, environment: Environment, query: Query, settings: TreeSettings) -> None:
+        self._cached = cached
+        self._table = environment
+        self._question = query
         self._settings = settings
         self._temperature = settings.play.temperature
 
@@ -85,17 +85,17 @@ class Grower:
         """Values for first decisions under ``patches`` (by condition), later ones under ``later_patch``; ``whose``
         tree it is goes into its log."""
         settings = self._settings
-        place = self._table.place(self._question.start)
-        commands = place.state.commands
-        requests = [self._request(place, patch) for patch in patches.values()]
+        moment = self._table.moment(self._question.start)
+        commands = moment.state.commands
+        requests = [self._request(moment, patch) for patch in patches.values()]
         first = dict(zip(patches, (yield from self._ask(requests)), strict=True))
         if force is not None:
             first["force"] = np.array([float(command == force) for command in commands])
         mixture = np.mean(list(first.values()), axis=0)
         mixture = (1 - settings.floor) * mixture + settings.floor / len(commands)
         steps = settings.play.steps_from(self._question.start)
-        tree = Tree(Node(place, requests[0].prompt, steps), mixture)
-        if steps <= 0 or place.state.unwinnable:
+        tree = Tree(Node(moment, requests[0].prompt, steps), mixture)
+        if steps <= 0 or moment.state.unwinnable:
             for command in range(len(commands)):
                 tree.connect(0, command, LOSS)
         else:
@@ -112,9 +112,9 @@ class Grower:
         log = log_tree(self._question, whose, tree, walks)
         return TreeValues(commands, first, estimates, net_se, actions, log)
 
-    def _request(self, place: Place, patch: str) -> Request:
-        context = place.context(patch)
-        return Request(self._asker.prompt(context), context.commands, self._question.adapter)
+    def _request(self, moment: Moment, patch: str) -> Request:
+        context = moment.context(patch)
+        return Request(self._cached.prompt(context), context.commands, self._question.adapter)
 
     def _ask(self, requests: list[Request]) -> Generator[list[Request], list[Reals], list[Reals]]:
         answers = yield requests
@@ -126,13 +126,13 @@ class Grower:
         child = node.children[command]
         if child != UNTRIED:
             return child
-        place = self._table.step(node.place, node.commands[command])
-        state = place.state
+        moment = self._table.step(node.moment, node.commands[command])
+        state = moment.state
         if state.won:
             return WIN
         if state.lost or state.unwinnable or node.steps_left <= 1 or not state.commands:
             return LOSS
-        return tree.find(place, self._asker.prompt(place.context(patch)), node.steps_left - 1)
+        return tree.find(moment, self._cached.prompt(moment.context(patch)), node.steps_left - 1)
 
     def _node_request(self, tree: Tree, index: int) -> Request:
         node = tree.nodes[index]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from teachable.rollouts.tree import LOSS, UNTRIED, WIN, Node, Tree
-from teachable.rollouts.values import Question
+from teachable.rollouts.values import Query
 
 SHARED = "shared"  # one tree serves all conditions, which differ in the first decision only
 FRONTIER = "frontier"  # EPISODES.condition of an episode that a shared tree's frontier was sampled with
@@ -36,25 +36,25 @@ class TreeLog:
         self.episodes += other.episodes
 
 
-def log_tree(question: Question, condition: str, tree: Tree, walks: Sequence[Walk]) -> TreeLog:
+def log_tree(query: Query, condition: str, tree: Tree, walks: Sequence[Walk]) -> TreeLog:
     """The rows of one tree: ``condition`` is whose it is, or :data:`SHARED`.
 
     An episode's commands are counted from the snapshot: those on the way by which its piece of the frontier was first
     reached, then those that the student drew. ``weight`` of a node is its reach probability under the mixture of
     conditions when growth ended; a node met only while sampling has 0.
     """
-    task = question.start.task
-    skipped = len(question.start.prefix)
-    ways = [list(node.place.path[skipped:]) for node in tree.nodes]
+    task = query.start.task
+    skipped = len(query.start.prefix)
+    ways = [list(node.moment.path[skipped:]) for node in tree.nodes]
     nodes = [
         {
-            "snapshot_id": question.name,
-            "model": question.model,
-            "purpose": question.purpose,
+            "snapshot_id": query.name,
+            "model": query.model,
+            "purpose": query.purpose,
             "condition": condition,
             "node": index,
             "actions": ways[index],
-            "digest": node.place.state.digest,
+            "digest": node.moment.state.digest,
             "steps_left": node.steps_left,
             "expanded": tree.is_expanded(index),
             "weight": node.mass,
@@ -67,14 +67,14 @@ def log_tree(question: Question, condition: str, tree: Tree, walks: Sequence[Wal
     ]
     episodes = [
         {
-            "episode_id": f"{question.stream}/{question.model}/{condition}/{FRONTIER}/{repeat}",
+            "episode_id": f"{query.stream}/{query.model}/{condition}/{FRONTIER}/{repeat}",
             "task_id": task.task_id,
             "family": task.family,
             "split": task.split,
-            "model": question.model,
+            "model": query.model,
             "behaviour": "student",
-            "panel": question.purpose,
-            "snapshot_id": question.name,
+            "panel": query.purpose,
+            "snapshot_id": query.name,
             "condition": FRONTIER if condition == SHARED else condition,
             "repeat": repeat,
             "greedy": False,

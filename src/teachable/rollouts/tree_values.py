@@ -9,124 +9,119 @@ from typing import Any
 
 import polars as pl
 
-from teachable import seeds
-from teachable import tables as schemas
-from teachable.rollouts.episodes import Job, Progress, play
+from teachable import seeds, tables
+from teachable.rollouts.episodes import EpisodeSpec, Progress, play
 from teachable.rollouts.expert import Expert, Oracle
-from teachable.rollouts.policy import Asker, Policy, Reals, Request
-from teachable.rollouts.sessions import Table, Tables, by_task
+from teachable.rollouts.policy import CachedPolicy, Policy, Reals, Request
+from teachable.rollouts.sessions import Environment, Environments, by_task
 from teachable.rollouts.tree import (
     Estimate,
 )
 from teachable.rollouts.tree_growth import Answers, Grower, TreeSettings, TreeValues, references
 from teachable.rollouts.tree_log import TreeLog
-from teachable.rollouts.values import NO_EXPERT, ExpertAction, Question, Values, expert_actions
+from teachable.rollouts.values import NO_EXPERT, ExpertAction, Query, Values, expert_actions
 from teachable.terms import CONDITIONS, FORMATS
 from teachable.worlds.base import EngineFault, World
 
 
 def tree_values(
-    policy: Policy | Asker,
+    policy: Policy | CachedPolicy,
     world: World,
     games: Path,
-    questions: Sequence[Question],
+    queries: Sequence[Query],
     settings: TreeSettings | None = None,
     *,
     run_seed: int,
     expert: Expert | None = None,
     progress: Progress | None = None,
 ) -> Values:
-    """Estimate every question from rollout trees; nearly exact where the student is decided.
+    """Estimate every query from rollout trees; nearly exact where the student is decided.
 
     Many trees grow side by side and share the student's batches, but each draws from its own stream, named by
     its snapshot and purpose, so neither order nor sharding changes a row. At a dead end p_force and p_expert are 0;
-    where there is no expert (NO_EXPERT) they are not estimated. A question whose engine failed more than ``retries``
+    where there is no expert (NO_EXPERT) they are not estimated. A query whose engine failed more than ``retries``
     times is left out and named in ``Values.faults``.
     """
     settings = settings or TreeSettings()
     expert = expert or Oracle()
-    asker = policy if isinstance(policy, Asker) else Asker(policy)
+    cached = policy if isinstance(policy, CachedPolicy) else CachedPolicy(policy)
     rows: list[dict[str, Any]] = []
     actions: list[dict[str, Any]] = []
     faults: dict[str, str] = {}
     episodes: list[pl.DataFrame] = []
     log = TreeLog()
     done = 0
-    for group in by_task([question.start for question in questions], settings.play.tasks_at_once):
-        asked = [questions[index] for index in group]
-        with Tables(world, games) as tables:
-            forced = expert_actions(tables, asked, expert)
+    for group in by_task([query.start for query in queries], settings.play.tasks_at_once):
+        asked = [queries[index] for index in group]
+        with Environments(world, games) as environments:
+            forced = expert_actions(environments, asked, expert)
             sound = [
-                (question, force)
-                for question, force in zip(asked, forced, strict=True)
-                if not isinstance(force, EngineFault)
+                (query, force) for query, force in zip(asked, forced, strict=True) if not isinstance(force, EngineFault)
             ]
             faults |= {
-                question.name: str(force)
-                for question, force in zip(asked, forced, strict=True)
+                query.name: str(force)
+                for query, force in zip(asked, forced, strict=True)
                 if isinstance(force, EngineFault)
             }
             number = 1 if expert.deterministic else settings.expert_episodes
             played = play(
-                asker,
+                cached,
                 world,
                 games,
-                [job for q, force in sound if isinstance(force, str) for job in _expert_jobs(q, number)],
+                [spec for q, force in sound if isinstance(force, str) for spec in _expert_jobs(q, number)],
                 settings.play,
                 run_seed=run_seed,
                 expert=expert,
-                tables=tables,
+                environments=environments,
             ).episodes
-            results = _side_by_side(asker, tables, sound, settings, run_seed, faults)
+            results = _side_by_side(cached, environments, sound, settings, run_seed, faults)
         episodes.append(played)
-        outcomes: dict[str, list[bool]] = {question.name: [] for question, _ in sound}
+        outcomes: dict[str, list[bool]] = {query.name: [] for query, _ in sound}
         for snapshot_id, success in played.select("snapshot_id", "success").drop_nulls().iter_rows():
             outcomes[snapshot_id].append(success)
-        for (question, force), result in zip(sound, results, strict=True):
+        for (query, force), result in zip(sound, results, strict=True):
             if result is None:
                 continue
-            reached = _expert_estimate(outcomes[question.name], exact=expert.deterministic or force is None)
+            reached = _expert_estimate(outcomes[query.name], exact=expert.deterministic or force is None)
             if reached is None and isinstance(force, str):
-                faults[question.name] = "every expert episode ended in an engine fault"
+                faults[query.name] = "every expert episode ended in an engine fault"
             rows += [
                 row
-                for row in _estimate_rows(question.name, result, reached)
+                for row in _estimate_rows(query.name, result, reached)
                 if force is not NO_EXPERT or row["quantity"] not in ("p_force", "p_expert")
             ]
-            actions += _action_rows(question.name, result)
+            actions += _action_rows(query.name, result)
             log.add(result.log)
         done += len(group)
         if progress is not None:
-            progress(done, len(questions))
+            progress(done, len(queries))
     return Values(
-        pl.DataFrame(rows, schema=dict(schemas.ESTIMATES)),
-        pl.DataFrame(actions, schema=dict(schemas.ACTION_VALUES)),
-        pl.concat(
-            [schemas.empty(schemas.EPISODES), *episodes, pl.DataFrame(log.episodes, schema=dict(schemas.EPISODES))]
-        ),
-        pl.DataFrame(log.nodes, schema=dict(schemas.TREE_NODES)),
+        pl.DataFrame(rows, schema=dict(tables.ESTIMATES)),
+        pl.DataFrame(actions, schema=dict(tables.ACTION_VALUES)),
+        pl.concat([tables.empty(tables.EPISODES), *episodes, pl.DataFrame(log.episodes, schema=dict(tables.EPISODES))]),
+        pl.DataFrame(log.nodes, schema=dict(tables.TREE_NODES)),
         faults,
     )
 
 
 def _side_by_side(
-    asker: Asker,
-    tables: Tables,
-    questions: Sequence[tuple[Question, ExpertAction]],
+    cached: CachedPolicy,
+    environments: Environments,
+    queries: Sequence[tuple[Query, ExpertAction]],
     settings: TreeSettings,
     run_seed: int,
     faults: dict[str, str],
 ) -> list[TreeValues | None]:
-    """Run every question's generator in lockstep; one batch to the student per round."""
+    """Run every query's generator in lockstep; one batch to the student per round."""
 
     def fresh(index: int) -> Answers:
-        question, force = questions[index]
+        query, force = queries[index]
         return _answer(
-            asker, tables[question.start.task], question, force if isinstance(force, str) else None, settings, run_seed
+            cached, environments[query.start.task], query, force if isinstance(force, str) else None, settings, run_seed
         )
 
-    results: list[TreeValues | None] = [None] * len(questions)
-    running = {index: fresh(index) for index in range(len(questions))}
+    results: list[TreeValues | None] = [None] * len(queries)
+    running = {index: fresh(index) for index in range(len(queries))}
     pending: dict[int, list[Request]] = {}
     attempts = dict.fromkeys(running, 0)
     replies: dict[int, list[Reals] | None] = dict.fromkeys(running, None)
@@ -143,11 +138,11 @@ def _side_by_side(
                 attempts[index] += 1
                 replies[index] = None
                 if attempts[index] > settings.retries:
-                    faults[questions[index][0].name] = str(fault)
+                    faults[queries[index][0].name] = str(fault)
                     del running[index]
                 else:
                     running[index] = fresh(index)
-        flat = asker.ask([request for requests in pending.values() for request in requests])
+        flat = cached.ask([request for requests in pending.values() for request in requests])
         answers = iter(flat)
         for index, requests in pending.items():
             replies[index] = [next(answers) for _ in requests]
@@ -155,21 +150,21 @@ def _side_by_side(
 
 
 def _answer(
-    asker: Asker,
-    table: Table,
-    question: Question,
+    cached: CachedPolicy,
+    environment: Environment,
+    query: Query,
     force: str | None,
     settings: TreeSettings,
     run_seed: int,
 ) -> Answers:
-    """All values of one question: one tree, or one per condition where the patch stays for the episode."""
-    patches = {"base": "", **{c: question.patches[c] for c in CONDITIONS if c in question.patches}}
-    grower = Grower(asker, table, question, settings)
+    """All values of one query: one tree, or one per condition where the patch stays for the episode."""
+    patches = {"base": "", **{c: query.patches[c] for c in CONDITIONS if c in query.patches}}
+    grower = Grower(cached, environment, query, settings)
     if settings.patch_scope == "decision" or len(patches) == 1:
-        return (yield from grower.values(patches, force, "", seeds.stream(run_seed, "tree", question.stream)))
+        return (yield from grower.values(patches, force, "", seeds.stream(run_seed, "tree", query.stream)))
     merged: TreeValues | None = None
     for condition, patch in patches.items():
-        rng = seeds.stream(run_seed, "tree", question.stream, condition)
+        rng = seeds.stream(run_seed, "tree", query.stream, condition)
         forced = force if condition == "base" else None
         part = yield from grower.values({condition: patch}, forced, patch, rng, condition)
         if merged is None:
@@ -186,14 +181,14 @@ def _answer(
     return merged
 
 
-def _expert_jobs(question: Question, number: int) -> list[Job]:
+def _expert_jobs(query: Query, number: int) -> list[EpisodeSpec]:
     return [
-        Job(
-            episode_id=f"{question.stream}/{question.model}/expert/{repeat}",
-            start=question.start,
-            model=question.model,
+        EpisodeSpec(
+            episode_id=f"{query.stream}/{query.model}/expert/{repeat}",
+            start=query.start,
+            model=query.model,
             behaviour="expert",
-            panel=question.purpose,
+            panel=query.purpose,
             condition="expert",
             repeat=repeat,
         )

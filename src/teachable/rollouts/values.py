@@ -10,7 +10,7 @@ from typing import Final, Literal
 import polars as pl
 
 from teachable.rollouts.expert import Expert
-from teachable.rollouts.sessions import Place, Start, Table, Tables
+from teachable.rollouts.sessions import Environment, Environments, Moment, Start
 from teachable.terms import CONDITIONS
 from teachable.worlds.base import EngineFault
 
@@ -27,7 +27,7 @@ ExpertAction = str | EngineFault | Literal[_Answer.NO_EXPERT] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Query:
     """The chances of success from one snapshot: leverage, and the patch test if there are patches.
 
     ``patches`` maps placebo, demo, contrast and hint to their texts; empty when only leverage is wanted
@@ -44,7 +44,7 @@ class Question:
 
     def __post_init__(self) -> None:
         if self.start.snapshot_id is None:
-            raise ValueError("a question needs a start with a snapshot_id")
+            raise ValueError("a query needs a start with a snapshot_id")
         unknown = set(self.patches) - set(CONDITIONS[1:])
         if unknown or not all(self.patches.values()):
             raise ValueError(f"patches must be non-empty texts for {CONDITIONS[1:]}, not {sorted(self.patches)}")
@@ -56,7 +56,7 @@ class Question:
 
     @property
     def stream(self) -> str:
-        """Names the question's random streams and episodes: the snapshot, and the purpose unless it is the label."""
+        """Names the query's random streams and episodes: the snapshot, and the purpose unless it is the label."""
         return self.name if self.purpose == "label" else f"{self.purpose}/{self.name}"
 
 
@@ -71,23 +71,23 @@ class Values:
     faults: dict[str, str]  # snapshot_id -> reason
 
 
-def expert_actions(tables: Tables, questions: Sequence[Question], expert: Expert) -> list[ExpertAction]:
-    """The expert's answer at each question's snapshot; None at a dead end or after the end of the game."""
-    asked: list[tuple[Table, Place]] = []
+def expert_actions(environments: Environments, queries: Sequence[Query], expert: Expert) -> list[ExpertAction]:
+    """The expert's answer at each query's snapshot; None at a dead end or after the end of the game."""
+    asked: list[tuple[Environment, Moment]] = []
     answers: dict[int, ExpertAction] = {}
     where: list[int] = []
-    for index, question in enumerate(questions):
-        table = tables[question.start.task]
+    for index, query in enumerate(queries):
+        environment = environments[query.start.task]
         try:
-            place = table.place(question.start)
+            moment = environment.moment(query.start)
         except EngineFault as fault:
             answers[index] = fault
             continue
-        if place.state.done or not place.state.commands:
+        if moment.state.done or not moment.state.commands:
             answers[index] = None
             continue
         where.append(index)
-        asked.append((table, place))
-    for index, (_, place), answer in zip(where, asked, expert.commands(asked), strict=True):
-        answers[index] = NO_EXPERT if answer is None and not place.state.unwinnable else answer
-    return [answers[index] for index in range(len(questions))]
+        asked.append((environment, moment))
+    for index, (_, moment), answer in zip(where, asked, expert.commands(asked), strict=True):
+        answers[index] = NO_EXPERT if answer is None and not moment.state.unwinnable else answer
+    return [answers[index] for index in range(len(queries))]

@@ -10,12 +10,12 @@ import polars as pl
 from teachable import tables
 from teachable.errors import ConfigError
 from teachable.evaluation.drift import CHECKPOINTS, checkpoint_name, drift_panel, drift_rows
-from teachable.evaluation.panels import panel_jobs
+from teachable.evaluation.panels import panel_specs
 from teachable.pipeline.valuing import patches_of, valuer
 from teachable.rollouts.episodes import PlaySettings, play
 from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Start, starts_of
-from teachable.rollouts.values import Question, Values
+from teachable.rollouts.values import Query, Values
 from teachable.stages.games import games_root, open_world
 from teachable.stages.models import ABSENT, load_student
 from teachable.stages.tasks import read_tasks
@@ -45,9 +45,9 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
             f"{len(CHECKPOINTS) - 1}: train it for three steps at least (training.epochs, training.max_examples), or "
             "name another run in evaluation.drift_runs."
         )
-    places = dict(zip(CHECKPOINTS, [*shares, run_directory], strict=True))
+    moments = dict(zip(CHECKPOINTS, [*shares, run_directory], strict=True))
     adapters = {checkpoint: checkpoint_name(params.model, checkpoint) for checkpoint in CHECKPOINTS}
-    student = load_student(inputs["student"][0], {adapters[c]: path for c, path in places.items()})
+    student = load_student(inputs["student"][0], {adapters[c]: path for c, path in moments.items()})
     budget = params.drift_episodes
     estimation = params.estimation.model_copy(
         update={
@@ -61,8 +61,8 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
     value = valuer(world, games, estimation, max_steps=params.world.max_steps, run_seed=params.seed)
     tested = [tables.empty(tables.EPISODES)]
 
-    def logged(policy: Policy, questions: Sequence[Question]) -> Values:
-        values = value(policy, questions)
+    def logged(policy: Policy, queries: Sequence[Query]) -> Values:
+        values = value(policy, queries)
         tested.append(values.episodes)
         return values
 
@@ -82,13 +82,13 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
     )
     retention = tables.read(inputs["retention"][0], tables.PANELS).sort("order")["task_id"]
     starts = [Start(tasks[task_id]) for task_id in retention]
-    jobs = [
-        job
+    specs = [
+        spec
         for name in adapters.values()
-        for job in panel_jobs("retention", starts, params.retention_repeats, model=name, adapter=name)
+        for spec in panel_specs("retention", starts, params.retention_repeats, model=name, adapter=name)
     ]
     settings = PlaySettings(max_steps=params.world.max_steps)
-    played = play(student, world, games, jobs, settings, run_seed=params.seed).episodes
+    played = play(student, world, games, specs, settings, run_seed=params.seed).episodes
     tables.write(drift, outputs["drift"], tables.DRIFT)
     tables.write(pl.concat(tested), outputs["patch_test"], tables.EPISODES)
     tables.write(pl.concat([tables.empty(tables.EPISODES), played]), outputs["episodes"], tables.EPISODES)

@@ -10,7 +10,7 @@ from teachable import tables
 from teachable.pipeline.valuing import estimate
 from teachable.rollouts.sessions import starts_of
 from teachable.rollouts.snapshots import decisions_of_failures
-from teachable.rollouts.values import Question
+from teachable.rollouts.values import Query
 from teachable.stages.common import Reporter, tell_faults
 from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_student
@@ -27,12 +27,12 @@ def run(inputs: Inputs, outputs: Outputs, params: EpisodeValues) -> None:
     )
     once = decisions.unique(["task_id", "prefix"], keep="first", maintain_order=True)
     tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
-    questions = [Question(start, purpose="fall") for start in starts_of(once, tasks)]
+    queries = [Query(start, purpose="fall") for start in starts_of(once, tasks)]
     values = estimate(
         load_student(inputs["student"][0]),
         open_world(params.world),
         games_root(inputs["games"]),
-        questions,
+        queries,
         params.estimation,
         max_steps=params.world.max_steps,
         run_seed=params.seed,

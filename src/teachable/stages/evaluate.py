@@ -12,7 +12,7 @@ from teachable.evaluation.decisions import decision_probes
 from teachable.evaluation.panels import Repeats, panel_starts, play_panels
 from teachable.rollouts.episodes import PlaySettings
 from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world, shared_tables
+from teachable.stages.games import games_root, open_world, shared_environments
 from teachable.stages.models import ABSENT, load_student
 from teachable.stages.tasks import read_tasks
 from teachable.terms import BASE
@@ -51,7 +51,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Evaluate) -> None:
         run_seed=params.seed,
         model=params.model,
         adapter=adapter,
-        tables=partial(shared_tables, params.world),
+        environments=partial(shared_environments, params.world),
         progress=Reporter("episodes"),
     )
     failure = panels.filter(pl.col("panel") == "failure")["snapshot_id"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachable.rollouts.sessions import Tables
+from teachable.rollouts.sessions import Environments
 from teachable.worlds import get_world
 from teachable.worlds.base import World
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from teachable.config import model as c
 
 
-_shared: dict[tuple[str, Path], Tables] = {}
+_shared: dict[tuple[str, Path], Environments] = {}
 
 
 def games_root(games: Sequence[Path]) -> Path:
@@ -22,11 +22,11 @@ def games_root(games: Sequence[Path]) -> Path:
     return games[0].parent
 
 
-def shared_tables(section: c.World, games: Path) -> Tables:
+def shared_environments(section: c.World, games: Path) -> Environments:
     """Open games, shared by the stages that this process runs one after the other; closed with it."""
     key = section.model_dump_json(), games
     if key not in _shared:
-        _shared[key] = Tables(open_world(section), games, limit=256)
+        _shared[key] = Environments(open_world(section), games, limit=256)
     return _shared[key]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from teachable import tables
-from teachable.rollouts.sessions import Start, Table, Tables, starts_of
+from teachable.rollouts.sessions import Environment, Environments, Start, starts_of
 from teachable.stages.common import Reporter
 from teachable.stages.games import games_root, open_world
 from teachable.stages.models import load_prompter
@@ -37,7 +37,7 @@ def run(inputs: Inputs, outputs: Outputs, params: RecoveryExamples) -> None:
     )
     rows: list[dict[str, Any]] = []
     report = Reporter("expert continuations")
-    with Tables(open_world(params.world), games_root(inputs["games"])) as opened:
+    with Environments(open_world(params.world), games_root(inputs["games"])) as opened:
         for done, start in enumerate(starts_of(chosen, tasks), 1):
             try:
                 continuation, won = _continue(opened[start.task], start, params.world.max_steps)
@@ -62,20 +62,20 @@ def run(inputs: Inputs, outputs: Outputs, params: RecoveryExamples) -> None:
     tables.write(budget, outputs["budget"], tables.BUDGET)
 
 
-def _continue(table: Table, start: Start, max_steps: int) -> tuple[list[dict[str, Any]], bool]:
+def _continue(environment: Environment, start: Start, max_steps: int) -> tuple[list[dict[str, Any]], bool]:
     """Every decision of the expert from ``start`` on, and whether it won."""
-    place = table.place(start)
+    moment = environment.moment(start)
     decisions: list[dict[str, Any]] = []
     for _ in range(max_steps):
-        command = None if place.state.done else table.expert(place)
+        command = None if moment.state.done else environment.expert(moment)
         if command is None:
             break
-        context = place.context()
+        context = moment.context()
         decisions.append(
             {
                 "snapshot_id": start.snapshot_id,
                 "task_id": start.task.task_id,
-                "step": len(place.path),
+                "step": len(moment.path),
                 "goal": context.goal,
                 "memo": context.memo,
                 "scene": context.scene,
@@ -85,5 +85,5 @@ def _continue(table: Table, start: Start, max_steps: int) -> tuple[list[dict[str
                 "action": command,
             }
         )
-        place = table.step(place, command)
-    return decisions, place.state.won
+        moment = environment.step(moment, command)
+    return decisions, moment.state.won

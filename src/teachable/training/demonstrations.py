@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachable import seeds
-from teachable.rollouts.sessions import Place, Table, Tables
+from teachable.rollouts.sessions import Environment, Environments, Moment
 from teachable.student.prompt import Context
 from teachable.training.gaps import Gap, demonstrated
 from teachable.worlds.base import Task, World
@@ -52,40 +52,40 @@ def demonstrate(
     """
     own = round(own_lights * trajectories)
     found: list[Decision] = []
-    with Tables(world, games) as tables:
+    with Environments(world, games) as environments:
         for done, task in enumerate(tasks, 1):
-            table = tables[task]
+            environment = environments[task]
             for trajectory in range(trajectories):
                 stray = seeds.stream(run_seed, "demonstrate", task.task_id, trajectory)
                 lack = seeds.stream(run_seed, "gaps", task.task_id, trajectory)
-                place = table.start()
+                moment = environment.start()
                 for step in range(max_steps):
-                    right = table.expert(place)
-                    if right is None or place.state.done:
+                    right = environment.expert(moment)
+                    if right is None or moment.state.done:
                         break
                     shown = demonstrated(
-                        right, words.skill_of(right), place.state.commands, gaps, _trial(table, place), lack
+                        right, words.skill_of(right), moment.state.commands, gaps, _trial(environment, moment), lack
                     )
-                    found.append(Decision(f"{task.task_id}/{trajectory}/{step}", place.context(), right, shown))
+                    found.append(Decision(f"{task.task_id}/{trajectory}/{step}", moment.context(), right, shown))
                     command = shown if trajectory >= trajectories - own else right
-                    follows = table.step(place, command)
+                    follows = environment.step(moment, command)
                     if trajectory and stray.random() < noise:
-                        others = [other for other in place.state.commands if other != command]
+                        others = [other for other in moment.state.commands if other != command]
                         for index in stray.permutation(len(others)):
-                            tried = table.step(place, others[int(index)])
+                            tried = environment.step(moment, others[int(index)])
                             if not tried.state.done and not tried.state.unwinnable:
                                 follows = tried
                                 break
-                    place = follows
-            tables.release(task)
+                    moment = follows
+            environments.release(task)
             if progress is not None:
                 progress(done, len(tasks))
     return found
 
 
-def _trial(table: Table, place: Place) -> Callable[[str], tuple[bool, bool]]:
+def _trial(environment: Environment, moment: Moment) -> Callable[[str], tuple[bool, bool]]:
     def trial(command: str) -> tuple[bool, bool]:
-        state = table.step(place, command).state
-        return not state.done and not state.unwinnable, state.digest != place.state.digest
+        state = environment.step(moment, command).state
+        return not state.done and not state.unwinnable, state.digest != moment.state.digest
 
     return trial

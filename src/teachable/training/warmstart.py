@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from teachable import seeds
-from teachable.rollouts.episodes import Job, PlaySettings, play
+from teachable.rollouts.episodes import EpisodeSpec, PlaySettings, play
 from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Start
 from teachable.student.builder import Demonstration
@@ -124,15 +124,15 @@ def validator(
 
     Equal random numbers at every call, so that successive validations differ by what was learnt and not by luck.
     """
-    jobs = [
-        Job(f"validate/{task.task_id}/{repeat}", Start(task), repeat=repeat)
+    specs = [
+        EpisodeSpec(f"validate/{task.task_id}/{repeat}", Start(task), repeat=repeat)
         for task in tasks
         for repeat in range(episodes)
     ]
     settings = PlaySettings(max_steps=max_steps, stop_unwinnable=True)
 
     def success(student: Policy) -> float:
-        played = play(student, world, games, jobs, settings, run_seed=run_seed).episodes
+        played = play(student, world, games, specs, settings, run_seed=run_seed).episodes
         valid = played["success"].drop_nulls()
         if valid.is_empty():
             raise SetError("every validation episode ended in an engine fault; see the log")
