@@ -12,7 +12,7 @@ min_version("9.27")
 
 include: "rules/common.smk"
 include: "rules/student.smk"
-include: "rules/gather.smk"
+include: "rules/concat.smk"
 include: "rules/phase0.smk"
 include: "rules/phase1.smk"
 include: "rules/phase1b.smk"

@@ -75,8 +75,8 @@ def test_names_paths_and_parameters() -> None:
         ("toy --out out=a --out out=b", "twice"),
         ("toy --out out=a --params {", "not JSON"),
         ("toy --out out=a --params []", "JSON object"),
-        ("toy --out out=a --how []", "JSON object"),
-        ('toy --out out=a --how {"asking":3}', "asking must be a JSON object"),
+        ("toy --out out=a --operational []", "JSON object"),
+        ('toy --out out=a --operational {"asking":3}', "asking must be a JSON object"),
         ("toy --out out=a --par {}", "unrecognized"),
         ("toy --out out=a stray", "NAME=PATH"),
     ],
@@ -171,12 +171,12 @@ def test_operational_parameters_are_no_part_of_the_recipe(tmp_path: Path) -> Non
     (tmp_path / "one").write_text("same")
     line = f"toy --in text={tmp_path}/one --out out=a"
     base = recipe(parse(shlex.split(line)), Toy())
-    patient = parse([*shlex.split(line), "--how", '{"asking": {"patience": 9}}'])
+    patient = parse([*shlex.split(line), "--operational", '{"asking": {"patience": 9}}'])
     assert validated(patient, Toy()) == Params(asking=Asking(patience=9))
     assert recipe(patient, Toy()).key == base.key
     assert "patience" not in str(base.params)
     other = parse(
-        [*shlex.split(line), "--params", '{"asking": {"model": "n"}}', "--how", '{"asking": {"patience": 9}}']
+        [*shlex.split(line), "--params", '{"asking": {"model": "n"}}', "--operational", '{"asking": {"patience": 9}}']
     )
     assert validated(other, Toy()) == Params(asking=Asking(model="n", patience=9))
     assert recipe(other, Toy()).key != base.key

@@ -38,7 +38,7 @@ def test_a_line_reads_back_as_it_was_written() -> None:
 
 
 def test_several_paths_of_one_input_keep_their_order() -> None:
-    line = Line("gather", {"shards": ["2", "10", "1"]}, {"table": "t"}, "{}")
+    line = Line("concat", {"shards": ["2", "10", "1"]}, {"table": "t"}, "{}")
     (call,) = parse_all(shlex.split(str(line)))
     assert [str(path) for path in call.inputs["shards"]] == ["2", "10", "1"]
 
@@ -51,7 +51,7 @@ def test_every_stage_has_a_line_that_snakemake_can_fill(stage: str) -> None:
     assert text.endswith(" > {log} 2>&1")
     assert all(f" {name}={{input.{name}}}" in text for name in declared.input_names)
     assert all(f" {name}={{output.{name}}}" in text for name in declared.outputs)
-    assert ("--how" in text) == (stage in operational_parameters(configure("smoke")))
+    assert ("--operational" in text) == (stage in operational_parameters(configure("smoke")))
 
 
 def test_inputs_of_a_rule_may_be_named_or_left_out() -> None:

@@ -140,7 +140,7 @@ STAGES: dict[str, Stage] = {
             "student",
             p.LinkStudent,
         ),
-        _stage("gather", "concatenate the shards of a table", "shards*", "table", p.Gather),
+        _stage("concat", "concatenate the shards of a table", "shards*", "table", p.Concat),
         # phase 0
         _stage("rollout", "play the student on tasks", "tasks games student", "steps episodes", p.Rollout),
         _stage(

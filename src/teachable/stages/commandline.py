@@ -6,7 +6,7 @@ Several stages in one process, which loads its libraries once, are parted by ``-
 ``teachable train ... --then train ...``. Each has a recipe of its own.
 
 An input may have several paths, in an order that counts: its name is repeated, or the further paths follow
-the first without a name, as Snakemake writes a list. ``--how`` holds the operational parameters (the teacher's
+the first without a name, as Snakemake writes a list. ``--operational`` holds the operational parameters (the teacher's
 budget, say) by section. They, ``--log`` and ``--threads`` say how to work and not what to make, so they are no
 part of the recipe that the artifact store keys on. Imports no room of science.
 """
@@ -90,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where an output goes",
     )
     parser.add_argument("--params", metavar="JSON", default="{}", help="the stage's parameters as one JSON object")
-    parser.add_argument("--how", metavar="JSON", default="{}", help="its operational parameters, by section")
+    parser.add_argument("--operational", metavar="JSON", default="{}", help="its operational parameters, by section")
     parser.add_argument("--log", type=Path, metavar="PATH", help="also write the log there")
     parser.add_argument("--threads", type=int, metavar="N", help="threads the stage may use")
 
@@ -111,10 +111,12 @@ def invocation(stage: str, arguments: argparse.Namespace) -> Invocation:
             raise CommandLineError(f"{stage}: output {name!r} is given twice ({outputs[name]} and {path})")
         outputs[name] = path
     params = _json_object(stage, "--params", arguments.params)
-    for section, knobs in _json_object(stage, "--how", arguments.how).items():
+    for section, knobs in _json_object(stage, "--operational", arguments.operational).items():
         values = params.get(section, {})
         if not isinstance(knobs, dict) or not isinstance(values, dict):
-            raise CommandLineError(f"{stage}: --how: {section} must be a JSON object, a section of the parameters")
+            raise CommandLineError(
+                f"{stage}: --operational: {section} must be a section of the parameters, as a JSON object"
+            )
         params[section] = {**values, **knobs}
     return Invocation(stage, inputs, outputs, params, arguments.log, arguments.threads)
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from teachable.config import Config, operational
+from teachable.config import Config
+from teachable.config import operational as operational_knobs
 from teachable.stages import STAGES
 from teachable.stages.commandline import PROGRAM, THEN
 
@@ -34,14 +35,14 @@ class Line:
     inputs: Mapping[str, Paths]
     outputs: Mapping[str, str]
     params: str  # JSON, or a placeholder
-    how: str = ""  # operational parameters, likewise; empty: the stage has none
+    operational: str = ""  # parameters that say how it works, likewise; empty: the stage has none
 
     @classmethod
     def of_rule(cls, stage: str, inputs: Iterable[str] | None = None, *, without: Iterable[str] = ()) -> Line:
         """The line of a rule whose inputs and outputs have the stage's names for them and whose parameters are
-        ``params.settings``. Operational ones come from ``HOW`` (:func:`operational_parameters`), which the rules
-        define. ``inputs``: names in place of the declared ones, for a stage that takes any; ``without``: declared ones
-        that the rule has not."""
+        ``params.settings``. Operational ones come from ``OPERATIONAL`` (:func:`operational_parameters`), which the
+        rules define. ``inputs``: names in place of the declared ones, for a stage that takes any; ``without``: declared
+        ones that the rule has not."""
         declared = STAGES[stage]
         left_out = set(without)
         named = [name for name in (declared.input_names if inputs is None else inputs) if name not in left_out]
@@ -50,14 +51,14 @@ class Line:
             {name: Placeholder(f"{{input.{name}}}") for name in named},
             {name: Placeholder(f"{{output.{name}}}") for name in declared.outputs},
             Placeholder("{params.settings:q}"),
-            Placeholder(f"{{HOW[{stage}]:q}}") if operational(declared.params) else "",
+            Placeholder(f"{{OPERATIONAL[{stage}]:q}}") if operational_knobs(declared.params) else "",
         )
 
     def __str__(self) -> str:
         words = [self.stage]
         words += ["--in", *_assignments(self.inputs)] if self.inputs else []
         words += ["--out", *_assignments(self.outputs), "--params", _quoted(self.params)]
-        words += ["--how", _quoted(self.how)] if self.how else []
+        words += ["--operational", _quoted(self.operational)] if self.operational else []
         return " ".join(words)
 
 
@@ -79,12 +80,12 @@ def parameters(config: Config, stage: str, /, **own: Any) -> str:
     model = STAGES[stage].params
     sections = {name: getattr(config, name) for name in model.model_fields if hasattr(config, name)}
     made = model(**{**sections, **own})
-    return json.dumps(made.model_dump(mode="json", exclude=operational(model)), sort_keys=True)
+    return json.dumps(made.model_dump(mode="json", exclude=operational_knobs(model)), sort_keys=True)
 
 
 def operational_parameters(config: Config) -> dict[str, str]:
     """For every stage that has any: how it is to work, as JSON. No part of what a rule depends on."""
-    found = {name: operational(stage.params) for name, stage in STAGES.items()}
+    found = {name: operational_knobs(stage.params) for name, stage in STAGES.items()}
     return {
         name: json.dumps(config.model_dump(mode="json", include=knobs), sort_keys=True)
         for name, knobs in found.items()

@@ -55,7 +55,7 @@ class LinkStudent(Params):
     student: c.Student
 
 
-class Gather(Params):
+class Concat(Params):
     schema_name: str  # e.g. STEPS
 
 

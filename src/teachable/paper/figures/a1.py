@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, interval_note, intervals
 from teachable.terms import FORMATS, QUADRANTS
 
@@ -32,7 +32,7 @@ def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 2.6)
     axes.axhspan(-TOLERANCE, TOLERANCE, color=style.GRID, linewidth=0, zorder=0)
     style.zero(axes)
-    marks.grouped(
+    plots.grouped(
         axes,
         groups,
         tuple(COLUMNS),
@@ -45,7 +45,7 @@ def draw(data: Data) -> Figure:
     axes.tick_params(axis="x", length=0)
     axes.axvline(1.5 if "winnable" in groups else 0.5, color=style.FAINT, linewidth=0.6)
     axes.set_ylabel("change in success over no patch")
-    marks.keys(
+    plots.keys(
         axes,
         [(kind, COLOURS[kind], MARKERS[kind]) for kind in COLUMNS],
         loc="upper center",

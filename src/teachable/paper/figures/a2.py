@@ -7,7 +7,7 @@ import textwrap
 import polars as pl
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, frame, ordered
 from teachable.terms import FORMATS
 
@@ -52,7 +52,7 @@ def draw(data: Data) -> Figure:
         axes.text(
             0,
             tall + 1.4,
-            marks.wrap(part.filter(format=kind)["completion"][0], 44, 2),
+            plots.wrap(part.filter(format=kind)["completion"][0], 44, 2),
             fontsize=5.6,
             fontweight="bold",
             va="top",

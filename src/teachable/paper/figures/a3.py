@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, count_note, intervals, labelled
 from teachable.terms import QUADRANTS
 
@@ -39,7 +39,7 @@ def draw(data: Data) -> Figure:
         )
     for axes, (groups, names, title) in zip(panels, sets, strict=True):
         style.grid(axes)
-        marks.grouped(
+        plots.grouped(
             axes,
             groups,
             PROFILES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Undefined, interval_note, intervals, ordered, where
 from teachable.terms import QUADRANTS, RUNS
 
@@ -56,7 +56,7 @@ def draw(data: Data) -> Figure:
             upper.axvline(chance[metric], color=style.ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
         for row, run in enumerate(runs):
             if (run, metric) in whole:
-                marks.whisker(
+                plots.whisker(
                     upper,
                     row,
                     whole[run, metric],
@@ -76,7 +76,7 @@ def draw(data: Data) -> Figure:
             for shift, model in ((-0.14, "base"), (0.14, f"{quadrant}_demo")):
                 value = found.get((model, "quadrant", quadrant, metric))
                 if value is not None:
-                    marks.whisker(
+                    plots.whisker(
                         lower,
                         k + shift,
                         value,

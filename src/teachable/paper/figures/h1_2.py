@@ -5,7 +5,7 @@ from __future__ import annotations
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, count_note, intervals, labelled
 from teachable.terms import QUADRANTS
 
@@ -52,7 +52,7 @@ def draw(data: Data) -> Figure:
     for at, quadrant in enumerate(QUADRANTS):
         for offset, metric in ((0.38, "ELP_net"), (0.47, "ELP_net_debiased")):
             if (metric, quadrant) in means:
-                marks.whisker(axes, at + offset, means[metric, quadrant], colour=style.INK, hollow=metric != "ELP_net")
+                plots.whisker(axes, at + offset, means[metric, quadrant], colour=style.INK, hollow=metric != "ELP_net")
         if ("ELP_net", quadrant) in means:
             value = means["ELP_net", quadrant]
             axes.annotate(

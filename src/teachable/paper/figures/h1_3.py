@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, intervals, labelled
 from teachable.terms import FORMATS, QUADRANTS
 
@@ -28,7 +28,7 @@ def draw(data: Data) -> Figure:
     style.grid(axes)
     axes.axhline(1 / 3, color=style.MUTED, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
     groups = [*QUADRANTS, "all"]
-    marks.grouped(
+    plots.grouped(
         axes,
         groups,
         FORMATS,
@@ -41,7 +41,7 @@ def draw(data: Data) -> Figure:
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.axvline(3.5, color=style.FAINT, linewidth=0.6)
     axes.set_ylabel("share of snapshots")
-    marks.keys(
+    plots.keys(
         axes,
         [(kind, style.FORMAT_COLOUR[kind], style.FORMAT_MARKER[kind]) for kind in FORMATS],
         loc="upper center",

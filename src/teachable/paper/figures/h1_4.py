@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, count_note, intervals, labelled
 
 ABOUT = {
@@ -52,7 +52,7 @@ def draw(data: Data) -> Figure:
         color=style.MUTED,
     )
     size = float(np.clip(2200 / len(rows), 5, 24))
-    marks.by_kind(
+    plots.by_kind(
         axes,
         rows,
         "L_local",
@@ -76,7 +76,7 @@ def draw(data: Data) -> Figure:
         xlabel="local leverage $L_{local}$ (one expert action)",
         ylabel="upper leverage $L_{upper}$ (expert to the end)",
     )
-    marks.keys(
+    plots.keys(
         axes,
         entries,
         loc="upper center",

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Undefined, frame, labelled, number, where
 from teachable.terms import CONDITIONS, QUADRANTS
 
@@ -89,7 +89,7 @@ def _tell(axes: Axes, quadrant: str, case: dict[str, Any]) -> None:
     for head, text, room in lines:
         if not text:
             continue
-        body = marks.wrap(str(text), 96, room)
+        body = plots.wrap(str(text), 96, room)
         strong = head in ("does", "better")
         axes.text(0.135, y, head, fontsize=5.8, color=style.MUTED, va="top", ha="right")
         axes.text(0.15, y, body, fontsize=6.2, va="top", linespacing=1.25, fontweight="bold" if strong else "normal")

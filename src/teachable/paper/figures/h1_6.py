@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 
 ABOUT = {
@@ -38,7 +38,7 @@ def draw(data: Data) -> Figure:
         for distance in distances:
             value = found.get((metric, f"{PREFIX}{distance}"))
             if value is not None:
-                marks.whisker(axes, distance, value, colour=style.INK)
+                plots.whisker(axes, distance, value, colour=style.INK)
                 shown.append(value)
         if metric == "already_right":
             axes.set_ylim(0, 1)

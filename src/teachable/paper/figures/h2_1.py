@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Interval, Undefined, count_note, frame, record, where
 from teachable.terms import QUADRANTS
 
@@ -33,7 +33,7 @@ def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 3.0)
     panel(axes, data)
     rows = frame(data, "microtraining", "ELP_net", "delta_micro", "task_id").drop_nulls(["ELP_net", "delta_micro"])
-    marks.keys(
+    plots.keys(
         axes,
         [(f"{q}  {style.QUADRANT_NAME[q]}", style.QUADRANT_COLOUR[q], style.QUADRANT_MARKER[q]) for q in QUADRANTS],
         loc="upper center",
@@ -56,7 +56,7 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> None:
     style.zero(axes)
     style.zero(axes, "x")
     size = float(np.clip(1800 / len(rows), 7, 26))
-    marks.by_kind(axes, rows, "ELP_net", "delta_micro", s=size, alpha=0.8, linewidth=0.3, zorder=2)
+    plots.by_kind(axes, rows, "ELP_net", "delta_micro", s=size, alpha=0.8, linewidth=0.3, zorder=2)
     order = np.argsort(rows["ELP_net"].to_numpy(), kind="stable")
     bins = np.array_split(order, max(2, min(8, len(rows) // 12)))
     if len(rows) >= 48:

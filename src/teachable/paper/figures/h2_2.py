@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, number, record, where
 from teachable.terms import QUADRANTS
 
@@ -38,7 +38,7 @@ def draw(data: Data) -> Figure:
         style.zero(axes)
         for at, quadrant in enumerate(QUADRANTS):
             if quadrant in values:
-                marks.whisker(
+                plots.whisker(
                     axes,
                     at,
                     values[quadrant],

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, intervals, where
 from teachable.terms import FORMATS, QUADRANTS
 
@@ -54,7 +54,7 @@ def panel(axes: Axes, data: Data, *, small: bool = False) -> Any:
     """Draw into ``axes``; returns the image."""
     cells = own(data)
     winners = best(cells)
-    image = marks.matrix(
+    image = plots.matrix(
         axes, cells, QUADRANTS, FORMATS, outline=lambda row, column: winners.get(row) == column, small=small
     )
     axes.set_yticks(range(4), QUADRANTS if small else [f"{q}\n{style.QUADRANT_NAME[q]}" for q in QUADRANTS])

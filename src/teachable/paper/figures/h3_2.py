@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Interval, PaperError, Undefined, frame, interval_note, panel_is_empty, where
 from teachable.terms import FORMATS, QUADRANTS
 
@@ -49,7 +49,7 @@ def draw(data: Data) -> Figure:
         for place, kind in enumerate(series):
             if (group, kind) in found:
                 value = found[group, kind]
-                marks.whisker(
+                plots.whisker(
                     axes,
                     at + (place - (len(series) - 1) / 2) * width,
                     value,
@@ -66,7 +66,7 @@ def draw(data: Data) -> Figure:
         *((kind, colours[kind], markers[kind]) for kind in OTHERS),
         ("best format, cross-fitted", style.INK, "D"),
     ]
-    marks.keys(
+    plots.keys(
         axes,
         entries,
         loc="upper center",

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, interval_note, intervals
 from teachable.terms import QUADRANTS
 
@@ -38,7 +38,7 @@ def draw(data: Data) -> Figure:
 def panel(axes: Axes, data: Data, *, small: bool = False) -> Any:
     """Draw into ``axes``; returns the image."""
     cells = intervals(data, "transfer", ("trained_on", "evaluated_on"), format="mean")
-    image = marks.matrix(axes, cells, QUADRANTS, QUADRANTS, outline=lambda row, column: row == column, small=small)
+    image = plots.matrix(axes, cells, QUADRANTS, QUADRANTS, outline=lambda row, column: row == column, small=small)
     axes.set(xlabel="evaluated on failures of", ylabel="trained on")
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")

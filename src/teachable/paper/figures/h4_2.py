@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, frame, interval_note, intervals
 from teachable.terms import FORMATS, QUADRANTS
 
@@ -37,7 +37,7 @@ def draw(data: Data) -> Figure:
         for k, tested in enumerate(QUADRANTS):
             if (trained, tested) in cells:
                 value = cells[trained, tested]
-                marks.whisker(
+                plots.whisker(
                     left,
                     at + 0.18 * (k - 1.5),
                     value,
@@ -49,7 +49,7 @@ def draw(data: Data) -> Figure:
     left.set_xticks(range(4), [f"trained on {q}" for q in QUADRANTS])
     left.tick_params(axis="x", length=0)
     left.set_ylabel("change in success")
-    marks.keys(
+    plots.keys(
         left,
         [(f"evaluated on {q}", style.QUADRANT_COLOUR[q], style.QUADRANT_MARKER[q]) for q in QUADRANTS],
         loc="upper center",
@@ -69,7 +69,7 @@ def draw(data: Data) -> Figure:
         )
     for at, name in enumerate(shown):
         kind = name.removeprefix(DIAGONAL).removeprefix("_")
-        marks.whisker(
+        plots.whisker(
             right,
             at,
             gaps[name],

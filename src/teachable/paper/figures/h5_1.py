@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, interval_note, intervals
 
 ABOUT = {
@@ -22,7 +22,7 @@ def draw(data: Data) -> Figure:
     gains = intervals(data, "contrasts", "model", reference="base", panel="failure", group="all", metric="success")
     rows = sorted(gains.items(), key=lambda item: (-item[1].point, item[0]))
     figure, axes = style.single(style.COLUMN, 0.7 + 0.165 * len(rows))
-    marks.forest(axes, rows, colour=style.model_colour, marker=style.model_marker)
+    plots.forest(axes, rows, colour=style.model_colour, marker=style.model_marker)
     style.zero(axes, "x")
     style.at_least(axes, 0.1, "x")
     for label, (model, _) in zip(axes.get_yticklabels(), rows, strict=True):

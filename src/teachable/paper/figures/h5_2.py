@@ -6,7 +6,7 @@ import math
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 
 ABOUT = {
@@ -51,11 +51,11 @@ def draw(data: Data) -> Figure:
             zorder=2,
         )
         for k, value in known[1:]:
-            marks.whisker(axes, k + shift, value, colour=colour, marker=style.model_marker(run))
+            plots.whisker(axes, k + shift, value, colour=colour, marker=style.model_marker(run))
         ends.append(known[-1][1].point)
-    marks.whisker(axes, 0, base, colour=style.INK)
+    plots.whisker(axes, 0, base, colour=style.INK)
     low, high = axes.get_ylim()
-    for run, place in zip(runs, marks.spread(ends, (high - low) * 0.07), strict=True):
+    for run, place in zip(runs, plots.spread(ends, (high - low) * 0.07), strict=True):
         axes.annotate(
             style.name(run),
             (3.2, place),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, intervals, where
 from teachable.terms import FORMATS, QUADRANTS
 
@@ -28,7 +28,7 @@ def draw(data: Data) -> Figure:
     values = panel(axes, data)
     entries = [(q, style.QUADRANT_COLOUR[q], "o") for q in QUADRANTS]
     entries += [(kind, style.MUTED, style.FORMAT_MARKER[kind]) for kind in FORMATS]
-    marks.keys(
+    plots.keys(
         axes,
         entries,
         loc="upper center",
@@ -67,8 +67,8 @@ def panel(axes: Axes, data: Data) -> list[Interval]:
         )
     axes.plot([0], [0], "o", color=style.INK, markersize=4, markerfacecolor="white", zorder=4)
     every = [*points, (0.0, 0.0)]
-    front = marks.pareto(every)
-    marks.staircase(axes, [every[i] for i in front])
+    front = plots.pareto(every)
+    plots.staircase(axes, [every[i] for i in front])
     style.zero(axes)
     style.zero(axes, "x")
     axes.axvline(-0.10, color=style.ACCENT, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
@@ -87,7 +87,7 @@ def panel(axes: Axes, data: Data) -> list[Interval]:
     )
     style.at_least(axes, 0.1)
     named = [i for i, m in enumerate(models) if i in front or not m.startswith("Q")]
-    marks.label_points(
+    plots.label_points(
         axes,
         [points[i] for i in named] + [(0.0, 0.0)],
         [style.name(models[i]) for i in named] + ["base"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, interval_note, intervals, ordered
 from teachable.terms import RUNS
 
@@ -39,7 +39,7 @@ def draw(data: Data) -> Figure:
             axes.axvline(base.point, color=style.MUTED, linewidth=0.8, zorder=1)
         for at, run in enumerate(runs):
             if (run, metric) in found:
-                marks.whisker(
+                plots.whisker(
                     axes,
                     at,
                     found[run, metric],

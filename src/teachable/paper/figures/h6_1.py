@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, ordered, select, where
 
 ABOUT = {
@@ -73,7 +73,7 @@ def panel(axes: Axes, data: Data, metric: str, title: str) -> list[Interval]:
         )
     low, high = axes.get_ylim()
     last = [found[m][max(found[m])].point for m in methods]
-    for method, end, at in zip(methods, last, marks.spread(last, (high - low) * 0.07), strict=True):
+    for method, end, at in zip(methods, last, plots.spread(last, (high - low) * 0.07), strict=True):
         colour = style.METHOD_COLOUR.get(method, style.MUTED)
         x = places[max(found[method])]
         axes.annotate(

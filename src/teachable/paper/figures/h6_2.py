@@ -6,7 +6,7 @@ import math
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Interval, interval_note, ordered, select
 
 ABOUT = {
@@ -58,7 +58,7 @@ def draw(data: Data) -> Figure:
             zorder=2,
         )
         for predicted, value in zip(part["predicted"], values, strict=True):
-            marks.whisker(axes, predicted, value, colour=style.METHOD_COLOUR["predictor"])
+            plots.whisker(axes, predicted, value, colour=style.METHOD_COLOUR["predictor"])
         axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), xlabel="predicted")
         axes.set_aspect("equal")
         axes.locator_params(nbins=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, ordered, select, where
 
 ABOUT = {
@@ -45,7 +45,7 @@ def draw(data: Data) -> Figure:
     style.grid(left)
     style.zero(left)
     targets = ordered({target for target, _ in quality}, TARGETS)
-    marks.grouped(
+    plots.grouped(
         left,
         targets,
         METHODS,
@@ -61,7 +61,7 @@ def draw(data: Data) -> Figure:
         ("tier 1: logits and text counts", "tier1"),
         ("tier 2: embeddings", "tier2"),
     ]
-    marks.keys(
+    plots.keys(
         left,
         [(text, style.METHOD_COLOUR[m], MARKER[m]) for text, m in entries],
         loc="upper center",
@@ -70,7 +70,7 @@ def draw(data: Data) -> Figure:
         columnspacing=1.0,
         handletextpad=0.1,
     )
-    marks.forest(
+    plots.forest(
         right,
         forest,
         colour=lambda group: style.METHOD_COLOUR.get(tiers[group], style.INK),

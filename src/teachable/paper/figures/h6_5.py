@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 
 ABOUT = {
@@ -45,7 +45,7 @@ def draw(data: Data) -> Figure:
             known = [(k + shift * (k > 0), value) for k, value in points if value is not None]
             axes.plot([k for k, _ in known], [v.point for _, v in known], color=colour, linewidth=1.2, zorder=2)
             for k, value in known:
-                marks.whisker(
+                plots.whisker(
                     axes,
                     k,
                     value,
@@ -56,7 +56,7 @@ def draw(data: Data) -> Figure:
         axes.set_xlim(-0.4 if metric == "ELP_net" else 0.6, 3.4)
         style.at_least(axes, 0.1)
         axes.set_title(title)
-    marks.keys(
+    plots.keys(
         figure.axes[0],
         [(style.name(run), style.model_colour(run), style.model_marker(run)) for run in runs],
         loc="best",

@@ -7,7 +7,7 @@ from functools import partial
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, intervals, ordered, select, where
 from teachable.terms import BASE, REPLAY_ONLY, selection_name, selection_of
 
@@ -32,7 +32,7 @@ def draw(data: Data) -> Figure:
     shown: list[Interval] = []
     grid = figure.subplots(1, 3, sharex=True)
     for axes, (panel_name, title) in zip(grid, PANELS.items(), strict=True):
-        shown += marks.or_why(axes, partial(panel, data=data, panel_name=panel_name)) or []
+        shown += plots.or_why(axes, partial(panel, data=data, panel_name=panel_name)) or []
         axes.set_title(title)
     if not shown:
         raise Undefined(f"{where('selection_contrasts')} holds no gain of a selection run on any panel.")
@@ -76,7 +76,7 @@ def panel(axes: Axes, data: Data, panel_name: str = "failure") -> list[Interval]
         axes.plot(xs, ys, color=colour, linewidth=0.7, linestyle="--" if hollow else "-", alpha=0.6, zorder=2)
         for x, value in curve:
             label = style.name(method) if x == xs[0] else None
-            marks.whisker(axes, x, value, colour=colour, hollow=hollow, label=label)
+            plots.whisker(axes, x, value, colour=colour, hollow=hollow, label=label)
             shown.append(value)
     axes.set_xticks(range(len(budgets)), [str(k) for k in budgets])
     axes.set_xlim(-0.5, len(budgets) - 0.5)

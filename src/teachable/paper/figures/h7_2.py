@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Undefined, interval_note, intervals, where
 from teachable.terms import selection_of
 
@@ -50,12 +50,12 @@ def draw(data: Data) -> Figure:
             markeredgecolor=colour if model == "base" else "white",
             markerfacecolor="white" if model == "base" else colour,
         )
-    front = marks.pareto(points)
-    marks.staircase(axes, [points[i] for i in front])
+    front = plots.pareto(points)
+    plots.staircase(axes, [points[i] for i in front])
     axes.set(xlabel="success on retention tasks", ylabel="success from failure states")
     style.at_least(axes, 0.1)
     style.at_least(axes, 0.1, "x")
-    marks.label_points(
+    plots.label_points(
         axes,
         points,
         [style.name((selection_of(m) or (m, 0))[0]) for m in models],

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.figures import h1_1, h2_1, h3_1, h4_1, h5_3, h7_1
 from teachable.paper.inputs import Data, count_note, labelled
 
@@ -34,17 +34,17 @@ ABOUT = {
 def draw(data: Data) -> Figure:
     figure = style.figure(style.PAGE, 5.2)
     grid = figure.subplots(2, 3)
-    points = marks.or_why(grid[0][0], lambda axes: h1_1.panel(axes, data, brief=True))
+    points = plots.or_why(grid[0][0], lambda axes: h1_1.panel(axes, data, brief=True))
     if points is not None:
         bar = figure.colorbar(points, ax=grid[0][0], location="bottom", aspect=36, pad=0.02, shrink=0.8)
         bar.outline.set_visible(False)
         bar.ax.tick_params(length=0, labelsize=5.5)
         bar.set_label("ELP$_{net}$", fontsize=6)
-    marks.or_why(grid[0][1], lambda axes: h2_1.panel(axes, data, brief=True))
-    marks.or_why(grid[0][2], lambda axes: _names_below(axes, h3_1.panel(axes, data, small=True)))
-    marks.or_why(grid[1][0], lambda axes: _names_below(axes, h4_1.panel(axes, data, small=True)))
-    marks.or_why(grid[1][1], lambda axes: h5_3.panel(axes, data))
-    marks.or_why(
+    plots.or_why(grid[0][1], lambda axes: h2_1.panel(axes, data, brief=True))
+    plots.or_why(grid[0][2], lambda axes: _names_below(axes, h3_1.panel(axes, data, small=True)))
+    plots.or_why(grid[1][0], lambda axes: _names_below(axes, h4_1.panel(axes, data, small=True)))
+    plots.or_why(grid[1][1], lambda axes: h5_3.panel(axes, data))
+    plots.or_why(
         grid[1][2], lambda axes: (h7_1.panel(axes, data, "failure"), axes.set_xlabel("success from failure states"))
     )
     titles = (

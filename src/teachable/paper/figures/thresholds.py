@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import marks, style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, count_note, labelled, record
 from teachable.terms import QUADRANTS
 
@@ -76,7 +76,7 @@ def draw(data: Data) -> Figure:
 
 def _plane(axes: Axes, data: Data, cuts: dict[str, list[float]]) -> None:
     rows = labelled(data, "U", "L_local")
-    marks.by_kind(axes, rows, "U", "L_local", s=6, alpha=0.7, linewidth=0)
+    plots.by_kind(axes, rows, "U", "L_local", s=6, alpha=0.7, linewidth=0)
     entries = [
         (f"{q}  n = {(rows['quadrant'] == q).sum():,}", style.QUADRANT_COLOUR[q], style.QUADRANT_MARKER[q])
         for q in QUADRANTS
@@ -86,4 +86,4 @@ def _plane(axes: Axes, data: Data, cuts: dict[str, list[float]]) -> None:
     for cut in cuts["L_local"]:
         axes.axhline(cut, color=style.ACCENT, linewidth=0.8, linestyle=(0, (4, 2)))
     axes.set(xlabel=AXES["U"], ylabel=AXES["L_local"])
-    marks.keys(axes, entries, loc="lower right", ncols=2, handletextpad=0.1, columnspacing=0.8, borderpad=0.1)
+    plots.keys(axes, entries, loc="lower right", ncols=2, handletextpad=0.1, columnspacing=0.8, borderpad=0.1)

@@ -1,4 +1,4 @@
-"""The few marks all figures share: points with whiskers, annotated matrices, frontiers, labels that keep apart."""
+"""What the figures share: points with whiskers, annotated matrices, frontiers, labels that keep apart."""
 
 from __future__ import annotations
 

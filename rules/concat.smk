@@ -4,7 +4,7 @@ Needs: the shards. Makes: the whole tables of phases 0 to 5. On a cluster this r
 """
 
 # table: (schema, shards)
-GATHERED = {
+SHARDED = {
     **{
         f"results/phase0/tasks_{split}": (
             "TASKS",
@@ -38,26 +38,26 @@ GATHERED = {
     },
 }
 
-for table, (schema, shards) in GATHERED.items():
+for table, (schema, shards) in SHARDED.items():
 
     rule:
         name:
-            f"gather_{Path(table).name}"
+            f"concat_{Path(table).name}"
         input:
             shards=shards,
         output:
             table=f"{table}.parquet",
         log:
-            log_of(f"gather/{Path(table).name}"),
+            log_of(f"concat/{Path(table).name}"),
         benchmark:
-            timing_of(f"gather/{Path(table).name}")
+            timing_of(f"concat/{Path(table).name}")
         localrule: True
         resources:
             **OTHER_JOB,
         params:
-            code=code("gather"),
-            settings=settings("gather", schema_name=schema),
+            code=code("concat"),
+            settings=settings("concat", schema_name=schema),
         message:
-            f"Gather {table}.parquet"
+            f"Concatenate {table}.parquet"
         shell:
-            command("gather")
+            command("concat")
