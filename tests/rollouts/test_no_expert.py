@@ -88,7 +88,7 @@ def snapshot(name: str) -> dict[str, object]:
 
 
 def test_it_gets_no_advice_and_is_counted_apart_from_dead_ends() -> None:
-    from teachable.environments import ESTIMATES, SNAPSHOTS
+    from teachable.tables import ESTIMATES, SNAPSHOTS
 
     frame = pl.DataFrame([snapshot(name) for name in ("known", "alone", "dead")], schema=dict(SNAPSHOTS))
     actions: dict[str, str | None] = {"known": "go a", "alone": None, "dead": None}
@@ -114,7 +114,7 @@ def test_it_gets_no_advice_and_is_counted_apart_from_dead_ends() -> None:
 
 
 def test_no_endpoint_is_asked_about_it() -> None:
-    from teachable.environments import SNAPSHOTS
+    from teachable.tables import SNAPSHOTS
 
     frame = pl.DataFrame([snapshot("alone")], schema=dict(SNAPSHOTS))
     settings = TeacherSettings(source="openai", api_key_env="", base_url="http://127.0.0.1:9/v1", max_retries=0)

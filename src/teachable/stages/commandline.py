@@ -114,9 +114,7 @@ def invocation(stage: str, arguments: argparse.Namespace) -> Invocation:
     for section, knobs in _json_object(stage, "--operational", arguments.operational).items():
         values = params.get(section, {})
         if not isinstance(knobs, dict) or not isinstance(values, dict):
-            raise CommandLineError(
-                f"{stage}: --operational: {section} must be a section of the parameters, as a JSON object"
-            )
+            raise CommandLineError(f"{stage}: --operational: {section} must be a JSON object, a section")
         params[section] = {**values, **knobs}
     return Invocation(stage, inputs, outputs, params, arguments.log, arguments.threads)
 
