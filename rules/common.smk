@@ -46,7 +46,9 @@ shell.executable("bash")
 shell.prefix("set -euo pipefail; ")
 
 
-OPERATIONAL = operational_parameters(CONFIG)  # not in `params`: to turn one reruns nothing
+OPERATIONAL = operational_parameters(
+    CONFIG
+)  # not in `params`: to turn one reruns nothing
 
 
 def command(stage, inputs=None, *, without=()):
