@@ -46,9 +46,8 @@ shell.executable("bash")
 shell.prefix("set -euo pipefail; ")
 
 
-OPERATIONAL = operational_parameters(
-    CONFIG
-)  # not in `params`: to turn one reruns nothing
+# Not in `params`: to turn one of these reruns nothing.
+OPERATIONAL = operational_parameters(CONFIG)
 
 
 def command(stage, inputs=None, *, without=()):
