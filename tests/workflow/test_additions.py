@@ -133,7 +133,7 @@ def test_a_figure_and_a_table_are_one_file_each(copy: Path) -> None:
 def test_a_selection_method_is_one_file(copy: Path) -> None:
     (copy / "src" / "teachable" / "selection" / "methods" / "latest.py").write_text(NEW_METHOD)
     planned = plan(copy, "phase5", config="selection={methods: [random, latest]}")
-    assert "choose the snapshots of S_latest_k4" in planned
+    assert "choose the snapshots of S_random_k4 S_latest_k4" in planned
 
 
 def test_a_format_of_supervision_is_one_file(copy: Path) -> None:
