@@ -35,10 +35,8 @@ ADAPTER = "tried"
 RANKED = {"oracle": "ELP_net", "entropy": "U"}  # choices of the snapshots that are highest in a label
 
 
-def texts(environment: pl.DataFrame) -> list[Example]:
-    return [
-        Example(prompt, completion) for prompt, completion in environment.select("prompt", "completion").iter_rows()
-    ]
+def texts(table: pl.DataFrame) -> list[Example]:
+    return [Example(prompt, completion) for prompt, completion in table.select("prompt", "completion").iter_rows()]
 
 
 def main() -> None:

@@ -135,7 +135,7 @@ def test_where_a_frame_ends_does_not_show(
     assert tables.read(path / "pieces.parquet", SMALL).equals(whole)
 
 
-def test_gathering_is_concatenation(tmp_path: Path) -> None:
+def test_shards_are_concatenated_in_their_order(tmp_path: Path) -> None:
     shards = [tmp_path / f"{i}.parquet" for i in range(3)]
     frames = [pl.DataFrame({"episode_id": [f"e{i}"] * i}) for i in range(3)]
     full = [pl.concat([tables.empty(tables.STEPS), frame], how="diagonal") for frame in frames]

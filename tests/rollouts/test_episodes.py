@@ -17,7 +17,7 @@ from teachable.worlds.base import InadmissibleCommand, RestoreMismatch
 from .tiny import GAMES, Maze, TablePolicy, TinyWorld, make_task
 
 
-def jobs_for(seeds: range, repeats: int = 3, **kwargs: object) -> list[EpisodeSpec]:
+def specs_for(seeds: range, repeats: int = 3, **kwargs: object) -> list[EpisodeSpec]:
     return [
         EpisodeSpec(f"{seed}/{repeat}", Start(make_task(seed)), repeat=repeat, **kwargs)  # type: ignore[arg-type]
         for seed in seeds
@@ -39,7 +39,7 @@ def run(specs: list[EpisodeSpec], world: TinyWorld | None = None, **kwargs: obje
 
 
 def test_rows_fit_the_schemas_and_steps_fit_the_episodes() -> None:
-    played = run(jobs_for(range(10)), record_steps=True)
+    played = run(specs_for(range(10)), record_steps=True)
     tables.conform(played.episodes, tables.EPISODES)
     tables.conform(played.steps, tables.STEPS)
     for episode_id, steps, actions in played.episodes.select("episode_id", "steps", "actions").iter_rows():
@@ -54,7 +54,7 @@ def test_rows_fit_the_schemas_and_steps_fit_the_episodes() -> None:
 @settings(max_examples=20)
 @given(order=st.permutations(range(24)), cut=st.integers(0, 24), at_once=st.integers(1, 5))
 def test_order_sharding_and_engines_at_once_never_change_a_row(order, cut, at_once) -> None:
-    specs = jobs_for(range(8))
+    specs = specs_for(range(8))
     whole = run(specs, record_steps=True)
     shuffled = [specs[i] for i in order]
     parts = [
@@ -148,7 +148,7 @@ def test_horizon_counts_from_the_snapshot_or_from_the_start() -> None:
 
 
 def test_faults_are_no_failures_and_touch_only_their_episode() -> None:
-    specs = jobs_for(range(6), repeats=4)
+    specs = specs_for(range(6), repeats=4)
     sound = run(specs, record_steps=True)
     victim = sound.episodes.filter(pl.col("steps") > 2).row(0, named=True)
     room = int(sound.steps.filter(episode_id=victim["episode_id"])["scene"][2].split()[1])
@@ -166,7 +166,7 @@ def test_faults_are_no_failures_and_touch_only_their_episode() -> None:
 
 
 def test_a_dead_start_faults_every_episode_of_the_task_and_no_other() -> None:
-    specs = jobs_for(range(3), repeats=2)
+    specs = specs_for(range(3), repeats=2)
 
     class Broken(TinyWorld):
         def start(self, task, games):
@@ -195,7 +195,7 @@ def test_the_expert_wins_what_can_be_won_and_its_noise_makes_failures(winnable) 
 
 
 def test_stop_unwinnable_shortens_and_changes_no_outcome() -> None:
-    specs = jobs_for(range(12))
+    specs = specs_for(range(12))
     long = run(specs).episodes
     short = run(specs, settings=PlaySettings(max_steps=8, stop_unwinnable=True)).episodes
     assert short["success"].to_list() == long["success"].to_list()
@@ -235,9 +235,9 @@ def test_a_policy_that_is_no_distribution_is_refused() -> None:
             return np.zeros(len(commands))
 
     with pytest.raises(PolicyError, match="sum"):
-        run(jobs_for(range(1)), policy=Bad())
+        run(specs_for(range(1)), policy=Bad())
 
 
 def test_two_jobs_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="episode_id"):
-        run(jobs_for(range(1), repeats=1) * 2)
+        run(specs_for(range(1), repeats=1) * 2)

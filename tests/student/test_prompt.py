@@ -92,6 +92,10 @@ def test_unknown_layouts_and_mismatches_are_refused() -> None:
         layout_of({"layout": "telegram"}, None)
     with pytest.raises(StudentError, match="known are chat, compact"):
         verbosity_of("verse")
+    built = {"layout": "compact", "layout_version": CompactLayout.version, "memo_label": "recipe"}
+    with pytest.raises(LayoutMismatch, match="this student reads 'chat'"):
+        layout_of(built, None, "chat")
+    assert layout_of(built, None, "compact").name == layout_of(built, None).name == "compact"
     with pytest.raises(LayoutMismatch, match="'compact' version 7"):
         check_layout("adapter x", "compact", 7, CompactLayout("recipe"))
 

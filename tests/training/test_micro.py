@@ -54,8 +54,8 @@ class Learner(TablePolicy):
     def _logp(self, prompt: str, commands: Sequence[str], adapter: str | None) -> np.ndarray:
         logp = super()._logp(prompt, commands, None)
         if adapter is not None:
-            moment, wanted = self.taught[adapter]
-            logp = logp + 6.0 * np.array([command == wanted and prompt == moment for command in commands])
+            place, wanted = self.taught[adapter]
+            logp = logp + 6.0 * np.array([command == wanted and prompt == place for command in commands])
         return logp - np.log(np.exp(logp).sum())
 
 

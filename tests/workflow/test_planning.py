@@ -44,6 +44,7 @@ def test_rulegraph(empty: Workplace) -> None:
         (["tasks={train: {eazy: 3}}"], "tasks.train"),
         (["world={options: {prun: []}}"], "world.options.prun: world 'textworld' has no such option; did you mean"),
         (["selection={methods: [random, orcale]}"], "did you mean 'oracle'?"),
+        (["student={layout: chatty}"], "student.layout: no layout is called 'chatty'; there are chat, compact"),
     ],
 )
 def test_a_bad_configuration_stops_before_any_job(empty: Workplace, config: list[str], expected: str) -> None:

@@ -20,6 +20,7 @@ from importlib.resources.abc import Traversable
 from teachable.errors import ConfigError
 
 Template = tuple[str, ...]
+VERBOSITIES = {"compact", "full"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,12 @@ def _read(file: Traversable) -> Format:
         if key in raw:
             raw[key] = {verbosity: tuple(parts) for verbosity, parts in raw[key].items()}
     try:
-        return Format(name=file.name.removesuffix(".toml"), **raw)
+        made = Format(name=file.name.removesuffix(".toml"), **raw)
     except TypeError as problem:
         raise ConfigError(f"{file}: {str(problem).replace('Format.__init__() ', '')}; see {__name__}.") from None
+    if set(made.template) != VERBOSITIES or not set(made.untried) <= VERBOSITIES:
+        raise ConfigError(f"{file}: [template] needs {' and '.join(sorted(VERBOSITIES))}, [untried] may have either.")
+    return made
 
 
 def _formats() -> dict[str, Format]:

@@ -69,8 +69,8 @@ class Grower:
 
     def __init__(self, cached: CachedPolicy, environment: Environment, query: Query, settings: TreeSettings) -> None:
         self._cached = cached
-        self._table = environment
-        self._question = query
+        self._environment = environment
+        self._query = query
         self._settings = settings
         self._temperature = settings.play.temperature
 
@@ -85,7 +85,7 @@ class Grower:
         """Values for first decisions under ``patches`` (by condition), later ones under ``later_patch``; ``whose``
         tree it is goes into its log."""
         settings = self._settings
-        moment = self._table.moment(self._question.start)
+        moment = self._environment.moment(self._query.start)
         commands = moment.state.commands
         requests = [self._request(moment, patch) for patch in patches.values()]
         first = dict(zip(patches, (yield from self._ask(requests)), strict=True))
@@ -93,7 +93,7 @@ class Grower:
             first["force"] = np.array([float(command == force) for command in commands])
         mixture = np.mean(list(first.values()), axis=0)
         mixture = (1 - settings.floor) * mixture + settings.floor / len(commands)
-        steps = settings.play.steps_from(self._question.start)
+        steps = settings.play.steps_from(self._query.start)
         tree = Tree(Node(moment, requests[0].prompt, steps), mixture)
         if steps <= 0 or moment.state.unwinnable:
             for command in range(len(commands)):
@@ -109,12 +109,12 @@ class Grower:
             for c, reference in references(first).items()
         }
         actions = [estimate(one, frontier, values, counts) for one in np.eye(len(commands))]
-        log = log_tree(self._question, whose, tree, walks)
+        log = log_tree(self._query, whose, tree, walks)
         return TreeValues(commands, first, estimates, net_se, actions, log)
 
     def _request(self, moment: Moment, patch: str) -> Request:
         context = moment.context(patch)
-        return Request(self._cached.prompt(context), context.commands, self._question.adapter)
+        return Request(self._cached.prompt(context), context.commands, self._query.adapter)
 
     def _ask(self, requests: list[Request]) -> Generator[list[Request], list[Reals], list[Reals]]:
         answers = yield requests
@@ -126,7 +126,7 @@ class Grower:
         child = node.children[command]
         if child != UNTRIED:
             return child
-        moment = self._table.step(node.moment, node.commands[command])
+        moment = self._environment.step(node.moment, node.commands[command])
         state = moment.state
         if state.won:
             return WIN
@@ -136,7 +136,7 @@ class Grower:
 
     def _node_request(self, tree: Tree, index: int) -> Request:
         node = tree.nodes[index]
-        return Request(node.prompt, node.commands, self._question.adapter)
+        return Request(node.prompt, node.commands, self._query.adapter)
 
     def _grow(self, tree: Tree, patch: str) -> Generator[list[Request], list[Reals], None]:
         """Expand the likeliest pieces until the prompts are spent or next to nothing is open."""

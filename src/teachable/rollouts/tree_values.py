@@ -68,7 +68,7 @@ def tree_values(
                 cached,
                 world,
                 games,
-                [spec for q, force in sound if isinstance(force, str) for spec in _expert_jobs(q, number)],
+                [spec for q, force in sound if isinstance(force, str) for spec in _expert_specs(q, number)],
                 settings.play,
                 run_seed=run_seed,
                 expert=expert,
@@ -181,7 +181,7 @@ def _answer(
     return merged
 
 
-def _expert_jobs(query: Query, number: int) -> list[EpisodeSpec]:
+def _expert_specs(query: Query, number: int) -> list[EpisodeSpec]:
     return [
         EpisodeSpec(
             episode_id=f"{query.stream}/{query.model}/expert/{repeat}",

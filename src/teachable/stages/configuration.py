@@ -9,6 +9,7 @@ from typing import Any
 from teachable.config import Config, load_config
 from teachable.config.reference import reference, table
 from teachable.errors import ConfigError
+from teachable.student.prompt import layouts
 from teachable.worlds.base import WorldError
 from teachable.worlds.registry import SPLITS, OptionError, WorldEntry, built_in, get_entry
 
@@ -26,6 +27,10 @@ def configuration(
         entry = get_entry(config.world.name)
     except WorldError as error:
         raise ConfigError(f"{source}: world.name: {error}") from error
+    if config.student.layout not in (None, *layouts()):
+        raise ConfigError(
+            f"{source}: student.layout: no layout is called {config.student.layout!r}; there are {', '.join(layouts())}"
+        )
     tasks = config.tasks
     try:
         for split in SPLITS:

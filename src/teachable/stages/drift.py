@@ -45,9 +45,9 @@ def run(inputs: Inputs, outputs: Outputs, params: Drift) -> None:
             f"{len(CHECKPOINTS) - 1}: train it for three steps at least (training.epochs, training.max_examples), or "
             "name another run in evaluation.drift_runs."
         )
-    moments = dict(zip(CHECKPOINTS, [*shares, run_directory], strict=True))
+    checkpoints = dict(zip(CHECKPOINTS, [*shares, run_directory], strict=True))
     adapters = {checkpoint: checkpoint_name(params.model, checkpoint) for checkpoint in CHECKPOINTS}
-    student = load_student(inputs["student"][0], {adapters[c]: path for c, path in moments.items()})
+    student = load_student(inputs["student"][0], {adapters[c]: path for c, path in checkpoints.items()})
     budget = params.drift_episodes
     estimation = params.estimation.model_copy(
         update={

@@ -46,5 +46,4 @@ def load_prompter(directory: Path) -> Prompter:
     home = local if local.exists() else locate(settings["path"], settings["revision"])
     tokenizer = AutoTokenizer.from_pretrained(str(home), trust_remote_code=False)
     record = read_json(home / STUDENT_FILE) if (home / STUDENT_FILE).exists() else {}
-    chosen = {"layout": settings["layout"]} if settings["layout"] else {}
-    return Prompter(layout_of({**record, **chosen}, tokenizer), tokenizer)
+    return Prompter(layout_of(record, tokenizer, settings["layout"]), tokenizer)

@@ -128,13 +128,10 @@ class Student:
             model = model.to(where)
         except (OSError, ValueError) as problem:
             raise StudentError(f"cannot load the student in {directory}: {problem}") from problem
-        spec = layout_of({**record, "layout": layout} if layout else record, tokenizer)
-        if record:
-            check_layout(str(directory), record.get("layout"), record.get("layout_version"), spec)
         student = cls(
             model,
             tokenizer,
-            spec,
+            layout_of(record, tokenizer, layout),
             name=str(record.get("name", path if not Path(path).is_dir() else Path(path).name)),
             fingerprint=fingerprint(directory),
             temperature=float(record.get("temperature", 1.0)) if temperature is None else temperature,

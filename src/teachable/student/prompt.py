@@ -76,12 +76,16 @@ def _class_of(name: str) -> type[Layout]:
     return found
 
 
-def layout_of(record: Mapping[str, Any], tokenizer: Any) -> Layout:
-    """The layout that a student's `record` names, chat where it names none.
+def layout_of(record: Mapping[str, Any], tokenizer: Any, layout: str | None = None) -> Layout:
+    """The layout that a student's `record` names, else the one called `layout`, else chat.
 
-    StudentError if there is no such layout, or if the record lacks what the layout needs.
+    LayoutMismatch if the record names another one or another version of it; StudentError if there is no such layout,
+    or if the record lacks what the layout needs.
     """
-    return _class_of(str(record.get("layout", CHAT))).of(record, tokenizer)
+    made = _class_of(layout or str(record.get("layout", CHAT))).of(record, tokenizer)
+    if record:
+        check_layout("the student", record.get("layout"), record.get("layout_version"), made)
+    return made
 
 
 def verbosity_of(layout: str) -> Verbosity:
