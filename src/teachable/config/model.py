@@ -249,6 +249,7 @@ class Evaluation(Section):
 
 class Predictor(Section):
     folds: Annotated[int, Field(ge=2)] = Field(description="folds, grouped by game")
+    trees: Positive = Field(description="trees of the extremely randomised forest, one of the learners that compete")
     k: list[Positive] = Field(description="k of NDCG@k and Precision@k")
     sample_sizes: list[Fraction] = Field(description="shares of the training folds for the sample-efficiency curve")
 

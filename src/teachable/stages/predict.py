@@ -45,7 +45,7 @@ def _study(features: pl.DataFrame, labeled: pl.DataFrame, panels: pl.DataFrame, 
         shares=params.predictor.sample_sizes,
         bootstrap=Bootstrap(seed=params.seed, **params.statistics.model_dump()),
         seed=params.seed,
-        settings=Settings(folds=params.predictor.folds),
+        settings=Settings(folds=params.predictor.folds, trees=params.predictor.trees),
         held_out=set(panels.filter(pl.col("side") == "held_out")["task_id"]),
         progress=lambda line: print(line, flush=True),
     )
