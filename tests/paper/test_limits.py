@@ -13,7 +13,7 @@ from teachable import tables, terms
 from teachable.evaluation import summary
 from teachable.evaluation.resampling import Resampling
 from teachable.labels.label import label
-from teachable.paper import FIGURES, TABLES, render
+from teachable.paper import FIGURES, TABLES, render, typeset
 from teachable.paper.criteria import criteria, explain
 from teachable.paper.drift_metrics import drift_metrics
 from teachable.paper.inputs import INPUTS, Interval
@@ -125,8 +125,8 @@ def test_every_figure_is_drawn_or_says_why_not(lacking) -> None:
 def test_every_table_is_made(lacking) -> None:
     _, made = lacking
     for name, item in TABLES.items():
-        frame = render.make(name, {"words": WORDS, **{i: made[i] for i in item.inputs}})
-        render.latex(frame, render.headings(name), caption="c", label="l")
+        frame = typeset.make(name, {"words": WORDS, **{i: made[i] for i in item.inputs}})
+        typeset.latex(frame, typeset.headings(name), caption="c", label="l")
 
 
 def test_every_criterion_is_judged_or_has_its_reason(lacking) -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from teachable.paper import FIGURES, MINIMUM, TABLES, PaperError, render
+from teachable.paper import FIGURES, MINIMUM, TABLES, PaperError, render, typeset
 from teachable.paper.criteria import criteria
 from teachable.paper.report import SMALL_STUDENT, Run, report
 
@@ -27,7 +27,7 @@ def made(data):
     pictures = {
         i: render.figure_bytes(render.draw(i, data), dpi=20, formats=("png",))["png"] for i in MINIMUM["figures"]
     }
-    frames = {i: render.make(i, data) for i in MINIMUM["tables"]}
+    frames = {i: typeset.make(i, data) for i in MINIMUM["tables"]}
     return pictures, frames, report(RUN, criteria(data), pictures=pictures, tables=frames)
 
 

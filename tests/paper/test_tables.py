@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from teachable.evaluation.transfer import DIAGONAL
-from teachable.paper import TABLES, PaperError, render
+from teachable.paper import TABLES, PaperError, typeset
 from teachable.worlds.textworld.words import WORDS
 
 PAIRS = [(item.id, name) for item in TABLES.values() for name in item.inputs]
@@ -23,12 +23,12 @@ def given(data, item: str):
 @pytest.mark.parametrize("item", TABLES)
 @pytest.mark.parametrize("size", ["data", "small"])
 def test_is_made_and_written(item: str, size: str, request, tmp_path: Path) -> None:
-    frame = render.make(item, given(request.getfixturevalue(size), item))
-    heads = render.headings(item)
+    frame = typeset.make(item, given(request.getfixturevalue(size), item))
+    heads = typeset.headings(item)
     assert len(frame) > 0
     entry = TABLES[item]
     tex, csv = tmp_path / "t.tex", tmp_path / "t.csv"
-    render.save_table(frame, heads, tex, csv, caption=entry.caption, label=f"tab:{item}")
+    typeset.save_table(frame, heads, tex, csv, caption=entry.caption, label=f"tab:{item}")
     text = tex.read_text()
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
     rows = [line for line in body.splitlines() if line.endswith(r"\\")]
@@ -44,11 +44,11 @@ def test_is_made_and_written(item: str, size: str, request, tmp_path: Path) -> N
 def test_a_missing_or_empty_input_is_named(item: str, name: str, data) -> None:
     left = {key: value for key, value in given(data, item).items() if key != name}
     with pytest.raises(PaperError, match=f"'{name}'"):
-        render.make(item, left)
+        typeset.make(item, left)
     if isinstance(data[name], pl.DataFrame):
         said, made = f"'{name}'", None
         try:
-            made = render.make(item, {**left, name: data[name].head(0)})
+            made = typeset.make(item, {**left, name: data[name].head(0)})
         except PaperError as error:
             said = str(error)
         assert f"'{name}'" in said
@@ -57,19 +57,19 @@ def test_a_missing_or_empty_input_is_named(item: str, name: str, data) -> None:
 
 def test_numbers_are_those_stored(data) -> None:
     stored = data["transfer"].filter(trained_on="Q2", evaluated_on="Q4", format="mean").row(0, named=True)
-    row = render.make("h4_1", given(data, "h4_1")).row(1, named=True)
+    row = typeset.make("h4_1", given(data, "h4_1")).row(1, named=True)
     assert (row["Q4"], row["Q4_low"], row["Q4_high"]) == (stored["point"], stored["low"], stored["high"])
 
 
 def test_detectable_effects_are_those_stored(data) -> None:
     stored = data["contrasts"].filter(contrast=DIAGONAL, panel="failure", group="all", metric="success")
-    first = render.make("h4_2", given(data, "h4_2")).row(0, named=True)
+    first = typeset.make("h4_2", given(data, "h4_2")).row(0, named=True)
     assert first["formats"] == "mean of formats"
     assert (first["difference"], first["mde"]) == stored.select("point", "mde").row(0)
 
 
 def test_main_results_pair_levels_with_changes(data) -> None:
-    frame = render.make("h5_1", given(data, "h5_1"))
+    frame = typeset.make("h5_1", given(data, "h5_1"))
     assert frame["run"].to_list()[:2] == ["base", "Q1_demo"]
     base = frame.row(0, named=True)
     assert base["failure_change"] is None
@@ -90,12 +90,12 @@ def test_cells_print_intervals_and_gaps() -> None:
         }
     )
     heads = {"name": "Name", "a": "A", "p_holm": "p", "n": "n"}
-    assert render.cells(frame, heads) == [
+    assert typeset.cells(frame, heads) == [
         ["x_y & 5%", "0.12 [0.05, −0.20]", "<0.001", "1,234"],
         ["b", "–", "0.040", "5"],
         ["–", "−0.0010", "–", "6"],
     ]
-    text = render.latex(frame, heads, caption="100% of_it", label="t")
+    text = typeset.latex(frame, heads, caption="100% of_it", label="t")
     assert r"x\_y \& 5\%" in text
     assert r"\caption{100\% of\_it}" in text
     assert "$-$0.20" in text
@@ -103,12 +103,12 @@ def test_cells_print_intervals_and_gaps() -> None:
 
 def test_a_heading_without_column_is_refused() -> None:
     with pytest.raises(PaperError, match="lacks"):
-        render.cells(pl.DataFrame({"a": [1]}), {"b": "B"})
+        typeset.cells(pl.DataFrame({"a": [1]}), {"b": "B"})
 
 
 def test_a_table_of_undefined_numbers_says_so(data, tmp_path: Path) -> None:
     nulls = data["transfer"].with_columns(point=pl.lit(None, pl.Float64))
-    frame = render.make("h4_1", {"transfer": nulls})
+    frame = typeset.make("h4_1", {"transfer": nulls})
     assert frame.is_empty()
-    text = render.latex(frame, render.headings("h4_1"), caption="c", label="l")
+    text = typeset.latex(frame, typeset.headings("h4_1"), caption="c", label="l")
     assert "No estimate is defined" in text

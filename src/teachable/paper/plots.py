@@ -1,4 +1,7 @@
-"""What the figures share: points with whiskers, annotated matrices, frontiers, labels that keep apart."""
+"""What the figures share: points with whiskers, annotated matrices, frontiers, labels that keep apart.
+
+seaborn and adjustText take longer to import than most figures to draw, so they are imported where they draw.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import seaborn as sns
-from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
@@ -233,6 +234,8 @@ def label_points(
     Call it last: names are placed in the layout as it then is. The result is the same every time, for adjustText
     draws from a generator of its own and stops after a number of steps, not of seconds.
     """
+    from adjustText import adjust_text
+
     figure = axes.get_figure(root=True)
     if figure is None:
         return
@@ -290,6 +293,8 @@ def by_kind(
     **options: Any,
 ) -> None:
     """A point a row at its columns ``x`` and ``y``, in the colour and marker of its ``kind``, if it has one."""
+    import seaborn as sns
+
     shown = rows.filter(pl.col(kind).is_in(list(colour)))
     sns.scatterplot(
         x=shown[x].to_numpy(),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from teachable.paper.inputs import WORDS
 from teachable.paper.registry import TABLES
-from teachable.paper.render import headings, make, save_table
+from teachable.paper.typeset import headings, make, save_table
 from teachable.stages.paper_data import read_data
 from teachable.worlds import get_words
 

@@ -12,6 +12,7 @@ from teachable.tables.files import (
     read_json,
     write,
     write_batches,
+    write_bytes,
     write_json,
 )
 from teachable.tables.play import (
@@ -121,5 +122,6 @@ __all__ = [
     "read_json",
     "write",
     "write_batches",
+    "write_bytes",
     "write_json",
 ]

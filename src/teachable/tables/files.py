@@ -209,11 +209,16 @@ def _unreadable(path: Path, error: BaseException) -> TableError:
 
 def write_json(value: Any, path: Path | str) -> None:
     """Write ``value`` as indented JSON with sorted keys, atomically. NaN is refused."""
+    write_bytes((json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode(), path)
+
+
+def write_bytes(content: bytes, path: Path | str) -> None:
+    """Write ``content`` to ``path``, whole or not at all; directories are made."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

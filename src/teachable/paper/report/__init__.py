@@ -18,7 +18,7 @@ import polars as pl
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from teachable.paper import render
+from teachable.paper import render, typeset
 from teachable.paper.criteria import verdicts
 from teachable.paper.inputs import INPUTS, PaperError, number
 from teachable.paper.registry import FIGURES, MINIMUM, TABLES, Item
@@ -139,7 +139,7 @@ def _figure(name: str, picture: bytes, root: str) -> dict[str, Any]:
 
 def _table(name: str, frame: pl.DataFrame, root: str) -> dict[str, Any]:
     item = TABLES[name]
-    heads = render.headings(name)
+    heads = typeset.headings(name)
     tex, csv = (f"{root}/{path}" for path in item.files)
     numeric = [frame.schema[column].is_numeric() for column in heads]
     return {
@@ -149,7 +149,7 @@ def _table(name: str, frame: pl.DataFrame, root: str) -> dict[str, Any]:
         "csv": csv,
         "heads": list(heads.values()),
         "numeric": numeric,
-        "rows": render.cells(frame, heads),
+        "rows": typeset.cells(frame, heads),
     }
 
 
