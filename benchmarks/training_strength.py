@@ -23,6 +23,7 @@ from teachable import seeds, tables
 from teachable.config.model import World
 from teachable.evaluation.panels import Repeats, panel_starts, play_panels
 from teachable.rollouts.episodes import PlaySettings
+from teachable.selection.pool import candidates
 from teachable.stages.games import games_root, open_world, shared_environments
 from teachable.stages.models import load_student
 from teachable.stages.tasks import read_tasks
@@ -121,7 +122,8 @@ class Study:
         choice, _, size = run.partition(":")
         if not size:
             return self.examples.filter(run=run).filter(pl.col("draw").is_null() | (pl.col("draw") == training))
-        pool = self.examples.filter(run=EVERYTHING)
+        distinct = candidates(self.labeled)["snapshot_id"]
+        pool = self.examples.filter(run=EVERYTHING).filter(pl.col("snapshot_id").is_in(distinct.implode()))
         if choice in RANKED:
             ranks = self.labeled.select("snapshot_id", rank=RANKED[choice])
             best = pool.join(ranks, on="snapshot_id", how="left").sort("rank", "snapshot_id", descending=True)

@@ -17,7 +17,8 @@ NEEDS = (
     "episode_id",
     "step",
     "source",
-    "prefix",
+    "memo",
+    "scene",
     "entropy",
     "ELP_net",
     "route",
@@ -99,9 +100,10 @@ class Pool:
 
 
 def candidates(labeled: pl.DataFrame, *, source: str | None = None) -> pl.DataFrame:
-    """The snapshots of a pool that can be trained on, by id: valid advice, a route, no state twice.
+    """The snapshots of a pool that can be trained on, by id: valid advice, a route, no decision twice.
 
-    Two snapshots of one task with the same commands before them are the same decision; the first id stays.
+    Two snapshots of one game in the same scene with the same advice are one decision, whatever harmless commands lie
+    before them: a habit repeats itself, and four copies of one decision teach what one does. The first id stays.
     ``source`` keeps student or expert snapshots only.
     """
     missing = [name for name in NEEDS if name not in labeled.columns]
@@ -112,9 +114,7 @@ def candidates(labeled: pl.DataFrame, *, source: str | None = None) -> pl.DataFr
         pool = pool.filter(pl.col("advice_valid").fill_null(False))
     if source is not None:
         pool = pool.filter(pl.col("source") == source)
-    # A list is no key for uniqueness everywhere, its text is.
-    key = pl.col("prefix").list.join("\n").alias("_prefix")
-    return pool.with_columns(key).unique(["task_id", "_prefix"], keep="first", maintain_order=True).drop("_prefix")
+    return pool.unique(["task_id", "memo", "scene", "suggested_action"], keep="first", maintain_order=True)
 
 
 def floats(column: pl.Series) -> Floats:
