@@ -26,7 +26,7 @@ def main() -> None:
         "# A run of preset laptop",
         "",
         f"What `make run` leaves behind (version {__version__}, preset `{config['preset']}`, seed {config['seed']}).",
-        "A student of 0.7 million parameters plays games of fifteen commands. This shows what figures look like and",
+        "A student of half a million parameters plays games of fifteen commands. This shows what figures look like and",
         "that the pipeline works. It does not show what a large model would show.",
         "",
         "## Criteria of the protocol",
