@@ -8,14 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textworld.generator import compile_inform7_game, generate_inform7_source
 
 from teachable.generation import get_generator
-from teachable.generation.textworld import TextWorldGenerator
+from teachable.generation.textworld import TextWorldGenerator, make
 from teachable.generation.textworld.canonical import SPLITS, canonical, split_of, structure_of
 from teachable.generation.textworld.make import Limits, draw, write
 from teachable.worlds import GenerationError, WorldError
+from teachable.worlds.textworld.engine import stamped
 from teachable.worlds.textworld.families import FAMILIES
-from teachable.worlds.textworld.games import digest_of, text_of
+from teachable.worlds.textworld.games import digest_of, game_of, text_of
 
 LIMITS = Limits(max_expert_steps=15, foods="train")
 
@@ -33,6 +35,23 @@ def test_same_seeds_give_the_same_bytes_in_any_order_and_number_of_jobs(games, t
     assert sorted(Path(name).suffix for name in made) == [".json", ".json", ".z8", ".z8"]
     for name, data in made.items():
         assert data == (games.root / name).read_bytes(), name
+
+
+def test_a_story_has_the_bytes_that_textworld_compiles(tmp_path):
+    data, _ = draw(FAMILIES["easy"], "train", 7, LIMITS)
+    write(data, tmp_path / "ours.z8")
+    compile_inform7_game(generate_inform7_source(game_of(data)), str(tmp_path / "theirs.z8"))
+    theirs = stamped((tmp_path / "theirs.z8").read_bytes(), digest_of(data))
+    assert (tmp_path / "ours.z8").read_bytes() == theirs
+
+
+def test_a_story_that_does_not_compile_says_what_the_compiler_said(tmp_path, monkeypatch):
+    data, _ = draw(FAMILIES["easy"], "train", 7, LIMITS)
+    monkeypatch.setattr(make, "generate_inform7_source", lambda game: "This is no story.")
+    with pytest.raises(GenerationError, match=r"Inform 7 cannot compile .*ours.z8: .*Inform 7") as caught:
+        write(data, tmp_path / "ours.z8")
+    assert "exit status" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_hold_no_date_and_no_path(games, tmp_path):

@@ -7,6 +7,7 @@ TextWorld iterates over sets while it draws.
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,10 +19,10 @@ from typing import Any
 from textworld.challenges.tw_coin_collector import coin_collector
 from textworld.challenges.tw_cooking import cooking
 from textworld.challenges.tw_treasure_hunter import treasure_hunter
-from textworld.generator import GameMaker, compile_inform7_game, generate_inform7_source
+from textworld.generator import GameMaker, generate_inform7_source
 from textworld.generator.data import KnowledgeBase
 from textworld.generator.game import EventProgression, Game, GameOptions, GameProgression
-from textworld.generator.inform7 import Inform7Game
+from textworld.generator.inform7.world2inform7 import I7_DEFAULT_PATH, Inform7Game
 from textworld.logic import GameLogic
 
 from teachable import seeds as streams
@@ -181,7 +182,7 @@ def write(data: dict[str, Any], target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as scratch:
         story = Path(scratch) / "game.z8"
         try:
-            compile_inform7_game(source, str(story))
+            _compile(source, story)
             image = stamped(story.read_bytes(), digest_of(data))
         except Exception as error:
             raise GenerationError(f"Inform 7 cannot compile {target}: {_last_line(error)}") from error
@@ -190,6 +191,25 @@ def write(data: dict[str, Any], target: Path) -> None:
         (Path(scratch) / "game.json").write_text(text)
         os.replace(Path(scratch) / "game.json", meta)
         os.replace(story, target)
+
+
+def _compile(source: str, story: Path) -> None:
+    """What TextWorld's ``compile_inform7_game`` does, without the index that Inform 7 writes for authors: a fifth of
+    its time. The story has the same bytes. Raises CalledProcessError, with what the compiler said.
+    """
+    home = Path(os.environ.get("INFORM_HOME", I7_DEFAULT_PATH)) / "share" / "inform7"
+    compilers = home / "Compilers"
+    with tempfile.TemporaryDirectory(prefix="inform-") as project:
+        for folder in ("Source", "Build"):
+            Path(project, folder).mkdir()
+        Path(project, "Source", "story.ni").write_text(source)
+        Path(project, "uuid.txt").touch()
+        to_inform6 = [compilers / "ni", "--noindex", "--internal", home / "Internal", "--format=.z8"]
+        for line in (
+            [*to_inform6, "--project", project],
+            [compilers / "inform6", "-E2wSv8F0", Path(project, "Build", "auto.inf"), story],
+        ):
+            subprocess.run(line, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def make(family_name: str, split: str, seed: int, games: Path, limits: Limits) -> Task:
@@ -226,5 +246,6 @@ def make(family_name: str, split: str, seed: int, games: Path, limits: Limits) -
 
 
 def _last_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
+    said = error.stdout.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else str(error)
+    lines = said.strip().splitlines()
     return lines[-1] if lines else type(error).__name__
