@@ -204,11 +204,9 @@ def _compile(source: str, story: Path) -> None:
             Path(project, folder).mkdir()
         Path(project, "Source", "story.ni").write_text(source)
         Path(project, "uuid.txt").touch()
-        to_inform6 = [compilers / "ni", "--noindex", "--internal", home / "Internal", "--format=.z8"]
-        for line in (
-            [*to_inform6, "--project", project],
-            [compilers / "inform6", "-E2wSv8F0", Path(project, "Build", "auto.inf"), story],
-        ):
+        to_inform6 = [str(compilers / "ni"), "--noindex", "--internal", str(home / "Internal"), "--format=.z8"]
+        to_story = [str(compilers / "inform6"), "-E2wSv8F0", str(Path(project, "Build", "auto.inf")), str(story)]
+        for line in ([*to_inform6, "--project", project], to_story):
             subprocess.run(line, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
