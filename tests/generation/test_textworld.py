@@ -48,9 +48,8 @@ def test_a_story_has_the_bytes_that_textworld_compiles(tmp_path):
 def test_a_story_that_does_not_compile_says_what_the_compiler_said(tmp_path, monkeypatch):
     data, _ = draw(FAMILIES["easy"], "train", 7, LIMITS)
     monkeypatch.setattr(make, "generate_inform7_source", lambda game: "This is no story.")
-    with pytest.raises(GenerationError, match=r"Inform 7 cannot compile .*ours.z8: .*Inform 7") as caught:
+    with pytest.raises(GenerationError, match=r"cannot compile .*ours.z8: The sentence 'This is no story' .* appears"):
         write(data, tmp_path / "ours.z8")
-    assert "exit status" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 

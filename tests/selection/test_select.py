@@ -22,8 +22,7 @@ from teachable.tables import LABELED, SELECTION, conform
 
 @pytest.fixture(scope="module")
 def pool(frame):
-    """Every snapshot in a scene of its own."""
-    return frame.filter(pl.col("task_id") < "game-040").with_columns(scene=pl.col("snapshot_id"))
+    return frame.filter(pl.col("task_id") < "game-040")
 
 
 def options(fitted, features):
@@ -112,7 +111,7 @@ def test_invalid_advice_missing_routes_and_copies_are_left_out(pool):
     assert kept["snapshot_id"].to_list() == bad["snapshot_id"].to_list()[2:]
     later = pl.concat_list("prefix", pl.lit(["prepare meal"])).alias("prefix")
     assert candidates(pl.concat([bad, copy.with_columns(later)])).height == 2, "a habit repeated is one decision"
-    assert candidates(pl.concat([bad, copy.with_columns(scene=pl.lit("elsewhere"))])).height == 3
+    assert candidates(pl.concat([bad, copy.with_columns(digest=pl.lit("elsewhere"))])).height == 3
     assert set(candidates(pool, source="student")["source"]) == {"student"}
 
 

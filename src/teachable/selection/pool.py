@@ -17,8 +17,7 @@ NEEDS = (
     "episode_id",
     "step",
     "source",
-    "memo",
-    "scene",
+    "digest",
     "entropy",
     "ELP_net",
     "route",
@@ -102,8 +101,8 @@ class Pool:
 def candidates(labeled: pl.DataFrame, *, source: str | None = None) -> pl.DataFrame:
     """The snapshots of a pool that can be trained on, by id: valid advice, a route, no decision twice.
 
-    Two snapshots of one game in the same scene with the same advice are one decision, whatever harmless commands lie
-    before them: a habit repeats itself, and four copies of one decision teach what one does. The first id stays.
+    Two snapshots of one game in the same state of the world with the same advice are one decision, whatever harmless
+    commands lie before them: a habit repeats itself, and four copies teach what one does. The first id stays.
     ``source`` keeps student or expert snapshots only.
     """
     missing = [name for name in NEEDS if name not in labeled.columns]
@@ -114,7 +113,7 @@ def candidates(labeled: pl.DataFrame, *, source: str | None = None) -> pl.DataFr
         pool = pool.filter(pl.col("advice_valid").fill_null(False))
     if source is not None:
         pool = pool.filter(pl.col("source") == source)
-    return pool.unique(["task_id", "memo", "scene", "suggested_action"], keep="first", maintain_order=True)
+    return pool.unique(["task_id", "digest", "suggested_action"], keep="first", maintain_order=True)
 
 
 def floats(column: pl.Series) -> Floats:

@@ -195,7 +195,7 @@ def write(data: dict[str, Any], target: Path) -> None:
 
 def _compile(source: str, story: Path) -> None:
     """What TextWorld's ``compile_inform7_game`` does, without the index that Inform 7 writes for authors: a fifth of
-    its time. The story has the same bytes. Raises CalledProcessError, with what the compiler said.
+    its time. The story has the same bytes. Raises :class:`GenerationError` with the problem that the compiler found.
     """
     home = Path(os.environ.get("INFORM_HOME", I7_DEFAULT_PATH)) / "share" / "inform7"
     compilers = home / "Compilers"
@@ -207,7 +207,10 @@ def _compile(source: str, story: Path) -> None:
         to_inform6 = [str(compilers / "ni"), "--noindex", "--internal", str(home / "Internal"), "--format=.z8"]
         to_story = [str(compilers / "inform6"), "-E2wSv8F0", str(Path(project, "Build", "auto.inf")), str(story)]
         for line in ([*to_inform6, "--project", project], to_story):
-            subprocess.run(line, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+            if done.returncode:
+                problem = done.stdout.partition(">-->")[2].partition("++")[0] or done.stdout[-500:]
+                raise GenerationError(" ".join(problem.split()) or f"{line[0]} ended with {done.returncode}")
 
 
 def make(family_name: str, split: str, seed: int, games: Path, limits: Limits) -> Task:
@@ -244,6 +247,5 @@ def make(family_name: str, split: str, seed: int, games: Path, limits: Limits) -
 
 
 def _last_line(error: BaseException) -> str:
-    said = error.stdout.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else str(error)
-    lines = said.strip().splitlines()
+    lines = str(error).strip().splitlines()
     return lines[-1] if lines else type(error).__name__
