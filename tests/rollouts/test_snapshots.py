@@ -131,17 +131,15 @@ def test_balance_over_families_and_episodes(played) -> None:
     assert few["episode_id"].n_unique() == 12
 
 
-def test_no_two_failure_snapshots_look_the_same(played) -> None:
-    policy = TablePolicy()
-    settings = SnapshotSettings(max_snapshots=10_000, per_episode=9)
-    plain = choose_snapshots(played.steps, played.episodes, settings, run_seed=9)
-    chosen = choose_snapshots(played.steps, played.episodes, settings, run_seed=9, prompt=policy.prompt)
-    looks = [
-        (row["task_id"], row["digest"], policy.prompt(snapshot_context(row)))
-        for row in chosen.filter(kind="failure").to_dicts()
-    ]
-    assert len(set(looks)) == len(looks)
-    assert len(plain) > len(chosen)
+def test_a_state_is_mined_once(played) -> None:
+    settings = SnapshotSettings(max_snapshots=10_000, max_expert_snapshots=0, per_episode=9)
+    failures = choose_snapshots(played.steps, played.episodes, settings, run_seed=9).filter(kind="failure")
+    states = failures.select("task_id", "digest")
+    failed = played.episodes.filter(~pl.col("success") & (pl.col("behaviour") == "student"))["episode_id"]
+    visited = decisions_of_failures(played.steps, played.episodes).filter(pl.col("episode_id").is_in(failed.to_list()))
+    near = visited.filter(pl.len().over("episode_id") - pl.col("step") <= 5).select("task_id", "digest")
+    assert not states.is_duplicated().any()
+    assert len(near) > near.n_unique() == len(states)  # every state near a deciding decision, and none again
 
 
 def test_deterministic_whatever_the_order_of_rows(played) -> None:

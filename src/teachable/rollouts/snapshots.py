@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -53,7 +53,6 @@ def choose_snapshots(
     settings: SnapshotSettings,
     *,
     run_seed: int,
-    prompt: Callable[[Context], str] | None = None,
     values: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Rows of SNAPSHOTS from the STEPS and EPISODES of phase 0, sorted by snapshot_id.
@@ -64,8 +63,9 @@ def choose_snapshots(
     round families, within a family round tasks, within a task round episodes, one snapshot at a time, until
     ``max_snapshots``; an episode gives its nearest decision first, then the others in seeded random order, so
     that with ``nearest`` 1 the deciding decision is always among an episode's. The failures of the expert
-    (``source``) are drawn likewise, within a budget of their own. A decision that looks the same as one already
-    drawn (same task, world state and prompt; without ``prompt`` the whole history counts) is passed over.
+    (``source``) are drawn likewise, within a budget of their own. A decision in a state that is drawn already (same
+    task, same digest of the world) is passed over, whatever harmless commands lie before it: a habit repeats itself,
+    and four copies of a decision are neither four moments nor four examples.
 
     With ``mode`` fall an episode gives its decisions by how far the chance of success falls over them
     (``values``, rows of EPISODE_VALUES; after the last it is 0), largest fall first, at any distance; where it
@@ -87,8 +87,8 @@ def choose_snapshots(
     if (settings.mode == "fall") != (values is not None):
         raise TableError("snapshots.mode fall, and only that, needs the values of the failed episodes' decisions.")
     falls = {} if values is None else _falls(values)
-    drawn = _draw(own, settings, settings.max_snapshots, run_seed, prompt, falls)
-    drawn += _draw(expert, settings, settings.max_expert_snapshots, run_seed, prompt, falls)
+    drawn = _draw(own, settings, settings.max_snapshots, run_seed, falls)
+    drawn += _draw(expert, settings, settings.max_expert_snapshots, run_seed, falls)
     rows = [_row(failure, t, "failure") for failure, t in drawn]
     taken = {(failure.episode_id, t) for failure, t in drawn}
     trajectories = list({f.episode_id: f for f, _ in drawn if f.source != "expert"}.values())
@@ -140,7 +140,6 @@ def _draw(
     settings: SnapshotSettings,
     most: int,
     run_seed: int,
-    prompt: Callable[[Context], str] | None,
     falls: Mapping[str, list[int]],
 ) -> list[tuple[_Failure, int]]:
     """Round-robin over families, tasks and episodes; duplicates passed over."""
@@ -155,12 +154,12 @@ def _draw(
         family: _queue(tasks, settings.per_episode, stream(run_seed, "snapshots", "order", family))
         for family, tasks in sorted(families.items())
     }
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str]] = set()
     used: dict[str, int] = {}
     drawn: list[tuple[_Failure, int]] = []
     while queues and len(drawn) < most:
         for family in list(queues):
-            chosen = _next(queues[family], seen, used, settings.per_episode, prompt)
+            chosen = _next(queues[family], seen, used, settings.per_episode)
             if chosen is None:
                 del queues[family]
             elif len(drawn) < most:
@@ -209,20 +208,17 @@ def _queue(
 
 def _next(
     queue: list[tuple[_Failure, list[int]]],
-    seen: set[tuple[str, str, str]],
+    seen: set[tuple[str, str]],
     used: dict[str, int],
     per_episode: int,
-    prompt: Callable[[Context], str] | None,
 ) -> tuple[_Failure, int] | None:
     while queue:
         failure, candidates = queue.pop()
         while candidates and used.get(failure.episode_id, 0) < per_episode:
             t = candidates.pop(0)
-            row = failure.steps[t]
-            context = context_of(row, _history(failure, t))
-            key = (failure.task_id, row["digest"], prompt(context) if prompt else repr(context))
-            if key not in seen:
-                seen.add(key)
+            state = (failure.task_id, failure.steps[t]["digest"])
+            if state not in seen:
+                seen.add(state)
                 used[failure.episode_id] = used.get(failure.episode_id, 0) + 1
                 return failure, t
     return None

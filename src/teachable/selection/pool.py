@@ -17,11 +17,9 @@ NEEDS = (
     "episode_id",
     "step",
     "source",
-    "digest",
     "entropy",
     "ELP_net",
     "route",
-    "suggested_action",
 )
 
 
@@ -99,10 +97,8 @@ class Pool:
 
 
 def candidates(labeled: pl.DataFrame, *, source: str | None = None) -> pl.DataFrame:
-    """The snapshots of a pool that can be trained on, by id: valid advice, a route, no decision twice.
+    """The snapshots of a pool that can be trained on, by id: valid advice and a route.
 
-    Two snapshots of one game in the same state of the world with the same advice are one decision, whatever harmless
-    commands lie before them: a habit repeats itself, and four copies teach what one does. The first id stays.
     ``source`` keeps student or expert snapshots only.
     """
     missing = [name for name in NEEDS if name not in labeled.columns]
@@ -113,7 +109,7 @@ def candidates(labeled: pl.DataFrame, *, source: str | None = None) -> pl.DataFr
         pool = pool.filter(pl.col("advice_valid").fill_null(False))
     if source is not None:
         pool = pool.filter(pl.col("source") == source)
-    return pool.unique(["task_id", "digest", "suggested_action"], keep="first", maintain_order=True)
+    return pool
 
 
 def floats(column: pl.Series) -> Floats:
