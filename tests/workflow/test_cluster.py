@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from teachable.store import Store
-from workflow.workplace import BIN, ROOT, Workplace, wait_until
+from workflow.workplace import BIN, ROOT, Workplace, compare, wait_until
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slurm, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.workflow, pytest.mark.slurm, pytest.mark.timeout(3600)]
 
 CONFIG = ("--config", "preset=smoke", "resources={gpus: 1}")  # the GPUs of the test cluster are make-believe
 WITH_STUDENT = ("rollout", "action_values", "microtrain", "train_1", "evaluate_1", "drift", "features", "build_student")
@@ -81,16 +81,16 @@ def running_jobs() -> list[str]:
 
 
 def test_smoke_to_the_end_with_a_cancelled_job_and_a_killed_driver(
-    cluster: Path, tmp_path_factory: pytest.TempPathFactory
+    cluster: Path, smoke: Workplace, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     root = tmp_path_factory.mktemp("cold")
     clone = Clone.make(root / "clone", root / "store", cluster)
     driver = clone.start(*CONFIG)
-    wait_until(lambda: (clone.directory / "results/student").exists() or driver.poll() is not None, 300)
+    wait_until(lambda: (clone.directory / "results/student").exists() or driver.poll() is not None, 900)
     wait_until(lambda: bool(running_jobs()) or driver.poll() is not None, 60)
     subprocess.run(["scancel", running_jobs()[0]], check=True)  # the profile tries again
     panels = clone.directory / "results/phase1/panels.parquet"
-    wait_until(lambda: panels.exists() or driver.poll() is not None, 300)
+    wait_until(lambda: panels.exists() or driver.poll() is not None, 900)
     wait_until(lambda: len(running_jobs()) > 1 or driver.poll() is not None, 60)
     assert driver.poll() is None, clone.log[-4000:]
     driver.send_signal(signal.SIGKILL)
@@ -99,8 +99,9 @@ def test_smoke_to_the_end_with_a_cancelled_job_and_a_killed_driver(
     before = clone.submissions
     assert clone.start("--unlock", *CONFIG).wait(60) == 0
     driver = clone.start(*CONFIG)
-    assert driver.wait(900) == 0, clone.log[-4000:]
+    assert driver.wait(2400) == 0, clone.log[-4000:]
     assert (clone.directory / "results/report.html").exists()
+    compare(smoke.directory, clone.directory)
     published = Counter(event["key"] for event in Store(clone.store).events() if event["event"] == "published")
     assert set(published.values()) == {1}  # nothing was computed twice, not even what ended while nobody looked
     assert before < clone.submissions < 70

@@ -6,12 +6,39 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+UP_TO_LABELS = (
+    "phase0/tasks_warmstart",
+    "phase0/tasks_train",
+    "phase0/tasks_test",
+    "phase0/steps",
+    "phase0/episodes",
+    "phase0/snapshots",
+    "phase0/advice",
+    "phase0/retention_panel",
+    "phase1/estimates",
+    "phase1/action_values",
+    "phase1/label_episodes",
+    "phase1/tree_nodes",
+    "phase1/labeled_snapshots",
+    "phase1/panels",
+)
+AFTER = (
+    "phase1b/microtraining",
+    "phase1b/micro_episodes",
+    "phase3/metrics",
+    "phase3/transfer",
+    "phase4/predictions",
+    "phase5/metrics",
+)
+NOT_COMPARED = ("seconds",)  # wall time
 
 
 @dataclass(frozen=True)
@@ -59,3 +86,15 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     while not condition():
         assert time.monotonic() < ends, "waited in vain"
         time.sleep(0.2)
+
+
+def compare(one: Path, other: Path, after: Sequence[str] = AFTER) -> None:
+    """Two runs with the same seed: equal bytes up to the labels, equal values in the tables of ``after``."""
+    for name in UP_TO_LABELS:
+        assert (one / f"results/{name}.parquet").read_bytes() == (other / f"results/{name}.parquet").read_bytes(), name
+    for name in after:
+        first, second = (
+            pl.read_parquet(place / f"results/{name}.parquet").drop(NOT_COMPARED, strict=False)
+            for place in (one, other)
+        )
+        assert first.equals(second), name
