@@ -122,8 +122,8 @@ class Study:
         choice, _, size = run.partition(":")
         if not size:
             return self.examples.filter(run=run).filter(pl.col("draw").is_null() | (pl.col("draw") == training))
-        distinct = candidates(self.labeled)["snapshot_id"]
-        pool = self.examples.filter(run=EVERYTHING).filter(pl.col("snapshot_id").is_in(distinct.implode()))
+        eligible = candidates(self.labeled)["snapshot_id"]
+        pool = self.examples.filter(run=EVERYTHING).filter(pl.col("snapshot_id").is_in(eligible.implode()))
         if choice in RANKED:
             ranks = self.labeled.select("snapshot_id", rank=RANKED[choice])
             best = pool.join(ranks, on="snapshot_id", how="left").sort("rank", "snapshot_id", descending=True)
