@@ -97,7 +97,7 @@ class Study:
         own = self.own(run, training)
         replayed = replay.beside(own.height)
         if run == REPLAY_ONLY:
-            size = self.examples.filter(run=UNIFORM).height
+            size = self.own(UNIFORM, training).height
             replayed = size + replay.beside(size)
         record = train_lora(
             self.student,

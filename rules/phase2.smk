@@ -89,6 +89,7 @@ rule examples:
             "examples",
             max_examples=CONFIG.training.max_examples,
             plain=CONFIG.training.plain,
+            trainings=CONFIG.training.seeds,
             **replaying(CONFIG.training),
         ),
     message:

@@ -186,7 +186,12 @@ class Study:
             split.panels,
             self._prompter.render,
             self._prompter.count_tokens,
-            SetSettings(seed=self.config.seed, examples_per_run=training.max_examples, plain=training.plain),
+            SetSettings(
+                seed=self.config.seed,
+                examples_per_run=training.max_examples,
+                plain=training.plain,
+                trainings=training.seeds,
+            ),
             Replay(training.replay, replay.height, training.epochs, training.batch_size),
         )
         return TrainingSets(examples, replay, budget)

@@ -151,6 +151,26 @@ def test_the_formats_of_a_quadrant_teach_from_the_same_snapshots() -> None:
         assert all(s.startswith(quadrant) for s in used[0]), "a cell learns from its own quadrant only"
 
 
+def test_every_training_draws_its_own_examples() -> None:
+    examples, budget, _ = make(dict.fromkeys(terms.QUADRANTS, 12), examples_per_run=5, trainings=3, plain=0.4)
+
+    def drawn(run: str) -> list[list[str]]:
+        rows = examples.filter(pl.col("run") == run)
+        return [rows.filter(pl.col("draw") == training)["snapshot_id"].to_list() for training in (1, 2, 3)]
+
+    for run in (*(run.name for run in terms.cells()), terms.UNIFORM):
+        assert [len(part) for part in drawn(run)] == [5, 5, 5], run
+        assert len({tuple(part) for part in drawn(run)}) == 3, run
+    for quadrant in terms.QUADRANTS:
+        assert len({str(drawn(terms.cell_name(quadrant, f))) for f in terms.FORMATS}) == 1, "formats share a draw"
+    assert drawn(terms.RANDOM_ANSWER) == drawn(terms.UNIFORM)
+    everything = examples.filter(pl.col("run") == terms.EVERYTHING)
+    assert everything["draw"].null_count() == len(everything) == 48
+    hints = examples.filter(pl.col("format") == "hint").group_by("run", "draw").agg(pl.col("plain").sum())
+    assert set(hints["plain"]) == {2}
+    assert set(budget.filter(pl.col("run") != terms.EVERYTHING)["examples"]) == {5, 0}  # of one training; C_replay: 0
+
+
 def test_uniform_and_everything_are_demonstrations_over_all_quadrants() -> None:
     examples, _, _ = make(dict.fromkeys(terms.QUADRANTS, 40))
     for run in (terms.UNIFORM, terms.EVERYTHING):

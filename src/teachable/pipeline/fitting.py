@@ -14,6 +14,7 @@ from teachable.evaluation.probes import adapter_probe
 from teachable.student.lora import Example, LoraSettings, train_lora
 from teachable.terms import REPLAY_ONLY, UNIFORM, describe
 from teachable.training.budget import Replay
+from teachable.training.errors import SetError
 
 if TYPE_CHECKING:
     from teachable.config import model as c
@@ -45,10 +46,17 @@ def fit(
     ``probe_shift``, the largest change of a command's log-probability on a few of its examples. A run with nothing
     to learn from is not trained: its record has ``absent``, the reason, and ``out`` is not written.
 
-    Raises :class:`teachable.student.AdapterError` when the adapter changes nothing.
+    Raises :class:`teachable.student.AdapterError` when the adapter changes nothing and
+    :class:`teachable.training.errors.SetError` when no examples were drawn for ``train_seed``.
     """
-    own = (pl.col("run") == run) & (pl.col("draw").is_null() | (pl.col("draw") == train_seed))
-    chosen, pool = _texts(examples.filter(own)), _texts(replay)
+    drawn = examples.filter(pl.col("run") == run)["draw"].drop_nulls()
+    if len(drawn) and train_seed not in drawn:
+        raise SetError(
+            f"{run}: its examples are drawn for the trainings {sorted(set(drawn))}, not for {train_seed}: "
+            "ask for one of these, or raise training.seeds and make the training sets again."
+        )
+    examples = examples.filter(pl.col("draw").is_null() | (pl.col("draw") == train_seed))
+    chosen, pool = _texts(examples.filter(pl.col("run") == run)), _texts(replay)
     beside = Replay(training.replay, len(pool), training.epochs, training.batch_size)
     replayed = beside.beside(len(chosen))
     if run == REPLAY_ONLY:

@@ -22,7 +22,9 @@ def run(inputs: Inputs, outputs: Outputs, params: MakeExamples) -> None:
         tables.read(inputs["panels"][0], tables.PANELS),
         prompter.render,
         prompter.count_tokens,
-        SetSettings(seed=params.seed, examples_per_run=params.max_examples, plain=params.plain),
+        SetSettings(
+            seed=params.seed, examples_per_run=params.max_examples, plain=params.plain, trainings=params.trainings
+        ),
         replay_of(inputs["replay"][0], params),
     )
     tables.write(examples, outputs["examples"], tables.EXAMPLES)

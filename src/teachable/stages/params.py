@@ -139,6 +139,7 @@ class Replaying(Seeded):
 class MakeExamples(Replaying):
     max_examples: int
     plain: float
+    trainings: int
 
 
 class RecoveryExamples(Replaying):

@@ -44,6 +44,8 @@ class SetSettings:
     ``examples_per_run``: examples of a cell at most. Every cell has as many as the smallest quadrant that has
     any, but no more than that, so that all are equal. ``upsample``: instead repeat examples of a cell that has
     fewer (counted in the budget table). ``plain``: share of contrast and hint examples without their patch.
+    ``trainings``: how often each run is trained; every training draws its own examples, so that what a draw happens to
+    hold is in the spread between trainings and no run's fate.
     ``recovery_minimum``: recovery learns from snapshots whose ``L_upper`` is strictly above it.
     """
 
@@ -51,6 +53,7 @@ class SetSettings:
     examples_per_run: int | None = None
     upsample: bool = False
     plain: float = 0.0
+    trainings: int = 1
     recovery_minimum: float = 0.5
 
     def __post_init__(self) -> None:
@@ -117,10 +120,11 @@ def expert_pool(expert: pl.DataFrame, advice: pl.DataFrame, panels: pl.DataFrame
 def matrix_assignments(pool: pl.DataFrame, settings: SetSettings) -> tuple[pl.DataFrame, dict[str, int]]:
     """Assignments of the fourteen runs and of ``C_random``, and each run's target size.
 
+    A cell's examples are drawn anew for each of its trainings (``draw``), the same for its three formats.
     ``B1_uniform`` draws uniformly from all quadrants as many examples as a cell has, and ``C_random`` takes the
-    very same; ``B2_all`` takes the whole pool. All three are written as demonstrations. The target of every run
-    is the common cell size, so ``B2_all`` shows in the budget how much more it sees. A quadrant without a
-    training snapshot gives no assignment: its runs cannot be, and with an empty pool no run can.
+    very same; ``B2_all`` takes the whole pool, in every training. All three are written as demonstrations. The
+    target of every run is the common cell size, so ``B2_all`` shows in the budget how much more it sees. A quadrant
+    without a training snapshot gives no assignment: its runs cannot be, and with an empty pool no run can.
     """
     sizes = {q: pool.filter(pl.col("quadrant") == q).height for q in QUADRANTS}
     least = min((size for size in sizes.values() if size), default=0)
@@ -129,35 +133,38 @@ def matrix_assignments(pool: pl.DataFrame, settings: SetSettings) -> tuple[pl.Da
     wanted = settings.examples_per_run or least
     target = wanted if settings.upsample else min(wanted, least)
     parts: list[pl.DataFrame] = []
-    for quadrant in QUADRANTS:
-        rows = pool.filter(pl.col("quadrant") == quadrant)
-        if rows.is_empty():
-            continue
-        chosen, copies = _draw(rows.height, target, settings.upsample, settings.seed, "cell", quadrant)
-        drawn = rows[chosen]
-        for format_ in FORMATS:
-            run = cell_name(quadrant, format_)
-            plain = _plain(len(chosen), 0.0 if format_ == "demo" else settings.plain, settings.seed, run)
-            parts.append(_assign(run, drawn, format_, copies, None if format_ == "demo" else plain))
-    chosen, copies = _draw(pool.height, target, settings.upsample, settings.seed, UNIFORM)
-    parts += [_assign(run, pool[chosen], "demo", copies) for run in (UNIFORM, RANDOM_ANSWER)]
+    for training in range(1, settings.trainings + 1):
+        for quadrant in QUADRANTS:
+            rows = pool.filter(pl.col("quadrant") == quadrant)
+            if rows.is_empty():
+                continue
+            chosen, copies = _draw(rows.height, target, settings, training, "cell", quadrant)
+            for format_ in FORMATS:
+                run = cell_name(quadrant, format_)
+                plain = None if format_ == "demo" else _plain(len(chosen), settings, training, run)
+                parts.append(_assign(run, rows[chosen], format_, copies, training, plain))
+        chosen, copies = _draw(pool.height, target, settings, training, UNIFORM)
+        parts += [_assign(run, pool[chosen], "demo", copies, training) for run in (UNIFORM, RANDOM_ANSWER)]
     parts.append(_assign(EVERYTHING, pool, "demo", [0] * pool.height))
     assignments = pl.concat(parts)
     return assignments, dict.fromkeys(assignments["run"].unique(maintain_order=True), target)
 
 
-def _plain(size: int, share: float, seed: int, run: str) -> list[bool]:
-    """Which of ``size`` examples stand on the plain prompt: exactly ``round(share * size)``, drawn by seed."""
-    drawn = seeds.stream(seed, "training sets", "plain", run).permutation(size)[: round(share * size)]
+def _plain(size: int, settings: SetSettings, training: int, run: str) -> list[bool]:
+    """Which of ``size`` examples stand on the plain prompt: exactly ``round(settings.plain * size)``, drawn by seed."""
+    order = seeds.stream(settings.seed, "training sets", "plain", run, training).permutation(size)
+    drawn = order[: round(settings.plain * size)]
     return [index in set(drawn.tolist()) for index in range(size)]
 
 
-def _draw(available: int, wanted: int, upsample: bool, seed: int, *names: str) -> tuple[list[int], list[int]]:
+def _draw(
+    available: int, wanted: int, settings: SetSettings, training: int, *names: str
+) -> tuple[list[int], list[int]]:
     """Indices drawn without replacement, in rounds when up-sampling, and the round (copy) of each."""
-    rng = seeds.stream(seed, "training sets", *names)
+    rng = seeds.stream(settings.seed, "training sets", *names, training)
     chosen: list[int] = []
     copies: list[int] = []
-    for copy in range(-(-wanted // available) if upsample else 1):
+    for copy in range(-(-wanted // available) if settings.upsample else 1):
         part = rng.permutation(available)[: wanted - len(chosen)].tolist()
         chosen += part
         copies += [copy] * len(part)
@@ -165,11 +172,16 @@ def _draw(available: int, wanted: int, upsample: bool, seed: int, *names: str) -
 
 
 def _assign(
-    run: str, rows: pl.DataFrame, format_: str, copies: Sequence[int], plain: Sequence[bool] | None = None
+    run: str,
+    rows: pl.DataFrame,
+    format_: str,
+    copies: Sequence[int],
+    training: int | None = None,
+    plain: Sequence[bool] | None = None,
 ) -> pl.DataFrame:
     return rows.select(
         pl.lit(run).alias("run"),
-        pl.lit(None, pl.Int64).alias("draw"),
+        pl.lit(training, pl.Int64).alias("draw"),
         "snapshot_id",
         "task_id",
         "quadrant",
