@@ -224,7 +224,7 @@ class Training(Section):
     max_examples: Positive = Field(description="examples of one run at most (B2_all excepted)")
     warmup: Fraction = Field(description="share of the steps with rising learning rate")
     recovery_minimum: Fraction = Field(description="L_upper above which expert continuations are trained on")
-    seeds: Positive = Field(description="trainings of every run, each with its own weights and order of examples")
+    seeds: Positive = Field(description="trainings of every run, each with its own weights, draw and order of examples")
     replay: Annotated[float, Field(ge=0, lt=1)] = Field(
         description="share of what an epoch trains on that is decisions of the student's own won training-side "
         "episodes, other ones every epoch"
