@@ -80,7 +80,6 @@ def prepare(arguments: argparse.Namespace) -> Setting:
         played.episodes,
         SnapshotSettings(max_snapshots=arguments.snapshots),
         run_seed=arguments.seed,
-        prompt=student.prompt,
     )
     starts = starts_of(snapshots, tasks)
     with Environments(world, arguments.games) as opened:
