@@ -76,7 +76,7 @@ def test_the_deciding_decision_is_always_among_those_of_an_episode(played) -> No
     for episode, part in failures.group_by("episode_id"):
         deciding = part["distance"].min() + part.filter(pl.col("distance") == pl.col("distance").min())["step"][0] - 1
         row = looks.filter(episode_id=episode[0], step=deciding).to_dicts()[0]
-        assert (row["task_id"], row["digest"]) in drawn  # this one, or one that looks the same
+        assert (row["task_id"], row["digest"]) in drawn  # this one, or one in the same state
     assert (failures["distance"] == 1).sum() > 0.3 * len(failures)
 
 
@@ -103,7 +103,7 @@ def test_by_fall_the_decisions_at_which_the_chance_of_success_falls_most_come_fi
         of = {at: fall for (name, at), fall in falls.items() if name == episode}
         assert step == max(of) if max(of.values()) <= 0 else of[step] > 0
         firsts += of[step] == max(of.values())
-    assert firsts > 0.7 * len(chosen), "only a decision that looks like another's gives way to the next"
+    assert firsts > 0.7 * len(chosen), "only a decision in a state that is drawn already gives way to the next"
     assert (chosen["distance"] > 1).any()
     with pytest.raises(TableError, match="mode"):
         choose_snapshots(played.steps, played.episodes, settings, run_seed=9)
