@@ -2,7 +2,7 @@
 
 snakemake --cores 2                         preset laptop, everything
 snakemake --profile slurm --config preset=paper
-snakemake figures -n                        what a partial rebuild would do
+snakemake -n figures                        what a partial rebuild would do
 """
 
 from snakemake.utils import min_version
@@ -28,6 +28,10 @@ report: "docs/report/workflow.rst"
 
 
 onstart:
+    try:
+        keep_preset(KEPT, CONFIG.preset)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
     # -F and -R ask for computing, not for the store. A cluster's executor sees to that job by job; elsewhere the
     # stages must know.
     if workflow.local_exec and (

@@ -2,6 +2,7 @@
 
 from math import ceil
 
+from teachable.config.kept import keep_preset, kept_preset
 from teachable.config.load import read_yaml
 from teachable.errors import ConfigError
 from teachable.fingerprint import fingerprint
@@ -29,15 +30,20 @@ from teachable.terms import (
 )
 
 BASE = Path(workflow.basedir)
+# The preset that made what stands here. A command that names none goes on with it.
+KEPT = Path("results/preset")
 
 try:
+    RAW = read_yaml(BASE / "workflow_config.yaml")
     CONFIG, WORLD = configuration(
-        {**read_yaml(BASE / "workflow_config.yaml"), "override": config},
-        preset=config.get("preset"),
+        {**RAW, "override": config}, preset=config.get("preset") or kept_preset(KEPT)
     )
     check_known(CONFIG.selection.methods)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
+
+if "preset" not in config and CONFIG.preset != RAW["preset"]:
+    logger.info(f"Going on with preset {CONFIG.preset}, which made {KEPT.parent}/.")
 
 if CONFIG.store.enabled:
     os.environ.setdefault("TEACHABLE_STORE", str(Path(CONFIG.store.path).expanduser()))

@@ -29,6 +29,36 @@ def test_every_preset_can_be_planned(empty: Workplace, preset: str) -> None:
     assert not (empty.directory / "results").exists()
 
 
+def test_a_bare_command_goes_on_with_the_preset_that_stands_here(empty: Workplace) -> None:
+    kept = empty.path("results/preset")
+    kept.parent.mkdir()
+    kept.write_text("smoke\n")
+
+    def jobs(plan: subprocess.CompletedProcess[str]) -> str:
+        assert plan.returncode == 0, plan.stderr[-2000:]
+        return plan.stdout.split("Job stats:")[1].partition("\n\n")[0]
+
+    bare = empty.snakemake("--dry-run")
+    smoke = empty.snakemake("--dry-run", "--config", "preset=smoke")
+    assert jobs(bare) == jobs(smoke)
+    assert "Going on with preset smoke" in bare.stdout
+    assert jobs(empty.snakemake("--dry-run", "--config", "preset=pilot")) != jobs(smoke), "a plan writes nothing"
+    assert empty.snakemake("--rulegraph").stdout.startswith("digraph")
+
+
+def test_another_preset_does_not_write_over_what_stands_here(empty: Workplace) -> None:
+    kept = empty.path("results/preset")
+    kept.parent.mkdir()
+    kept.write_text("smoke\n")
+    result = empty.snakemake("--cores", "1", "--config", "preset=laptop", "--", "results/config.json")
+    assert result.returncode != 0
+    assert "was made with preset 'smoke', and preset 'laptop' would write over it" in result.stderr
+    assert [path.name for path in kept.parent.iterdir()] == ["preset"]
+    first = empty.snakemake("--cores", "1", "--", "results/config.json")
+    assert first.returncode == 0, first.stderr[-2000:]
+    assert json.loads(empty.path("results/config.json").read_text())["preset"] == "smoke"
+
+
 def test_rulegraph(empty: Workplace) -> None:
     result = empty.snakemake("--rulegraph", "--config", "preset=paper")
     assert result.returncode == 0
