@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,12 @@ from teachable.errors import TeachableError
 
 if TYPE_CHECKING:
     from teachable.stages import Stage
+
+COMMANDS = ("store", "fetch-student", "config")  # beside the stages
+
+
+class CommandError(TeachableError):
+    """A command that there is not."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,8 +56,11 @@ def _dispatch(argv: list[str]) -> int:
             return 0
         runner.run_all(commandline.parse_all(argv), STAGES)
         return 0
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    if argv and argv[0] not in COMMANDS and not argv[0].startswith("-"):
+        nearest = difflib.get_close_matches(argv[0], [*STAGES, *COMMANDS], n=1)
+        meant = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise CommandError(f"no stage or command is called {argv[0]!r}; {meant}`teachable --help` lists them.")
+    arguments = _parser().parse_args(argv)
     result: int = arguments.run(arguments)
     return result
 
@@ -63,7 +73,7 @@ def _stage_help(stage: Stage) -> str:
     inputs = [f"  {name.rstrip('*?') or 'NAME':24s}{marks.get(name[-1], 'one path')}" for name in stage.inputs]
     fields = [f"  {name}" for name in stage.params.model_fields]
     knobs = [f"  {name}.{key}" for name, keys in operational(stage.params).items() for key in sorted(keys)]
-    how = " --how JSON" if knobs else ""
+    how = " --operational JSON" if knobs else ""
     return "\n".join(
         [
             f"teachable {stage.name}: {stage.doc}",
