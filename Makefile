@@ -32,8 +32,7 @@ $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	@touch $@
 
 run: install
-	@snakemake --cores $(CORES) --config preset=$(PRESET)
-	@echo; echo "Report: $(CURDIR)/results/report.html"; echo "Criteria: $(CURDIR)/results/criteria.json"
+	@snakemake --cores $(CORES) --quiet reason --config preset=$(PRESET)
 
 test: setup
 	@pytest -n $(CORES) -m "not workflow and not slurm" $(TESTARGS) || [ $$? = 5 ]

@@ -40,6 +40,12 @@ onstart:
         os.environ.update(TEACHABLE_STORE_REFRESH="1")
 
 
+onsuccess:
+    if workflow.is_main_process:
+        for line in closing(KEPT.parent, STARTED):
+            logger.info(line)
+
+
 rule all:
     default_target: True
     input:
@@ -54,6 +60,8 @@ rule all:
         rules.tables.input,
         rules.criteria.input,
         rules.report.output,
+    message:
+        "The whole workflow is done"
 
 
 localrules:

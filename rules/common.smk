@@ -1,5 +1,6 @@
 """What every rules file uses: the resolved configuration, and how a rule becomes a command line."""
 
+import time
 from math import ceil
 
 from teachable.config.kept import keep_preset, kept_preset
@@ -7,6 +8,7 @@ from teachable.config.load import read_yaml
 from teachable.errors import ConfigError
 from teachable.fingerprint import fingerprint
 from teachable.paper import INPUTS
+from teachable.paper.closing import closing
 from teachable.selection import check_known
 from teachable.stages import STAGES
 from teachable.stages.configuration import configuration, making_options
@@ -29,6 +31,7 @@ from teachable.terms import (
     selection_of,
 )
 
+STARTED = time.time()
 BASE = Path(workflow.basedir)
 # The preset that made what stands here. A command that names none goes on with it.
 KEPT = Path("results/preset")
