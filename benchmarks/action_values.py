@@ -22,6 +22,7 @@ import polars as pl
 import torch
 
 from teachable import tables
+from teachable.config.load import load_config, read_yaml
 from teachable.labels import LabelSettings, label
 from teachable.pipeline.valuing import patches_of
 from teachable.rollouts import (
@@ -45,7 +46,6 @@ from teachable.rollouts.sessions import Environments
 from teachable.rollouts.values import expert_actions
 from teachable.student import Student
 from teachable.teacher.advise import advise_snapshots
-from teachable.teacher.settings import TeacherSettings
 from teachable.worlds import Task, World, get_reasons, get_world
 
 PLAY = PlaySettings(stop_unwinnable=True)
@@ -88,7 +88,7 @@ def prepare(arguments: argparse.Namespace) -> Setting:
         start.snapshot_id: answer if isinstance(answer, str) else None
         for start, answer in zip(starts, answers, strict=True)
     }
-    teacher = TeacherSettings(source="oracle")
+    teacher = load_config(read_yaml(Path(__file__).parents[1] / "workflow_config.yaml")).teacher
     advice = advise_snapshots(snapshots, experts, teacher, explain=get_reasons("textworld"), verbosity="compact")
     rows = {row["snapshot_id"]: row for row in advice.to_dicts()}
     queries = [

@@ -39,7 +39,9 @@ KEPT = Path("results/preset")
 try:
     RAW = read_yaml(BASE / "workflow_config.yaml")
     CONFIG, WORLD = configuration(
-        {**RAW, "override": config}, preset=config.get("preset") or kept_preset(KEPT)
+        {**RAW, "override": config},
+        preset=config.get("preset", kept_preset(KEPT)),
+        given=" and ".join([*map(str, workflow.overwrite_configfiles), "--config"]),
     )
     check_known(CONFIG.selection.methods)
 except ConfigError as error:

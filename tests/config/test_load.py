@@ -42,6 +42,16 @@ def test_default_preset_is_laptop() -> None:
         ({"tasks": {"test": {}}}, "at least one game"),
         ({"labels": {"thresholds": "given"}}, "labels.given_U"),
         ({"snapshots": {"nearest": 9}}, "nearest must not exceed"),
+        ({"training": {"epochs": True}}, "training: epochs must be a number, not true"),
+        ({"selection": {"k": [4, 8, 4]}}, "selection.k: 4 stands there twice"),
+        ({"selection": {"methods": ["random", "random"]}}, "selection.methods: 'random' stands there twice"),
+        ({"evaluation": {"drift_runs": ["Q9_nope"]}}, "evaluation.drift_runs: 'Q9_nope' is not a run"),
+        ({"evaluation": {"drift_runs": ["S_oracle_k4"]}}, "only those of the matrix have checkpoints"),
+        ({"teacher": {"base_url": "localhost:8000"}}, "teacher.base_url: must look like http://host:port/v1"),
+        ({"teacher": {"source": "openai", "model": "gpt-9"}}, "add teacher.prices.gpt-9: {input: ..., output: ...}"),
+        ({"teacher": {"prices": {"gpt-4o-mini": {"input": -1, "output": 0}}}}, "teacher.prices.gpt-4o-mini.input"),
+        ({"presets": {"laptop": {}}}, "this is a whole configuration. Keep in it only"),
+        ({"preset": "laptop", "training.epochs": 5}, "training.epochs: unknown key; did you mean 'training'"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(override: dict[str, object], expected: str) -> None:
@@ -51,6 +61,35 @@ def test_bad_input_is_one_clear_sentence(override: dict[str, object], expected: 
     assert expected in message
     assert message.startswith("mine.yaml: ")
     assert "\n" not in message
+
+
+def test_a_key_in_place_of_its_variable_s_name_is_refused_and_not_shown() -> None:
+    for key in ("sk-proj-abcdef0123456789", "gsk_abcdef0123456789"):
+        with pytest.raises(ConfigError, match=r"teacher.api_key_env: must be the name of an environment") as caught:
+            load_config({**RAW, "override": {"teacher": {"api_key_env": key}}})
+        assert key not in str(caught.value)
+    assert load_config({**RAW, "override": {"teacher": {"api_key_env": ""}}}).teacher.api_key_env == ""
+
+
+def test_who_gave_a_wrong_value_is_named() -> None:
+    for override, expected in (({"training": {"epochs": 0}}, "training.epochs"), ({"trainin": {}}, "trainin")):
+        with pytest.raises(ConfigError, match=f"^mine.yaml: {expected}"):
+            load_config({**RAW, "override": override}, given="mine.yaml")
+    wrong = {**RAW, "training": {**RAW["training"], "batch_size": 0}, "override": {"training": {"seeds": 2}}}
+    with pytest.raises(ConfigError, match=r"^workflow_config.yaml: training.batch_size"):
+        load_config(wrong, given="mine.yaml")
+
+
+@pytest.mark.parametrize("preset", ["", ["laptop"], {"laptop": 1}, 3])
+def test_a_preset_that_is_no_name_is_refused(preset: object) -> None:
+    with pytest.raises(ConfigError, match="there is no preset"):
+        load_config(RAW, preset=preset)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("presets", ["laptop", ["laptop"], {"laptop": "x"}])
+def test_presets_that_are_no_sections_are_refused(presets: object) -> None:
+    with pytest.raises(ConfigError, match="presets"):
+        load_config({**RAW, "presets": presets})
 
 
 def test_unknown_preset_names_the_nearest() -> None:
@@ -89,6 +128,12 @@ def test_a_missing_or_torn_file_is_named(tmp_path: Path) -> None:
     torn = tmp_path / "torn.yaml"
     torn.write_text("a: [1,")
     with pytest.raises(ConfigError, match=r"torn\.yaml: is not valid YAML"):
+        read_yaml(torn)
+    torn.write_text("training:\n  epochs: 3\n  seeds: 1\n  epochs: 5\n")
+    with pytest.raises(ConfigError, match="'epochs' stands there twice, again in line 4"):
+        read_yaml(torn)
+    torn.write_bytes(b"seed: \xff\n")
+    with pytest.raises(ConfigError, match=r"torn\.yaml: is not a text in UTF-8"):
         read_yaml(torn)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from configured import section
 
 from teachable.labels.label import label
 from teachable.rollouts import (
@@ -22,7 +23,6 @@ from teachable.rollouts.expert import Oracle
 from teachable.rollouts.sessions import Environments
 from teachable.rollouts.values import NO_EXPERT, expert_actions
 from teachable.teacher import advise
-from teachable.teacher.settings import TeacherSettings
 from teachable.worlds import Task
 from teachable.worlds.words import explain
 
@@ -92,7 +92,7 @@ def test_it_gets_no_advice_and_is_counted_apart_from_dead_ends() -> None:
 
     frame = pl.DataFrame([snapshot(name) for name in ("known", "alone", "dead")], schema=dict(SNAPSHOTS))
     actions: dict[str, str | None] = {"known": "go a", "alone": None, "dead": None}
-    advice = advise.advise_snapshots(frame, actions, TeacherSettings(), explain=explain, no_expert={"alone"})
+    advice = advise.advise_snapshots(frame, actions, section("teacher"), explain=explain, no_expert={"alone"})
     assert advice["valid"].to_list() == [True, False, False]
     assert advice["unwinnable"].to_list() == [False, False, True]
     assert advice["reason"].to_list() == [None, advise.NO_EXPERT, advise.DEAD_END]
@@ -117,6 +117,6 @@ def test_no_endpoint_is_asked_about_it() -> None:
     from teachable.tables import SNAPSHOTS
 
     frame = pl.DataFrame([snapshot("alone")], schema=dict(SNAPSHOTS))
-    settings = TeacherSettings(source="openai", api_key_env="", base_url="http://127.0.0.1:9/v1", max_retries=0)
+    settings = section("teacher", source="openai", api_key_env="", base_url="http://127.0.0.1:9/v1", max_retries=0)
     advice = advise.advise_snapshots(frame, {"alone": None}, settings, explain=explain, no_expert={"alone"})
     assert (advice["reason"][0], advice["attempts"][0]) == (advise.NO_EXPERT, 0)

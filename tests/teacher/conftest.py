@@ -13,9 +13,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from configured import section
 
 from teachable import tables
-from teachable.teacher.settings import Price, TeacherSettings
+from teachable.config.model import Teacher
 
 KEY = "sk-test-0123456789-do-not-leak"
 
@@ -130,9 +131,13 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
     return KEY
 
 
+def price(input: float, output: float) -> dict[str, float]:
+    return {"input": input, "output": output}
+
+
 @pytest.fixture
-def settings(server: Server, tmp_path: Path) -> Callable[..., TeacherSettings]:
-    def make(**changes: Any) -> TeacherSettings:
+def settings(server: Server, tmp_path: Path) -> Callable[..., Teacher]:
+    def make(**changes: Any) -> Teacher:
         values: dict[str, Any] = {
             "source": "openai",
             "base_url": server.url,
@@ -141,9 +146,9 @@ def settings(server: Server, tmp_path: Path) -> Callable[..., TeacherSettings]:
             "concurrency": 4,
             "budget_usd": 1.0,
             "cache": str(tmp_path / "cache"),
-            "prices": {"gpt-4o-mini": Price(input=0.15, output=0.60), "other": Price(input=1, output=1)},
+            "prices": {"gpt-4o-mini": price(input=0.15, output=0.60), "other": price(input=1, output=1)},
         }
-        return TeacherSettings(**{**values, **changes})
+        return section("teacher", **{**values, **changes})
 
     return make
 

@@ -16,15 +16,16 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from teachable import tables
+from teachable.config.model import Teacher
+from teachable.errors import ConfigError
 from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.errors import BudgetExceeded, TeacherError, TeacherUnavailable
 from teachable.teacher.ledger import Ledger
-from teachable.teacher.settings import Price, TeacherSettings
 from teachable.worlds.textworld.reasons import explain
 
-from .conftest import GOOD, KEY, Reply, Server, completion, error, snapshot, snapshots
+from .conftest import GOOD, KEY, Reply, Server, completion, error, price, snapshot, snapshots
 
-Make = Callable[..., TeacherSettings]
+Make = Callable[..., Teacher]
 EXPERT = "open oven"  # differs from the teacher's, to see that it is never shown
 
 
@@ -38,12 +39,12 @@ class Sleeper:
         self.waits.append(seconds)
 
 
-def ask(rows: list[dict[str, Any]], settings: TeacherSettings, sleep: Sleeper | None = None) -> pl.DataFrame:
+def ask(rows: list[dict[str, Any]], settings: Teacher, sleep: Sleeper | None = None) -> pl.DataFrame:
     experts = {row["snapshot_id"]: EXPERT for row in rows}
     return advise_snapshots(snapshots(*rows), experts, settings, explain=explain, sleep=sleep or Sleeper())
 
 
-def ledger_lines(settings: TeacherSettings) -> list[dict[str, Any]]:
+def ledger_lines(settings: Teacher) -> list[dict[str, Any]]:
     files = sorted(Path(settings.cache, "ledger").glob("*.jsonl"))
     return [json.loads(line) for path in files for line in path.read_text().splitlines()]
 
@@ -254,13 +255,13 @@ def test_concurrency_is_bounded(server: Server, settings: Make) -> None:
 
 def test_the_budget_stops_midway_and_keeps_what_is_finished(server: Server, settings: Make) -> None:
     rows = [snapshot(f"s{i}") for i in range(10)]
-    price = {"gpt-4o-mini": Price(input=1000.0, output=1000.0)}  # 0.5 USD an answer
+    dear = {"gpt-4o-mini": price(input=1000.0, output=1000.0)}  # 0.5 USD an answer
     with pytest.raises(BudgetExceeded, match=r"of 10 snapshots are finished.*budget of 9.0000 USD.*budget_usd"):
-        ask(rows, settings(prices=price, budget_usd=9.0, concurrency=2))
+        ask(rows, settings(prices=dear, budget_usd=9.0, concurrency=2))
     asked = len(server.requests)
     assert 0 < asked < 10
     assert Ledger(settings().cache, 1).spent() == pytest.approx(0.5 * asked)
-    assert ask(rows, settings(prices=price, budget_usd=90.0))["valid"].all()
+    assert ask(rows, settings(prices=dear, budget_usd=90.0))["valid"].all()
     assert len(server.requests) == 10
     assert Ledger(settings().cache, 1).spent() <= 9.0
 
@@ -334,10 +335,10 @@ def test_a_missing_key_is_one_error_before_any_request(
 
 
 def test_a_model_without_price_and_a_url_with_a_secret_are_refused(settings: Make) -> None:
-    with pytest.raises(TeacherError, match=r"teacher.prices.gpt-9"):
-        ask([snapshot()], settings(model="gpt-9"))
+    with pytest.raises(ConfigError, match=r"teacher.prices.gpt-9"):
+        settings(model="gpt-9")
     for url in ("http://user:pw@host/v1", "http://host/v1?key=1", "host/v1"):
-        with pytest.raises(ValueError, match="base_url"):
+        with pytest.raises(ConfigError, match="base_url"):
             settings(base_url=url)
 
 
@@ -412,7 +413,7 @@ def test_options_for_local_servers(server: Server, settings: Make) -> None:
         temperature=None,
         max_tokens_field="max_completion_tokens",
         extra_body={"chat_template_kwargs": {"enable_thinking": False}},
-        prices={"gpt-4o-mini": Price(input=0, output=0)},
+        prices={"gpt-4o-mini": price(input=0, output=0)},
         budget_usd=0,
     )
     assert ask([snapshot()], config)["cost_usd"].to_list() == [0.0]

@@ -6,6 +6,7 @@ import itertools
 
 import polars as pl
 import pytest
+from configured import section
 
 from teachable import tables
 from teachable.supervision import AdviceText, patches
@@ -13,7 +14,6 @@ from teachable.teacher.advice import ERROR_TYPES, names_action
 from teachable.teacher.advise import DEAD_END, advise_snapshots
 from teachable.teacher.errors import TeacherError
 from teachable.teacher.oracle import Reading, advise
-from teachable.teacher.settings import TeacherSettings
 from teachable.worlds.textworld.reasons import explain, understand
 
 from .conftest import snapshot, snapshots
@@ -132,7 +132,7 @@ def test_the_table_of_the_oracle() -> None:
         "b": None,
         "d": "go north",
     }
-    made = advise_snapshots(snapshots(*rows), expert, TeacherSettings(), explain=explain)
+    made = advise_snapshots(snapshots(*rows), expert, section("teacher"), explain=explain)
     assert made.schema == pl.Schema(tables.ADVICE)
     assert made["valid"].to_list() == [True, False, True, False]
     assert made["reason"].to_list()[:3] == [None, DEAD_END, None]
@@ -141,11 +141,11 @@ def test_the_table_of_the_oracle() -> None:
     assert made["cost_usd"].sum() == 0
     advice = AdviceText.from_rows(rows[2], made.row(2, named=True))
     assert advice.bad_action == "go north"  # the student was right; its runner-up
-    assert made.equals(advise_snapshots(snapshots(*rows), expert, TeacherSettings(), explain=explain))
+    assert made.equals(advise_snapshots(snapshots(*rows), expert, section("teacher"), explain=explain))
 
 
 def test_an_expert_action_that_is_missing_or_inadmissible_is_an_error() -> None:
     with pytest.raises(TeacherError, match="s0: its expert action"):
-        advise_snapshots(snapshots(snapshot()), {}, TeacherSettings(), explain=explain)
+        advise_snapshots(snapshots(snapshot()), {}, section("teacher"), explain=explain)
     with pytest.raises(TeacherError, match="'fly' is not an admissible"):
-        advise_snapshots(snapshots(snapshot()), {"s0": "fly"}, TeacherSettings(), explain=explain)
+        advise_snapshots(snapshots(snapshot()), {"s0": "fly"}, section("teacher"), explain=explain)

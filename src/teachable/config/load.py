@@ -17,13 +17,32 @@ PRESETS = "presets"
 OPTIONS = {"world": ("options",), "tasks": ("options", "test_options")}  # what a world takes of its own
 
 
+class _Loader(yaml.SafeLoader):
+    """Safe, and a key that stands in a mapping twice is an error; YAML lets the last one win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen and isinstance(key_node, yaml.ScalarNode):
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"the key {key_node.value!r} stands there twice, again in line {line}")
+            if isinstance(key_node, yaml.ScalarNode):
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path | str) -> dict[str, Any]:
-    """The mapping in the YAML file at ``path``. Raises :class:`ConfigError` when it is missing or not a mapping."""
+    """The mapping in the YAML file at ``path``.
+
+    Raises :class:`ConfigError` when it is missing, not UTF-8, not a mapping, or has a key twice.
+    """
     path = Path(path)
     try:
-        value = yaml.safe_load(path.read_text())
+        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not a text in UTF-8 (byte {error.start}).") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: is not valid YAML: {error}") from error
     if not isinstance(value, dict):
@@ -36,21 +55,38 @@ def preset_names(raw: Mapping[str, Any]) -> list[str]:
     return list(raw.get(PRESETS) or {})
 
 
-def load_config(raw: Mapping[str, Any], *, source: str = "workflow_config.yaml", preset: str | None = None) -> Config:
+def load_config(
+    raw: Mapping[str, Any],
+    *,
+    source: str = "workflow_config.yaml",
+    preset: str | None = None,
+    given: str | None = None,
+) -> Config:
     """The resolved configuration.
 
     Precedence, weakest first: the top-level sections of ``raw``, the chosen preset, then ``raw["override"]`` (what
-    the command line gave).
+    the command line gave). ``source`` and ``given`` name the two in messages; without ``given`` both are ``source``.
 
     Raises:
         ConfigError: names the key, the file and, for an unknown key, the nearest valid name.
     """
+    given = given or source
     values = {key: value for key, value in raw.items() if key not in (PRESETS, "override")}
-    name = preset or values.get("preset")
-    presets = raw.get(PRESETS) or {}
-    if name not in presets:
-        raise ConfigError(f"{source}: preset: there is no preset {name!r}{_nearest(str(name), list(presets))}.")
-    merged = merge(*_of_one_world(values, presets[name] or {}, raw.get("override") or {}))
+    presets, override = raw.get(PRESETS) or {}, raw.get("override") or {}
+    if not isinstance(presets, Mapping):
+        raise ConfigError(f"{source}: {PRESETS}: must be a mapping of names to what differs, got {_short(presets)}.")
+    if PRESETS in override:
+        raise ConfigError(
+            f"{given}: {PRESETS}: this is a whole configuration. Keep in it only the values that differ from {source}, "
+            f"or change {source} itself."
+        )
+    name = values.get("preset") if preset is None else preset
+    if not isinstance(name, str) or name not in presets:
+        raise ConfigError(f"{given}: preset: there is no preset {name!r}{_nearest(str(name), list(presets))}.")
+    if not isinstance(presets[name] or {}, Mapping):
+        raise ConfigError(f"{source}: {PRESETS}.{name}: must be a section with keys, got {_short(presets[name])}.")
+    _check_known(override, Config, given, ())
+    merged = merge(*_of_one_world(values, presets[name] or {}, override))
     merged["preset"] = name
     _check_keys(merged, Config, source, ())
     try:
@@ -58,8 +94,12 @@ def load_config(raw: Mapping[str, Any], *, source: str = "workflow_config.yaml",
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "configuration"
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{source}: {where}: {message} (got {_short(first.get('input'))}).") from error
+        message = first["msg"].removeprefix("Value error, ").removesuffix(".")
+        value = f" (got {_short(first.get('input'))})"
+        if isinstance(first.get("input"), Mapping) or first["loc"][-1:] == ("api_key_env",):
+            value = ""  # a whole section says nothing, and what stands for the variable's name may be the key
+        blamed = given if _stands_in(override, first["loc"]) else source
+        raise ConfigError(f"{blamed}: {where}: {message}{value}.") from None
 
 
 def _of_one_world(*layers: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -91,25 +131,42 @@ def merge(*layers: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, A
     return result
 
 
-def _check_keys(values: Mapping[str, Any], model: type[BaseModel], source: str, path: tuple[str, ...]) -> None:
-    """Unknown and missing keys first: they explain most type errors that would follow."""
-    for key in values:
+def _stands_in(values: Any, place: tuple[Any, ...]) -> bool:
+    """Whether ``values`` says anything of the field at ``place``, or of the section that it is."""
+    for part in place:
+        if not isinstance(values, Mapping):
+            return True
+        if part not in values:
+            return False
+        values = values[part]
+    return bool(place)
+
+
+def _check_known(values: Mapping[str, Any], model: type[BaseModel], source: str, path: tuple[str, ...]) -> None:
+    for key, value in values.items():
         if key not in model.model_fields:
             where = ".".join((*path, str(key)))
             every = {name: ".".join((*at, name)) for at, name in _all_keys(Config, ())}
             hint = _nearest(str(key), list(model.model_fields)) or _elsewhere(str(key), every)
             raise ConfigError(f"{source}: {where}: unknown key{hint}.")
+        inner = _section(model.model_fields[key].annotation)
+        if inner is not None and not isinstance(value, Mapping):
+            where = ".".join((*path, key))
+            raise ConfigError(f"{source}: {where}: must be a section with keys, got {_short(value)}.")
+        if inner is not None:
+            _check_known(value, inner, source, (*path, key))
+
+
+def _check_keys(values: Mapping[str, Any], model: type[BaseModel], source: str, path: tuple[str, ...]) -> None:
+    """Unknown and missing keys first: they explain most type errors that would follow."""
+    _check_known(values, model, source, path)
     for key in model.model_fields:
         if key not in values:
             raise ConfigError(f"{source}: {'.'.join((*path, key))}: missing; workflow_config.yaml shows its default.")
     for key, field in model.model_fields.items():
         inner = _section(field.annotation)
         if inner is not None:
-            value = values[key]
-            if not isinstance(value, Mapping):
-                where = ".".join((*path, key))
-                raise ConfigError(f"{source}: {where}: must be a section with keys, got {_short(value)}.")
-            _check_keys(value, inner, source, (*path, key))
+            _check_keys(values[key], inner, source, (*path, key))
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

@@ -6,16 +6,31 @@ read what a run will do; ``docs/configuration.md`` is generated from these descr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from teachable.terms import FORMATS
+from teachable.terms import FORMATS, describe, selection_of
+
+T = TypeVar("T")
+
+
+def _distinct(values: list[T]) -> list[T]:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]!r} stands there twice")
+    return values
+
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Above0 = Annotated[float, Field(gt=0)]
+Distinct = Annotated[list[T], AfterValidator(_distinct)]
 Split = Literal["warmstart", "train", "test"]
 if TYPE_CHECKING:
     Route = str
@@ -23,11 +38,23 @@ else:
     Route = Literal[("route", *FORMATS)]
 
 
+OPENAI_URL = "https://api.openai.com/v1"
 OPERATIONAL = "operational"  # marks a knob that says how a job works and not what it makes: turning it reruns nothing
 
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, values: Any) -> Any:
+        """``true`` would pass for 1."""
+        if isinstance(values, Mapping):
+            for name, value in values.items():
+                field = cls.model_fields.get(name)
+                if isinstance(value, bool) and field is not None and field.annotation in (int, float):
+                    raise ValueError(f"{name} must be a number, not {str(value).lower()}")
+        return values
 
 
 class World(Section):
@@ -102,11 +129,19 @@ class Builtin(Section):
 
 
 class Price(Section):
-    input: float = Field(description="US dollars per million prompt tokens")
-    output: float = Field(description="US dollars per million completion tokens")
+    """US dollars per million tokens."""
+
+    input: Annotated[float, Field(ge=0)] = Field(description="US dollars per million prompt tokens")
+    output: Annotated[float, Field(ge=0)] = Field(description="US dollars per million completion tokens")
 
 
 class Teacher(Section):
+    """Who is asked, how, and for how much money at most.
+
+    The key itself is never a setting: it is read from the environment variable ``api_key_env`` when the first
+    request has to be made. An empty ``api_key_env`` is for servers that want none.
+    """
+
     source: Literal["oracle", "openai"] = Field(
         description="oracle: the game's solver; openai: any compatible endpoint"
     )
@@ -136,6 +171,43 @@ class Teacher(Section):
         description="a server that asks for a longer pause stops the run"
     )
     extra_body: dict[str, Any] = Field(description="further fields of the request, for servers such as vLLM")
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_url(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://none")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must look like http://host:port/v1")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must hold no user, password, query or fragment; a key belongs into the environment")
+        return value and value.rstrip("/")
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _name_and_no_key(cls, value: str) -> str:
+        if value and not re.fullmatch("[A-Z_][A-Z0-9_]*", value):
+            raise ValueError("must be the name of an environment variable, in capitals; the key itself belongs there")
+        return value
+
+    @model_validator(mode="after")
+    def _priced(self) -> Teacher:
+        if self.source == "openai" and self.model not in self.prices:
+            raise ValueError(
+                f"there is no price for the model {self.model!r}, so its budget cannot be kept: add "
+                f"teacher.prices.{self.model}: {{input: ..., output: ...}} in US dollars per million tokens (0 for a "
+                "server of your own)"
+            )
+        return self
+
+    @property
+    def url(self) -> str:
+        return self.base_url or OPENAI_URL
+
+    @property
+    def endpoint(self) -> str:
+        """Host, port and path: what tells one endpoint from another in the cache and the ledger."""
+        parts = urlsplit(self.url)
+        return f"{parts.netloc}{parts.path}"
 
 
 class Rollouts(Section):
@@ -243,15 +315,24 @@ class Evaluation(Section):
     test_repeats: Positive = Field(description="episodes per test task; the first is greedy, the others sampled")
     failure_repeats: Positive = Field(description="sampled episodes per failure snapshot")
     retention_repeats: Positive = Field(description="episodes per retention task; the first is greedy")
-    drift_runs: list[str] = Field(description="runs whose checkpoints are tested again")
+    drift_runs: Distinct[str] = Field(description="runs whose checkpoints are tested again")
     drift_episodes: Positive = Field(description="drift: episodes per condition, or frontier episodes of the tree")
+
+    @field_validator("drift_runs")
+    @classmethod
+    def _runs_of_the_matrix(cls, runs: list[str]) -> list[str]:
+        for run in runs:
+            if selection_of(run):
+                raise ValueError(f"{run!r} is a run of the selection; only those of the matrix have checkpoints")
+            describe(run)
+        return runs
 
 
 class Predictor(Section):
     folds: Annotated[int, Field(ge=2)] = Field(description="folds, grouped by game")
     trees: Positive = Field(description="trees of the extremely randomised forest, one of the learners that compete")
-    k: list[Positive] = Field(description="k of NDCG@k and Precision@k")
-    sample_sizes: list[Fraction] = Field(description="shares of the training folds for the sample-efficiency curve")
+    k: Distinct[Positive] = Field(description="k of NDCG@k and Precision@k")
+    sample_sizes: Distinct[Fraction] = Field(description="shares of the training folds for the sample-efficiency curve")
 
 
 class Selection(Section):
@@ -259,10 +340,10 @@ class Selection(Section):
     replay: Annotated[float, Field(ge=0, lt=1)] = Field(
         description="share of replayed decisions; in place of training.replay: beside few examples it must be larger"
     )
-    k: Annotated[list[Positive], Field(min_length=1)] = Field(
+    k: Annotated[Distinct[Positive], Field(min_length=1)] = Field(
         description="snapshots each method may choose; every method is trained with each of these budgets"
     )
-    methods: list[str] = Field(
+    methods: Distinct[str] = Field(
         description="selection methods that are trained and compared: modules of teachable.selection.methods"
     )
 

@@ -14,7 +14,6 @@ from teachable.rollouts.sessions import Environments, starts_of
 from teachable.rollouts.values import NO_EXPERT, Query, expert_actions
 from teachable.student.prompt import verbosity_of
 from teachable.teacher.advise import advise_snapshots
-from teachable.teacher.settings import TeacherSettings
 from teachable.worlds.base import EngineFault, Task, World
 from teachable.worlds.words import Explain
 
@@ -51,11 +50,10 @@ def advise(
             if answer is NO_EXPERT:
                 no_expert.add(query.name)
             commands[query.name] = answer if isinstance(answer, str) else None
-    settings = TeacherSettings(**section.model_dump())
     return advise_snapshots(
         failures,
         commands,
-        settings,
+        section,
         explain=explain,
         no_expert=no_expert,
         verbosity=verbosity_of(layout),

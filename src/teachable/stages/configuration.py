@@ -15,14 +15,18 @@ from teachable.worlds.registry import SPLITS, OptionError, WorldEntry, built_in,
 
 
 def configuration(
-    raw: Mapping[str, Any], *, source: str = "workflow_config.yaml", preset: str | None = None
+    raw: Mapping[str, Any],
+    *,
+    source: str = "workflow_config.yaml",
+    preset: str | None = None,
+    given: str | None = None,
 ) -> tuple[Config, WorldEntry]:
     """:func:`teachable.config.load_config`, with the defaults of the world's options filled in, and the world.
 
     So what a stage is configured by, and keyed on, is complete: an option that is left out and one that is given its
     default are the same. Raises ConfigError, with file, field and remedy.
     """
-    config = load_config(raw, source=source, preset=preset)
+    config = load_config(raw, source=source, preset=preset, given=given)
     try:
         entry = get_entry(config.world.name)
     except WorldError as error:

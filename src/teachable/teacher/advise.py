@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 
 from teachable import tables
+from teachable.config.model import Teacher
 from teachable.teacher import oracle, prompt
 from teachable.teacher.advice import AdviceText, Answer, bad_action, check
 from teachable.teacher.cache import RequestCache
 from teachable.teacher.errors import AdviceError, BudgetExceeded, TeacherError
 from teachable.teacher.ledger import Ledger
 from teachable.teacher.openai_client import Endpoint, RequestRefused, Stopped
-from teachable.teacher.settings import TeacherSettings
 from teachable.terms import Verbosity
 from teachable.worlds.words import Explain
 
@@ -30,7 +30,7 @@ NO_EXPERT = "no expert here: the task can still be won, but the world knows no c
 def advise_snapshots(
     snapshots: pl.DataFrame,
     expert_actions: Mapping[str, str | None],
-    settings: TeacherSettings,
+    settings: Teacher,
     *,
     explain: Explain,
     no_expert: Collection[str] = (),
@@ -127,7 +127,7 @@ def _from_oracle(snapshot: Row, expert: str | None, explain: Explain, no_expert:
 def _from_endpoint(
     rows: list[dict[str, Any]],
     expert_actions: Mapping[str, str | None],
-    settings: TeacherSettings,
+    settings: Teacher,
     verbosity: Verbosity,
     progress: Progress | None,
     sleep: Callable[[float], object] | None,

@@ -20,11 +20,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from teachable.config.model import Teacher
 from teachable.teacher.cache import RequestCache, request_key
 from teachable.teacher.errors import TeacherError, TeacherUnavailable
 from teachable.teacher.ledger import Ledger
 from teachable.teacher.prompt import PROMPT_VERSION, Message
-from teachable.teacher.settings import TeacherSettings
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -66,14 +66,14 @@ class Endpoint:
 
     def __init__(
         self,
-        settings: TeacherSettings,
+        settings: Teacher,
         cache: RequestCache,
         ledger: Ledger,
         *,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.settings = settings
-        self._price = settings.price
+        self._price = settings.prices[settings.model]
         self._cache = cache
         self._ledger = ledger
         self._stopping = threading.Event()
