@@ -23,7 +23,7 @@ import torch
 
 from teachable import tables
 from teachable.config.load import load_config, read_yaml
-from teachable.labels import LabelSettings, label
+from teachable.labels import label
 from teachable.pipeline.valuing import patches_of
 from teachable.rollouts import (
     CachedPolicy,
@@ -31,7 +31,6 @@ from teachable.rollouts import (
     MonteCarloSettings,
     PlaySettings,
     Query,
-    SnapshotSettings,
     Start,
     TreeSettings,
     Values,
@@ -48,6 +47,7 @@ from teachable.student import Student
 from teachable.teacher.advise import advise_snapshots
 from teachable.worlds import Task, World, get_reasons, get_world
 
+CONFIG = load_config(read_yaml(Path(__file__).parents[1] / "workflow_config.yaml"))
 PLAY = PlaySettings(stop_unwinnable=True)
 TREE = TreeSettings(play=PLAY)
 
@@ -78,7 +78,7 @@ def prepare(arguments: argparse.Namespace) -> Setting:
     snapshots = choose_snapshots(
         played.steps,
         played.episodes,
-        SnapshotSettings(max_snapshots=arguments.snapshots),
+        CONFIG.snapshots.model_copy(update={"max_snapshots": arguments.snapshots}),
         run_seed=arguments.seed,
     )
     starts = starts_of(snapshots, tasks)
@@ -88,7 +88,7 @@ def prepare(arguments: argparse.Namespace) -> Setting:
         start.snapshot_id: answer if isinstance(answer, str) else None
         for start, answer in zip(starts, answers, strict=True)
     }
-    teacher = load_config(read_yaml(Path(__file__).parents[1] / "workflow_config.yaml")).teacher
+    teacher = CONFIG.teacher
     advice = advise_snapshots(snapshots, experts, teacher, explain=get_reasons("textworld"), verbosity="compact")
     rows = {row["snapshot_id"]: row for row in advice.to_dicts()}
     queries = [
@@ -187,7 +187,7 @@ def compare(setting: Setting, repeats: int, large: tuple[int, int]) -> list[dict
 
 
 def labels(setting: Setting, values: Values) -> pl.DataFrame:
-    return label(setting.snapshots, setting.advice, values.estimates, LabelSettings())[0].filter("advice_valid")
+    return label(setting.snapshots, setting.advice, values.estimates, CONFIG.labels)[0].filter("advice_valid")
 
 
 def rmse(found: Sequence[pl.DataFrame], exact: pl.DataFrame, columns: Sequence[str]) -> float:

@@ -10,19 +10,20 @@ import numpy as np
 import polars as pl
 from simulated_world import Expected, Size, Truth, draw, episodes, label_tables, microtraining, predictions
 
+from teachable.config.model import Statistics
 from teachable.evaluation.contrasts import comparisons, contrast_rows, contrasts_frame
 from teachable.evaluation.metrics import metric_rows, metrics_frame
 from teachable.evaluation.outcomes import line_up
 from teachable.evaluation.resampling import Resampling
 from teachable.evaluation.summary import quadrants_of
 from teachable.evaluation.transfer import best_format, quadrant_gains, transfer
-from teachable.labels import LabelSettings, label
+from teachable.labels import label
 from teachable.labels.panels import make_panels
 from teachable.paper.criteria import criteria
 from teachable.paper.label_metrics import label_metrics
 from teachable.predictor.metrics import Bootstrap, compare, evaluate
 from teachable.terms import BASE, FORMATS, QUADRANTS, cell_name, matrix, selection_name
-from teachable.training.correlation import CorrelationSettings, cpt_correlation
+from teachable.training.correlation import cpt_correlation
 
 PARTS = ("labels", "micro", "evaluation", "predictor")
 
@@ -46,7 +47,7 @@ def study(size: Size, truth: Truth, seed: int, *, repetitions: int = 300, parts:
     rng = np.random.default_rng([seed, 1])
     result = Result()
     latent = draw(size, truth, rng)
-    labeled, thresholds = label(*label_tables(size, latent, rng), LabelSettings())
+    labeled, thresholds = label(*label_tables(size, latent, rng), size.labels)
     labeled = labeled.with_columns(d_expert_bin=pl.lit(None, pl.String))
     known = labeled.join(latent.frame, on="snapshot_id", how="left", maintain_order="left")
     panels = make_panels(labeled.with_columns(family=pl.lit("game")), size.panels, run_seed=seed)
@@ -59,7 +60,7 @@ def study(size: Size, truth: Truth, seed: int, *, repetitions: int = 300, parts:
         data["label_metrics"] = label_metrics(labeled, seed=seed, repetitions=repetitions)
         _label_truths(result, data["label_metrics"], known)
     if "micro" in parts:
-        settings = CorrelationSettings(repetitions=repetitions)
+        settings = Statistics(level=0.95, repetitions=repetitions)
         micro = microtraining(size, truth, known, panels, np.random.default_rng([seed, 2]))
         data["cpt_correlation"] = cpt_correlation(micro, labeled, settings, seed=seed)
         _correlations(result, data["cpt_correlation"], known, truth)

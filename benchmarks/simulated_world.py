@@ -20,7 +20,7 @@ from scipy import stats as distributions
 
 from teachable import tables
 from teachable.config import Config
-from teachable.labels.panels import PanelSettings
+from teachable.config.model import Labels, Panels
 from teachable.terms import BASE, FORMATS, QUADRANTS, cell_name, selection_name
 
 COMMANDS = 6
@@ -43,8 +43,8 @@ class Size:
     snapshots: int
     tests: int  # test games
     episodes: Mapping[str, int]  # of policy, force and each condition
-    panels: PanelSettings
-    retention: int
+    labels: Labels
+    panels: Panels
     repeats: Mapping[str, int]
     seeds: int
     weight: float  # of the snapshot in delta_micro
@@ -62,7 +62,6 @@ class Size:
         episodes = config.estimation
         snapshots = int(min(config.snapshots.max_snapshots, failures * config.snapshots.per_episode))
         ranks = [k for k in sorted(config.predictor.k) if k <= snapshots]
-        panels = config.panels
         return cls(
             preset,
             config.estimation.estimator == "monte_carlo",
@@ -71,8 +70,8 @@ class Size:
             sum(config.tasks.test.values()),
             {"policy": episodes.policy_episodes, "force": episodes.force_episodes}
             | dict.fromkeys(("base", "placebo", *FORMATS), episodes.condition_episodes),
-            PanelSettings(panels.held_out, panels.failure_per_quadrant, panels.validation_per_quadrant, panels.drift),
-            panels.retention,
+            config.labels,
+            config.panels,
             {
                 "test": config.evaluation.test_repeats,
                 "failure": config.evaluation.failure_repeats,
@@ -380,7 +379,7 @@ def episodes(
             change = np.stack([gains[model] for model in models], axis=1)[codes]  # [starts, models]
             special_here = special[:, :, codes]  # [seeds, models, starts]
         else:
-            number = size.tests if panel == "test" else size.retention
+            number = size.tests if panel == "test" else size.panels.retention
             tasks, snapshots = [f"{panel}{i:04d}" for i in range(number)], [None] * number
             start = rng.beta(*(SUCCESS if panel == "test" else (8.5, 1.5)), number)
             codes = np.zeros(number, dtype=np.int64)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from configured import section
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -16,7 +17,6 @@ from simulated_study import Result, study  # noqa: E402
 from simulated_world import DEAD_ENDS, NOTHING, Size, planted  # noqa: E402
 
 from teachable.config.load import load_config, read_yaml  # noqa: E402
-from teachable.labels.panels import PanelSettings  # noqa: E402
 
 Found = dict[tuple[str, str], list[Result]]
 STRONG = planted(1.5)
@@ -32,7 +32,7 @@ def found() -> Found:
         games=110,
         snapshots=220,
         tests=40,
-        panels=PanelSettings(0.5, 20, 20, 0),
+        panels=section("panels", "pilot", held_out=0.5, failure_per_quadrant=20, validation_per_quadrant=20),
     )
     asked = ((NOTHING, 6), (STRONG, 3))
     made = {

@@ -19,15 +19,15 @@ from teachable.config.load import merge, read_yaml
 from teachable.evaluation.panels import PanelStarts, Repeats, panel_starts, play_panels
 from teachable.evaluation.resampling import Resampling
 from teachable.evaluation.summary import Summary, summarise
-from teachable.labels.label import LabelSettings, label
-from teachable.labels.panels import PanelSettings, make_panels
+from teachable.labels.label import label
+from teachable.labels.panels import make_panels
 from teachable.pipeline.advising import advise
 from teachable.pipeline.collecting import collect, continue_after_advice
 from teachable.pipeline.fitting import fit
 from teachable.pipeline.prompting import Prompter
 from teachable.pipeline.valuing import value_snapshots
 from teachable.rollouts.episodes import Played, PlaySettings, Progress
-from teachable.rollouts.snapshots import SnapshotSettings, choose_snapshots, retention_panel
+from teachable.rollouts.snapshots import choose_snapshots, retention_panel
 from teachable.rollouts.values import Values
 from teachable.terms import BASE
 from teachable.training.budget import Replay
@@ -128,9 +128,7 @@ class Study:
 
     def mine(self, played: Played) -> pl.DataFrame:
         """``SNAPSHOTS``: the decisions around the one that lost each failed episode."""
-        section = self.config.snapshots
-        settings = SnapshotSettings(**section.model_dump(exclude={"shard_size"}))
-        return choose_snapshots(played.steps, played.episodes, settings, run_seed=self.config.seed)
+        return choose_snapshots(played.steps, played.episodes, self.config.snapshots, run_seed=self.config.seed)
 
     def label(self, snapshots: pl.DataFrame, advice: pl.DataFrame | None = None) -> Labels:
         """Uncertainty, leverage, patch test and quadrant of every snapshot, by counterfactual rollouts.
@@ -153,7 +151,7 @@ class Study:
             run_seed=config.seed,
             progress=self.progress,
         )
-        labeled, thresholds = label(snapshots, advice, values.estimates, LabelSettings(**config.labels.model_dump()))
+        labeled, thresholds = label(snapshots, advice, values.estimates, config.labels)
         expert = pl.col("source") == "expert"
         return Labels(labeled.filter(~expert), labeled.filter(expert), thresholds, advice, values)
 
@@ -161,10 +159,7 @@ class Study:
         """A training and a held-out side, by game, and the panels drawn from them."""
         section = self.config.panels
         retention = retention_panel(played.steps, played.episodes, section.retention)
-        settings = PanelSettings(**section.model_dump(exclude={"retention"}))
-        panels = make_panels(
-            labels.table, settings, run_seed=self.config.seed, held_out_tasks=set(retention["task_id"])
-        )
+        panels = make_panels(labels.table, section, run_seed=self.config.seed, held_out_tasks=set(retention["task_id"]))
         return Split(panels, retention)
 
     def training_sets(self, labels: Labels, split: Split, played: Played) -> TrainingSets:

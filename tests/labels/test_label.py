@@ -6,24 +6,29 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from configured import section
 from hypothesis import given
 from hypothesis import strategies as st
 
 from teachable import tables
 from teachable.errors import TableError, TeachableError
 from teachable.labels import (
-    LabelSettings,
     cut,
     excess_of_maximum,
     expected_excess,
-    label,
     recovery_depth,
     uncertainty,
     with_leverage,
 )
+from teachable.labels import label as label_with
 from teachable.terms import QUADRANTS
 
 from .frames import advice, estimates, full, snapshots
+
+
+def label(snapshots, advice, estimates, settings=None):
+    return label_with(snapshots, advice, estimates, settings or section("labels"))
+
 
 # ---------------------------------------------------------------- uncertainty
 
@@ -118,7 +123,9 @@ def _leverage(policy, force, expert, diff=None) -> dict:
 
 
 def one(values: dict[str, float], se: float = 0.0, **settings: object) -> dict:
-    frame, _ = label(snapshots([{"id": "s"}]), advice(["s"]), estimates({"s": values}, se), LabelSettings(**settings))
+    frame, _ = label(
+        snapshots([{"id": "s"}]), advice(["s"]), estimates({"s": values}, se), section("labels", **settings)
+    )
     return frame.row(0, named=True)
 
 
@@ -256,7 +263,7 @@ def four() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
 
 @pytest.mark.parametrize("method", ["median", "given"])
 def test_q2_is_uncertain_without_leverage_and_q4_sure_with_leverage(method) -> None:
-    settings = LabelSettings(thresholds=method, given_U=0.3, given_L=0.4)
+    settings = section("labels", thresholds=method, given_U=0.3, given_L=0.4)
     frame, thresholds = label(*four(), settings)
     found = dict(frame.select("snapshot_id", "quadrant").iter_rows())
     assert found == {"hh": "Q1", "hl": "Q2", "ll": "Q3", "lh": "Q4"}
@@ -287,7 +294,7 @@ def test_percentiles_leave_the_middle_out() -> None:
     p = np.linspace(0.51, 0.99, 30)
     snaps = snapshots([{"id": i, "p": [x, 1 - x]} for i, x in zip(ids, p, strict=True)])
     values = {i: full(policy=0.0, force=0.03 * k) for k, i in enumerate(ids)}
-    frame, thresholds = label(snaps, advice(ids), estimates(values), LabelSettings(thresholds="percentiles"))
+    frame, thresholds = label(snaps, advice(ids), estimates(values), section("labels", thresholds="percentiles"))
     assert 0 < frame["quadrant"].null_count() < 30
     assert thresholds["between_cuts"] == frame["quadrant"].null_count()
     assert sum(thresholds["counts"].values()) + thresholds["between_cuts"] == 30
@@ -345,8 +352,6 @@ def test_contradicting_tables_are_refused() -> None:
         label(snaps, adv, pl.concat([est, est]))
     with pytest.raises(TableError, match="unknown"):
         label(snaps, adv, est.with_columns(quantity=pl.lit("p_magic")))
-    with pytest.raises(TableError, match="measures"):
-        label(snaps, adv, est, LabelSettings(uncertainty="doubt"))
     with pytest.raises(TeachableError, match="given"):
         cut(np.array([1.0]), "given")
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from configured import section
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachable import tables
-from teachable.labels import PanelSettings, make_panels, split_tasks
+from teachable.labels import make_panels, split_tasks
 from teachable.terms import QUADRANTS
 
 COLUMNS = ["snapshot_id", "task_id", "family", "quadrant", "ELP_net", "step"]
@@ -22,6 +23,11 @@ def frame(rows: list[tuple[int, int]]) -> pl.DataFrame:
     return made.with_columns(source=pl.lit("student"))
 
 
+def panels_of(**changes):
+    plain = {"held_out": 0.3, "failure_per_quadrant": 100, "validation_per_quadrant": 50, "drift": 200}
+    return section("panels", **plain | changes)
+
+
 rows = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 3)), min_size=1, max_size=60)
 
 
@@ -30,7 +36,7 @@ rows = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 3)), min_size=1, ma
 def test_no_game_is_on_two_sides_and_panels_keep_to_theirs(rows, seed, forced) -> None:
     labeled = frame(rows)
     held = {f"t{t}" for t in forced}
-    panels = make_panels(labeled, PanelSettings(drift=10, failure_per_quadrant=3), run_seed=seed, held_out_tasks=held)
+    panels = make_panels(labeled, panels_of(drift=10, failure_per_quadrant=3), run_seed=seed, held_out_tasks=held)
     tables.conform(panels, tables.PANELS)
     assert panels.group_by("task_id").agg(pl.col("side").n_unique())["side"].max() == 1
     train = panels.filter(panel="train")
@@ -42,7 +48,7 @@ def test_no_game_is_on_two_sides_and_panels_keep_to_theirs(rows, seed, forced) -
     assert not panels.select("panel", "snapshot_id").is_duplicated().any()
     shuffled = make_panels(
         labeled.sample(fraction=1.0, shuffle=True, seed=1),
-        PanelSettings(drift=10, failure_per_quadrant=3),
+        panels_of(drift=10, failure_per_quadrant=3),
         run_seed=seed,
         held_out_tasks=sorted(held),
     )
@@ -74,7 +80,7 @@ def test_shares_are_close_to_what_was_asked() -> None:
 def test_panels_are_stratified_and_no_game_dominates() -> None:
     labeled = frame([(i % 40 if i % 3 else 0, (i * 5 + i // 40) % 4) for i in range(400)])
     panels = make_panels(
-        labeled, PanelSettings(0.5, failure_per_quadrant=8, validation_per_quadrant=4, drift=20), run_seed=1
+        labeled, panels_of(held_out=0.5, failure_per_quadrant=8, validation_per_quadrant=4, drift=20), run_seed=1
     )
     failure = panels.filter(panel="failure")
     assert failure.group_by("quadrant").len().sort("quadrant")["len"].to_list() == [8, 8, 8, 8]
@@ -94,7 +100,7 @@ def test_the_drift_panel_has_every_tercile_of_gain_and_of_step() -> None:
     ]
     labeled = pl.DataFrame(rows, schema=[*COLUMNS, "source"], orient="row")
     tasks = labeled["task_id"].unique().to_list()
-    made = make_panels(labeled, PanelSettings(drift=36), run_seed=3, held_out_tasks=tasks)
+    made = make_panels(labeled, panels_of(drift=36), run_seed=3, held_out_tasks=tasks)
     drift = made.filter(panel="drift").join(labeled.drop("task_id", "quadrant"), on="snapshot_id")
 
     def third(column: str) -> pl.Expr:
@@ -109,13 +115,13 @@ def test_snapshots_without_a_quadrant_are_in_no_panel() -> None:
     labeled = frame([(i, i % 4) for i in range(12)]).with_columns(
         quadrant=pl.when(pl.col("snapshot_id") != "s003").then("quadrant")
     )
-    assert "s003" not in make_panels(labeled, PanelSettings(), run_seed=0)["snapshot_id"]
+    assert "s003" not in make_panels(labeled, panels_of(), run_seed=0)["snapshot_id"]
 
 
 def test_expert_failures_are_on_a_side_but_in_no_panel() -> None:
     labeled = frame([(task, q) for task in range(12) for q in range(4)])
     labeled = labeled.with_columns(source=pl.when(pl.col("step") % 2 == 0).then(pl.lit("expert")).otherwise("source"))
-    panels = make_panels(labeled, PanelSettings(failure_per_quadrant=3, validation_per_quadrant=3, drift=5), run_seed=1)
+    panels = make_panels(labeled, panels_of(failure_per_quadrant=3, validation_per_quadrant=3, drift=5), run_seed=1)
     expert = set(labeled.filter(source="expert")["snapshot_id"])
     sides = panels.filter(pl.col("panel").is_in(["train", "held_out"]))["snapshot_id"]
     others = panels.filter(pl.col("panel").is_in(["failure", "validation", "drift"]))["snapshot_id"]

@@ -7,6 +7,7 @@ import json
 
 import polars as pl
 import pytest
+from configured import section
 from evaluation.frames import failure_panel
 
 from teachable import tables, terms
@@ -20,7 +21,7 @@ from teachable.paper.inputs import INPUTS, Interval
 from teachable.paper.label_metrics import label_metrics
 from teachable.paper.limits import limits
 from teachable.paper.skills import skills
-from teachable.training.correlation import CorrelationSettings, cpt_correlation
+from teachable.training.correlation import cpt_correlation
 from teachable.training.gaps import Gap
 from teachable.worlds.textworld.words import WORDS
 
@@ -82,7 +83,7 @@ def no_win(data: dict) -> dict:
 def no_failure(data: dict) -> dict:
     """The student wins everything: there is no snapshot, so no label, no run and no predictor."""
     none, thresholds = label(
-        tables.empty(tables.SNAPSHOTS), tables.empty(tables.ADVICE), tables.empty(tables.ESTIMATES)
+        tables.empty(tables.SNAPSHOTS), tables.empty(tables.ADVICE), tables.empty(tables.ESTIMATES), section("labels")
     )
     gone = {"absent": "none of the training snapshots belongs to this run"}
     schemas = {name: getattr(tables, INPUTS[name].schema) for name in data if INPUTS[name].schema}
@@ -94,7 +95,7 @@ def no_failure(data: dict) -> dict:
         "thresholds": thresholds,
         "label_metrics": label_metrics(none, seed=1, repetitions=60),
         "skills": skills(none, {"take": Gap(0.1, "dither")}, WORDS.skill_of, seed=1, repetitions=60),
-        "cpt_correlation": cpt_correlation(empty["microtraining"], none, CorrelationSettings(repetitions=60), seed=1),
+        "cpt_correlation": cpt_correlation(empty["microtraining"], none, section("statistics", repetitions=60), seed=1),
         "training_summary": {"runs": {run.name: gone for run in terms.matrix()}},
         "metrics": data["metrics"].filter(played),
     }

@@ -102,7 +102,7 @@ def test_it_gets_no_advice_and_is_counted_apart_from_dead_ends() -> None:
         for quantity in ("policy", "force", "expert", "base", "placebo", "demo", "contrast", "hint")
         if name != "alone" or quantity not in ("force", "expert")
     ]
-    labeled, counts = label(frame, advice, pl.DataFrame(estimates, schema=dict(ESTIMATES)))
+    labeled, counts = label(frame, advice, pl.DataFrame(estimates, schema=dict(ESTIMATES)), section("labels"))
     assert {name: counts[name] for name in ("no_expert", "advice_invalid", "without_estimates", "labelled")} == {
         "no_expert": 1,
         "advice_invalid": 1,

@@ -4,13 +4,13 @@ import math
 
 import polars as pl
 import pytest
+from configured import section
 
 from teachable import tables
 from teachable.errors import TableError
 from teachable.rollouts import (
     EpisodeSpec,
     PlaySettings,
-    SnapshotSettings,
     Start,
     choose_snapshots,
     play,
@@ -38,8 +38,13 @@ def played():
     return play(TablePolicy(), world, GAMES, specs, PlaySettings(max_steps=9), run_seed=4, record_steps=True)
 
 
+def mining(**changes):
+    plain = {"max_snapshots": 3000, "max_expert_snapshots": 0, "per_episode": 2, "interval": 3, "interval_episodes": 0}
+    return section("snapshots", **plain | changes)
+
+
 def choose(played, **kwargs):
-    settings = SnapshotSettings(
+    settings = mining(
         **{"max_snapshots": 60, "max_expert_snapshots": 20, "interval": 2, "interval_episodes": 5} | kwargs
     )
     return choose_snapshots(played.steps, played.episodes, settings, run_seed=9)
@@ -69,7 +74,7 @@ def test_only_failed_episodes_within_the_window(played) -> None:
 
 def test_the_deciding_decision_is_always_among_those_of_an_episode(played) -> None:
     failures = choose_snapshots(
-        played.steps, played.episodes, SnapshotSettings(max_snapshots=1000, per_episode=2), run_seed=9
+        played.steps, played.episodes, mining(max_snapshots=1000, per_episode=2), run_seed=9
     ).filter(kind="failure")
     looks = played.steps.select("task_id", "digest", "episode_id", "step")
     drawn = {(row["task_id"], row["digest"]) for row in failures.to_dicts()}
@@ -95,7 +100,7 @@ def test_by_fall_the_decisions_at_which_the_chance_of_success_falls_most_come_fi
         for name, episode, step in decisions.select("snapshot_id", "episode_id", "step").iter_rows()
     }
     values = decisions.select("episode_id", "step").with_columns(value=pl.Series(value.values()), se=pl.lit(0.0))
-    settings = SnapshotSettings(max_snapshots=1000, per_episode=1, mode="fall")
+    settings = mining(max_snapshots=1000, per_episode=1, mode="fall")
     chosen = choose_snapshots(played.steps, played.episodes, settings, run_seed=9, values=values)
     falls = {at: now - value.get((at[0], at[1] + 1), 0.0) for at, now in value.items()}
     firsts = 0
@@ -118,9 +123,7 @@ def test_an_episode_with_a_fault_is_never_mined(played) -> None:
         fault=pl.when(is_victim).then(pl.lit("engine died")),
         success=pl.when(~is_victim).then("success"),
     )
-    chosen = choose_snapshots(
-        played.steps, episodes, SnapshotSettings(max_snapshots=1000, interval_episodes=1000), run_seed=9
-    )
+    chosen = choose_snapshots(played.steps, episodes, mining(max_snapshots=1000, interval_episodes=1000), run_seed=9)
     assert victim not in chosen["episode_id"]
 
 
@@ -132,7 +135,7 @@ def test_balance_over_families_and_episodes(played) -> None:
 
 
 def test_a_state_is_mined_once(played) -> None:
-    settings = SnapshotSettings(max_snapshots=10_000, max_expert_snapshots=0, per_episode=9)
+    settings = mining(max_snapshots=10_000, max_expert_snapshots=0, per_episode=9)
     failures = choose_snapshots(played.steps, played.episodes, settings, run_seed=9).filter(kind="failure")
     states = failures.select("task_id", "digest")
     failed = played.episodes.filter(~pl.col("success") & (pl.col("behaviour") == "student"))["episode_id"]
@@ -147,11 +150,11 @@ def test_deterministic_whatever_the_order_of_rows(played) -> None:
     shuffled = choose_snapshots(
         played.steps.sample(fraction=1.0, shuffle=True, seed=3),
         played.episodes.sample(fraction=1.0, shuffle=True, seed=3),
-        SnapshotSettings(max_snapshots=60, max_expert_snapshots=20, interval=2, interval_episodes=5),
+        mining(max_snapshots=60, max_expert_snapshots=20, interval=2, interval_episodes=5),
         run_seed=9,
     )
     assert once.equals(shuffled)
-    other = choose_snapshots(played.steps, played.episodes, SnapshotSettings(max_snapshots=60), run_seed=10)
+    other = choose_snapshots(played.steps, played.episodes, mining(max_snapshots=60), run_seed=10)
     assert not once.filter(kind="failure").equals(other)
 
 
@@ -170,13 +173,13 @@ def test_interval_snapshots_lie_on_a_grid_of_drawn_trajectories(played) -> None:
 
 def test_steps_of_another_run_are_refused(played) -> None:
     with pytest.raises(TableError, match="decisions"):
-        choose_snapshots(played.steps.filter(pl.col("step") > 0), played.episodes, SnapshotSettings(), run_seed=9)
+        choose_snapshots(played.steps.filter(pl.col("step") > 0), played.episodes, mining(), run_seed=9)
 
 
 def test_a_run_of_faults_is_an_error_that_says_why(played) -> None:
     broken = played.episodes.with_columns(fault=pl.lit("no story file."), success=pl.lit(None, dtype=pl.Boolean))
     with pytest.raises(TableError, match="no story file"):
-        choose_snapshots(played.steps, broken, SnapshotSettings(), run_seed=9)
+        choose_snapshots(played.steps, broken, mining(), run_seed=9)
 
 
 def test_restore_check_verifies_all_or_names_the_task(played) -> None:

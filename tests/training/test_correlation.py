@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from configured import section
 from scipy import stats as scipy_stats
 
 from teachable import tables
-from teachable.training.correlation import CorrelationSettings, cpt_correlation
+from teachable.training.correlation import cpt_correlation
 
-SETTINGS = CorrelationSettings(repetitions=300, note={"snapshot_weight": 0.5})
+SETTINGS = section("statistics", repetitions=300)
 
 
 def micro_frame(n: int, seed: int = 0, *, confounded: bool = False) -> pl.DataFrame:

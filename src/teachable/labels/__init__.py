@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from teachable.labels.depth import recovery_depth
-from teachable.labels.label import LabelSettings, label
+from teachable.labels.label import label
 from teachable.labels.leverage import with_leverage
 from teachable.labels.measures import uncertainty
-from teachable.labels.panels import PanelSettings, make_panels, split_tasks
+from teachable.labels.panels import make_panels, split_tasks
 from teachable.labels.patch_test import excess_of_maximum, expected_excess, with_patch_test
 from teachable.labels.quadrants import Cut, cut, quadrant
 
 __all__ = [
     "Cut",
-    "LabelSettings",
-    "PanelSettings",
     "cut",
     "excess_of_maximum",
     "expected_excess",

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from teachable import tables
+from teachable.config.model import Labels
 from teachable.errors import TableError
 from teachable.labels.depth import recovery_depth
 from teachable.labels.leverage import with_leverage
 from teachable.labels.measures import uncertainty
 from teachable.labels.patch_test import with_patch_test
-from teachable.labels.quadrants import Cut, Method, cut, quadrant
+from teachable.labels.quadrants import Cut, cut, quadrant
 from teachable.terms import FORMATS, QUADRANTS, QUANTITIES
 
 NOISY = 0.5  # share of snapshots within two standard errors of the cut of L_local above which the cut cuts noise
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSettings:
-    """How labels are cut; the names are those of the configuration's ``labels`` section."""
-
-    uncertainty: str = "entropy"  # which of tables.MEASURES is U
-    topk: int = 3  # k of the top-k spread
-    thresholds: Method = "median"
-    given_U: float | None = None  # nats
-    given_L: float | None = None
-    tie_margin: float = 0.01  # two formats this close in success probability count as tied
 
 
 def label(
     snapshots: pl.DataFrame,
     advice: pl.DataFrame,
     estimates: pl.DataFrame,
-    settings: LabelSettings | None = None,
+    settings: Labels,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """The labelled failure snapshots (schema LABELED, sorted by id), and the thresholds with their counts.
 
@@ -49,9 +37,6 @@ def label(
     Raises TableError when a table contradicts another: duplicated ids or estimates, estimates of unknown
     quantities, failure snapshots without an advice row.
     """
-    settings = settings or LabelSettings()
-    if settings.uncertainty not in tables.MEASURES:
-        raise TableError(f"U cannot be {settings.uncertainty!r}; the measures are {', '.join(tables.MEASURES)}.")
     _check_unique(snapshots, ["snapshot_id"], "snapshots")
     _check_unique(advice, ["snapshot_id"], "advice")
     values = _wide(estimates)
@@ -74,7 +59,7 @@ def label(
         .join(depth, on="snapshot_id", how="left")
         .sort("snapshot_id")
     )
-    frame = with_patch_test(with_leverage(frame), tie_margin=settings.tie_margin)
+    frame = with_patch_test(with_leverage(frame))
     frame = frame.with_columns(
         pl.when("advice_valid").then(pl.col(c)).alias(c)
         for c in (

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
 import polars as pl
 
 from teachable import tables
+from teachable.config.model import Panels
 from teachable.seeds import stream
 from teachable.terms import QUADRANTS
 
 
-@dataclass(frozen=True, slots=True)
-class PanelSettings:
-    """The names are those of the configuration's ``panels`` section."""
-
-    held_out: float = 0.3  # share of each quadrant's snapshots kept for evaluation
-    failure_per_quadrant: int = 100
-    validation_per_quadrant: int = 50
-    drift: int = 200
-
-
 def make_panels(
     labeled: pl.DataFrame,
-    settings: PanelSettings,
+    settings: Panels,
     *,
     run_seed: int,
     held_out_tasks: Collection[str] = (),

@@ -8,7 +8,6 @@ from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
 from teachable.rollouts.policy import CachedPolicy, Policy, PolicyError
 from teachable.rollouts.sessions import Start, starts_of
 from teachable.rollouts.snapshots import (
-    SnapshotSettings,
     choose_snapshots,
     restore_check,
     retention_panel,
@@ -30,7 +29,6 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Query",
-    "SnapshotSettings",
     "Start",
     "TreeSettings",
     "Values",

@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from teachable import tables
+from teachable.config.model import Snapshots
 from teachable.errors import TableError
 from teachable.rollouts.sessions import starts_of
 from teachable.seeds import stream
@@ -19,20 +20,6 @@ from teachable.student.prompt import Context
 from teachable.worlds.base import InadmissibleCommand, RestoreMismatch, Session, Task, World
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotSettings:
-    """The names are those of the configuration's ``snapshots`` section."""
-
-    max_snapshots: int = 3000  # failure snapshots of the student's own episodes at most
-    max_expert_snapshots: int = 0  # of the expert's (setup B), beside them
-    per_episode: int = 2  # failure snapshots of one episode at most
-    mode: Literal["deciding", "fall"] = "deciding"
-    nearest: int = 1  # least distance to the deciding decision, which is itself at 1
-    farthest: int = 5
-    interval: int = 3  # steps between interval snapshots
-    interval_episodes: int = 0  # failed episodes that get them
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +37,7 @@ class _Failure:
 def choose_snapshots(
     steps: pl.DataFrame,
     episodes: pl.DataFrame,
-    settings: SnapshotSettings,
+    settings: Snapshots,
     *,
     run_seed: int,
     values: pl.DataFrame | None = None,
@@ -137,7 +124,7 @@ def _failures(steps: pl.DataFrame, episodes: pl.DataFrame) -> list[_Failure]:
 
 def _draw(
     failures: Sequence[_Failure],
-    settings: SnapshotSettings,
+    settings: Snapshots,
     most: int,
     run_seed: int,
     falls: Mapping[str, list[int]],
@@ -167,7 +154,7 @@ def _draw(
     return drawn
 
 
-def _by_distance(failure: _Failure, settings: SnapshotSettings, run_seed: int) -> list[int]:
+def _by_distance(failure: _Failure, settings: Snapshots, run_seed: int) -> list[int]:
     """The nearest decision of an episode, then the others in seeded random order; none where it is too short."""
     nearest = failure.end - settings.nearest
     if nearest < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teachable import tables
-from teachable.training.correlation import CorrelationSettings, cpt_correlation
+from teachable.training.correlation import cpt_correlation
 
 if TYPE_CHECKING:
     from teachable.stages.params import CptCorrelation
@@ -16,7 +16,7 @@ def run(inputs: Inputs, outputs: Outputs, params: CptCorrelation) -> None:
     report = cpt_correlation(
         tables.read(inputs["microtraining"][0], tables.MICROTRAINING),
         tables.read(inputs["labeled"][0], tables.LABELED),
-        CorrelationSettings(**params.statistics.model_dump()),
+        params.statistics,
         seed=params.seed,
     )
     report["setting"] = params.microtraining.model_dump(exclude={"shard_size"})

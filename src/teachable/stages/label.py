@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from teachable import tables
-from teachable.labels.label import LabelSettings, label
+from teachable.labels.label import label
 
 if TYPE_CHECKING:
     from teachable.stages.params import Label
@@ -23,7 +23,7 @@ def run(inputs: Inputs, outputs: Outputs, params: Label) -> None:
         tables.read(inputs["snapshots"][0], tables.SNAPSHOTS),
         tables.read(inputs["advice"][0], tables.ADVICE),
         tables.read(inputs["estimates"][0], tables.ESTIMATES),
-        LabelSettings(**params.labels.model_dump()),
+        params.labels,
     )
     expert = pl.col("source") == "expert"
     tables.write(labeled.filter(~expert), outputs["labeled"], tables.LABELED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teachable import tables
-from teachable.labels.panels import PanelSettings, make_panels
+from teachable.labels.panels import make_panels
 
 if TYPE_CHECKING:
     from teachable.stages.params import MakePanels
@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 def run(inputs: Inputs, outputs: Outputs, params: MakePanels) -> None:
     labeled = tables.read(inputs["labeled"][0], tables.LABELED)
     retention = tables.read(inputs["retention"][0], tables.PANELS)
-    settings = PanelSettings(**params.panels.model_dump(exclude={"retention"}))
-    panels = make_panels(labeled, settings, run_seed=params.seed, held_out_tasks=set(retention["task_id"].to_list()))
+    held_out = set(retention["task_id"].to_list())
+    panels = make_panels(labeled, params.panels, run_seed=params.seed, held_out_tasks=held_out)
     tables.write(panels, outputs["panels"], tables.PANELS)

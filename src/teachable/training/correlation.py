@@ -6,29 +6,20 @@ beside the plain correlation stands the partial one: what ELP says about the gai
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from teachable import seeds, stats, tables
+from teachable.config.model import Statistics
 from teachable.terms import FORMATS, QUADRANTS
 
 Json = dict[str, Any]
 _LEAST = 4  # observations and games below which a correlation is not given
 
 
-@dataclass(frozen=True, slots=True)
-class CorrelationSettings:
-    """How intervals are made; ``note`` goes to the file as it is (e.g. the micro-training's settings)."""
-
-    level: float = 0.95
-    repetitions: int = stats.REPETITIONS
-    note: Json | None = None
-
-
-def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: CorrelationSettings, *, seed: int) -> Json:
+def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Statistics, *, seed: int) -> Json:
     """The report of phase 1b as a JSON object; every number is an interval (point, low, high, method, ...).
 
     ``overall``
@@ -131,7 +122,7 @@ def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Correl
             "games": micro["task_id"].n_unique(),
             "per_quadrant": {q: part.height for q, part in quadrants.items()},
         },
-        "setting": {**asdict(settings), "seed": seed},
+        "setting": {**settings.model_dump(), "seed": seed},
     }
 
 
@@ -150,7 +141,7 @@ def _median(values: Any) -> float:
     return float(np.median(values))
 
 
-def _utility_difference(micro: pl.DataFrame, settings: CorrelationSettings, seed: int) -> Json:
+def _utility_difference(micro: pl.DataFrame, settings: Statistics, seed: int) -> Json:
     part = micro.filter(pl.col("quadrant").is_in(["Q1", "Q2"])).drop_nulls("delta_micro")
     if part["quadrant"].n_unique() < 2:
         return _undefined(part) | {"p_value": None}
