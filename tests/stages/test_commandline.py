@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from teachable.config.model import OPERATIONAL, Section
+from teachable.config.section import OPERATIONAL, Section
 from teachable.errors import MissingInput
 from teachable.stages.commandline import CommandLineError, parse, parse_shell, recipe, validated
 

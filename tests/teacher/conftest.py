@@ -16,7 +16,7 @@ import pytest
 from configured import section
 
 from teachable import tables
-from teachable.config.model import Teacher
+from teachable.config.teacher import Teacher
 
 KEY = "sk-test-0123456789-do-not-leak"
 

@@ -16,7 +16,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from teachable import tables
-from teachable.config.model import Teacher
+from teachable.config.teacher import Teacher
 from teachable.errors import ConfigError
 from teachable.teacher.advise import advise_snapshots
 from teachable.teacher.errors import BudgetExceeded, TeacherError, TeacherUnavailable

@@ -6,55 +6,29 @@ read what a run will do; ``docs/configuration.md`` is generated from these descr
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from teachable.config.section import (
+    OPERATIONAL,
+    Above0,
+    Count,
+    Distinct,
+    Fraction,
+    Number,
+    Positive,
+    Section,
+    Whole,
+)
+from teachable.config.teacher import Teacher
 from teachable.terms import FORMATS, describe, selection_of
 
-T = TypeVar("T")
-
-
-def _distinct(values: list[T]) -> list[T]:
-    twice = [value for value, count in Counter(values).items() if count > 1]
-    if twice:
-        raise ValueError(f"{twice[0]!r} stands there twice")
-    return values
-
-
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Above0 = Annotated[float, Field(gt=0)]
-Distinct = Annotated[list[T], AfterValidator(_distinct)]
 Split = Literal["warmstart", "train", "test"]
 if TYPE_CHECKING:
     Route = str
 else:
     Route = Literal[("route", *FORMATS)]
-
-
-OPENAI_URL = "https://api.openai.com/v1"
-OPERATIONAL = "operational"  # marks a knob that says how a job works and not what it makes: turning it reruns nothing
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_truth_for_a_number(cls, values: Any) -> Any:
-        """``true`` would pass for 1."""
-        if isinstance(values, Mapping):
-            for name, value in values.items():
-                field = cls.model_fields.get(name)
-                if isinstance(value, bool) and field is not None and field.annotation in (int, float):
-                    raise ValueError(f"{name} must be a number, not {str(value).lower()}")
-        return values
 
 
 class World(Section):
@@ -118,7 +92,7 @@ class Builtin(Section):
     )
     own_lights: Fraction = Field(description="share of the trajectories in which the demonstrator's gaps are played")
     learning_rate: Above0 = Field(description="peak learning rate of AdamW, for embeddings and norms")
-    matrix_rate: float = Field(ge=0, description="peak learning rate of Muon, for weight matrices; 0: AdamW for all")
+    matrix_rate: Number = Field(ge=0, description="peak learning rate of Muon, for weight matrices; 0: AdamW for all")
     batch_size: Positive = Field(description="examples per step")
     max_steps: Positive = Field(description="optimiser steps; all of them are made")
     band_low: Fraction = Field(description="a student with less validation success than this is an error")
@@ -126,88 +100,6 @@ class Builtin(Section):
     validation_games: Positive = Field(description="warm-start games kept for validation")
     validation_episodes: Positive = Field(description="sampled episodes on each of them")
     threads: Positive = Field(description="CPU threads for training")
-
-
-class Price(Section):
-    """US dollars per million tokens."""
-
-    input: Annotated[float, Field(ge=0)] = Field(description="US dollars per million prompt tokens")
-    output: Annotated[float, Field(ge=0)] = Field(description="US dollars per million completion tokens")
-
-
-class Teacher(Section):
-    """Who is asked, how, and for how much money at most.
-
-    The key itself is never a setting: it is read from the environment variable ``api_key_env`` when the first
-    request has to be made. An empty ``api_key_env`` is for servers that want none.
-    """
-
-    source: Literal["oracle", "openai"] = Field(
-        description="oracle: the game's solver; openai: any compatible endpoint"
-    )
-    model: str = Field(description="model name sent to the endpoint")
-    base_url: str | None = Field(description="endpoint; null for api.openai.com")
-    api_key_env: Annotated[str, OPERATIONAL] = Field(description="environment variable that holds the key")
-    temperature: Annotated[float, Field(ge=0)] | None = Field(
-        description="sampling temperature of the teacher; null: not sent, for models that refuse it"
-    )
-    max_retries: Count = Field(description="further attempts after a transport error or an invalid answer")
-    timeout_s: Annotated[Above0, OPERATIONAL] = Field(description="seconds one request may take")
-    concurrency: Annotated[Positive, OPERATIONAL] = Field(description="requests in flight")
-    budget_usd: Annotated[float, Field(ge=0), OPERATIONAL] = Field(
-        description="hard budget of this workflow, US dollars"
-    )
-    prices: dict[str, Price] = Field(description="price per model, for the ledger and the budget")
-    cache: Annotated[str, OPERATIONAL] = Field(
-        description="directory of the request cache; paid answers live here and are never deleted"
-    )
-    response_format: Literal["json_schema", "json_object", "plain"] = Field(
-        description="json_schema: strict structured output; the others for servers that lack it"
-    )
-    enum_actions: bool = Field(description="put the admissible commands into the schema (guided decoding)")
-    max_tokens: Annotated[int, Field(ge=64)] = Field(description="tokens of one answer at most")
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(description="its name at the endpoint")
-    longest_wait_s: Annotated[Above0, OPERATIONAL] = Field(
-        description="a server that asks for a longer pause stops the run"
-    )
-    extra_body: dict[str, Any] = Field(description="further fields of the request, for servers such as vLLM")
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_url(cls, value: str | None) -> str | None:
-        parts = urlsplit(value or "http://none")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must look like http://host:port/v1")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("must hold no user, password, query or fragment; a key belongs into the environment")
-        return value and value.rstrip("/")
-
-    @field_validator("api_key_env")
-    @classmethod
-    def _name_and_no_key(cls, value: str) -> str:
-        if value and not re.fullmatch("[A-Z_][A-Z0-9_]*", value):
-            raise ValueError("must be the name of an environment variable, in capitals; the key itself belongs there")
-        return value
-
-    @model_validator(mode="after")
-    def _priced(self) -> Teacher:
-        if self.source == "openai" and self.model not in self.prices:
-            raise ValueError(
-                f"there is no price for the model {self.model!r}, so its budget cannot be kept: add "
-                f"teacher.prices.{self.model}: {{input: ..., output: ...}} in US dollars per million tokens (0 for a "
-                "server of your own)"
-            )
-        return self
-
-    @property
-    def url(self) -> str:
-        return self.base_url or OPENAI_URL
-
-    @property
-    def endpoint(self) -> str:
-        """Host, port and path: what tells one endpoint from another in the cache and the ledger."""
-        parts = urlsplit(self.url)
-        return f"{parts.netloc}{parts.path}"
 
 
 class Rollouts(Section):
@@ -255,12 +147,12 @@ class Labels(Section):
     uncertainty: Literal[
         "entropy", "entropy_normalised", "margin", "topk_spread", "effective_actions", "logp_chosen"
     ] = Field(description="which measure is U")
-    topk: Annotated[int, Field(ge=2)] = Field(description="k of the top-k spread p1 - pk")
+    topk: Annotated[Whole, Field(ge=2)] = Field(description="k of the top-k spread p1 - pk")
     thresholds: Literal["median", "percentiles", "given"] = Field(
         description="how U and L_local are cut into quadrants"
     )
-    given_U: float | None = Field(description="threshold of U when thresholds: given, nats")
-    given_L: float | None = Field(description="threshold of L_local when thresholds: given")
+    given_U: Number | None = Field(description="threshold of U when thresholds: given, nats")
+    given_L: Number | None = Field(description="threshold of L_local when thresholds: given")
 
 
 class Panels(Section):
@@ -297,7 +189,7 @@ class Training(Section):
     warmup: Fraction = Field(description="share of the steps with rising learning rate")
     recovery_minimum: Fraction = Field(description="L_upper above which expert continuations are trained on")
     seeds: Positive = Field(description="trainings of every run, each with its own weights, draw and order of examples")
-    replay: Annotated[float, Field(ge=0, lt=1)] = Field(
+    replay: Annotated[Number, Field(ge=0, lt=1)] = Field(
         description="share of what an epoch trains on that is decisions of the student's own won training-side "
         "episodes, other ones every epoch"
     )
@@ -306,7 +198,7 @@ class Training(Section):
         "decisions of those it wins are replayed, too"
     )
     plain: Fraction = Field(description="share of contrast and hint examples written on the plain prompt")
-    base_penalty: Annotated[float, Field(ge=0)] = Field(
+    base_penalty: Annotated[Number, Field(ge=0)] = Field(
         description="weight of the Kullback-Leibler divergence from the base student, per token of the completions"
     )
 
@@ -329,7 +221,7 @@ class Evaluation(Section):
 
 
 class Predictor(Section):
-    folds: Annotated[int, Field(ge=2)] = Field(description="folds, grouped by game")
+    folds: Annotated[Whole, Field(ge=2)] = Field(description="folds, grouped by game")
     trees: Positive = Field(description="trees of the extremely randomised forest, one of the learners that compete")
     k: Distinct[Positive] = Field(description="k of NDCG@k and Precision@k")
     sample_sizes: Distinct[Fraction] = Field(description="shares of the training folds for the sample-efficiency curve")
@@ -337,7 +229,7 @@ class Predictor(Section):
 
 class Selection(Section):
     epochs: Positive = Field(description="passes over the chosen snapshots; in place of training.epochs")
-    replay: Annotated[float, Field(ge=0, lt=1)] = Field(
+    replay: Annotated[Number, Field(ge=0, lt=1)] = Field(
         description="share of replayed decisions; in place of training.replay: beside few examples it must be larger"
     )
     k: Annotated[Distinct[Positive], Field(min_length=1)] = Field(
@@ -350,7 +242,7 @@ class Selection(Section):
 
 class Statistics(Section):
     repetitions: Positive = Field(description="bootstrap repetitions")
-    level: Annotated[float, Field(gt=0, lt=1)] = Field(description="confidence level")
+    level: Annotated[Number, Field(gt=0, lt=1)] = Field(description="confidence level")
 
 
 class Criteria(Section):
@@ -407,14 +299,3 @@ class Config(Section):
         if not sum(self.tasks.train.values()) or not sum(self.tasks.test.values()):
             raise ValueError("tasks.train and tasks.test need at least one game each")
         return self
-
-
-def operational(model: type[BaseModel]) -> dict[str, set[str]]:
-    """The operational knobs in the sections of ``model``, as pydantic's ``include`` and ``exclude`` take them."""
-    found = {}
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            knobs = {key for key, knob in field.annotation.model_fields.items() if OPERATIONAL in knob.metadata}
-            if knobs:
-                found[name] = knobs
-    return found

@@ -8,7 +8,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from teachable.config.model import OPERATIONAL, Config
+from teachable.config.model import Config
+from teachable.config.section import OPERATIONAL
 
 HEADER = """# Configuration
 

@@ -18,7 +18,7 @@ from teachable.worlds.base import EngineFault, Task, World
 from teachable.worlds.words import Explain
 
 if TYPE_CHECKING:
-    from teachable.config import model as c
+    from teachable.config.teacher import Teacher
 
 
 def advise(
@@ -26,7 +26,7 @@ def advise(
     games: Path,
     tasks: Mapping[str, Task],
     snapshots: pl.DataFrame,
-    section: c.Teacher,
+    section: Teacher,
     explain: Explain,
     *,
     layout: str,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from teachable.config import model as c
+from teachable.config.teacher import Teacher
 
 
 class Params(BaseModel):
@@ -83,7 +84,7 @@ class RetentionPanel(Params):
 
 class Advise(Seeded):
     world: c.World
-    teacher: c.Teacher
+    teacher: Teacher
     student_layout: str  # compact | chat: how wordy the advice may be
     shard: int
     shards: int

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from teachable import tables
-from teachable.config.model import Teacher
+from teachable.config.teacher import Teacher
 from teachable.teacher import oracle, prompt
 from teachable.teacher.advice import AdviceText, Answer, bad_action, check
 from teachable.teacher.cache import RequestCache

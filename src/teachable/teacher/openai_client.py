@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from teachable.config.model import Teacher
+from teachable.config.teacher import Teacher
 from teachable.teacher.cache import RequestCache, request_key
 from teachable.teacher.errors import TeacherError, TeacherUnavailable
 from teachable.teacher.ledger import Ledger

@@ -1,0 +1,51 @@
+"""What every section of the configuration is made of: its base class and the types of its values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+T = TypeVar("T")
+OPERATIONAL = "operational"  # marks a knob that says how a job works and not what it makes: turning it reruns nothing
+
+
+def _no_truth(value: Any) -> Any:
+    """``true`` would pass for 1."""
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number, not {str(value).lower()}")
+    return value
+
+
+def _distinct(values: list[T]) -> list[T]:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]!r} stands there twice")
+    return values
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth)]
+Number = Annotated[float, BeforeValidator(_no_truth)]
+Count = Annotated[Whole, Field(ge=0)]
+Positive = Annotated[Whole, Field(ge=1)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Above0 = Annotated[Number, Field(gt=0)]
+Distinct = Annotated[list[T], AfterValidator(_distinct)]
+
+
+class Section(BaseModel):
+    """A closed, frozen section: an unknown key is an error, and nothing has a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+
+def operational(model: type[BaseModel]) -> dict[str, set[str]]:
+    """The operational knobs in the sections of ``model``, as pydantic's ``include`` and ``exclude`` take them."""
+    found = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            knobs = {key for key, knob in field.annotation.model_fields.items() if OPERATIONAL in knob.metadata}
+            if knobs:
+                found[name] = knobs
+    return found
