@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from teachable.config import load_config, preset_names
+from teachable.config import Config, load_config, preset_names
 from teachable.config.load import merge, read_yaml
 from teachable.errors import ConfigError
 
@@ -144,6 +145,8 @@ def test_generated_reference_is_up_to_date() -> None:
 
     page = ROOT / "docs" / "configuration.md"
     assert page.read_text() == reference_page(), "run `make docs`"
+    schema = ROOT / "docs" / "configuration.schema.json"
+    assert json.loads(schema.read_text()) == Config.model_json_schema(), "run `make docs`"
 
 
 def test_who_names_another_world_begins_with_its_own_options() -> None:

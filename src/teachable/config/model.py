@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from teachable.config.section import (
+    NO_TRUTH,
     OPERATIONAL,
     Above0,
+    Below1,
     Count,
     Distinct,
     Fraction,
+    From0,
     Number,
     Positive,
     Section,
-    Whole,
 )
 from teachable.config.teacher import Teacher
 from teachable.terms import FORMATS, describe, selection_of
@@ -92,7 +94,7 @@ class Builtin(Section):
     )
     own_lights: Fraction = Field(description="share of the trajectories in which the demonstrator's gaps are played")
     learning_rate: Above0 = Field(description="peak learning rate of AdamW, for embeddings and norms")
-    matrix_rate: Number = Field(ge=0, description="peak learning rate of Muon, for weight matrices; 0: AdamW for all")
+    matrix_rate: From0 = Field(description="peak learning rate of Muon, for weight matrices; 0: AdamW for all")
     batch_size: Positive = Field(description="examples per step")
     max_steps: Positive = Field(description="optimiser steps; all of them are made")
     band_low: Fraction = Field(description="a student with less validation success than this is an error")
@@ -147,7 +149,7 @@ class Labels(Section):
     uncertainty: Literal[
         "entropy", "entropy_normalised", "margin", "topk_spread", "effective_actions", "logp_chosen"
     ] = Field(description="which measure is U")
-    topk: Annotated[Whole, Field(ge=2)] = Field(description="k of the top-k spread p1 - pk")
+    topk: Annotated[int, Field(ge=2), NO_TRUTH] = Field(description="k of the top-k spread p1 - pk")
     thresholds: Literal["median", "percentiles", "given"] = Field(
         description="how U and L_local are cut into quadrants"
     )
@@ -189,7 +191,7 @@ class Training(Section):
     warmup: Fraction = Field(description="share of the steps with rising learning rate")
     recovery_minimum: Fraction = Field(description="L_upper above which expert continuations are trained on")
     seeds: Positive = Field(description="trainings of every run, each with its own weights, draw and order of examples")
-    replay: Annotated[Number, Field(ge=0, lt=1)] = Field(
+    replay: Below1 = Field(
         description="share of what an epoch trains on that is decisions of the student's own won training-side "
         "episodes, other ones every epoch"
     )
@@ -198,7 +200,7 @@ class Training(Section):
         "decisions of those it wins are replayed, too"
     )
     plain: Fraction = Field(description="share of contrast and hint examples written on the plain prompt")
-    base_penalty: Annotated[Number, Field(ge=0)] = Field(
+    base_penalty: From0 = Field(
         description="weight of the Kullback-Leibler divergence from the base student, per token of the completions"
     )
 
@@ -221,7 +223,7 @@ class Evaluation(Section):
 
 
 class Predictor(Section):
-    folds: Annotated[Whole, Field(ge=2)] = Field(description="folds, grouped by game")
+    folds: Annotated[int, Field(ge=2), NO_TRUTH] = Field(description="folds, grouped by game")
     trees: Positive = Field(description="trees of the extremely randomised forest, one of the learners that compete")
     k: Distinct[Positive] = Field(description="k of NDCG@k and Precision@k")
     sample_sizes: Distinct[Fraction] = Field(description="shares of the training folds for the sample-efficiency curve")
@@ -229,7 +231,7 @@ class Predictor(Section):
 
 class Selection(Section):
     epochs: Positive = Field(description="passes over the chosen snapshots; in place of training.epochs")
-    replay: Annotated[Number, Field(ge=0, lt=1)] = Field(
+    replay: Below1 = Field(
         description="share of replayed decisions; in place of training.replay: beside few examples it must be larger"
     )
     k: Annotated[Distinct[Positive], Field(min_length=1)] = Field(
@@ -242,7 +244,7 @@ class Selection(Section):
 
 class Statistics(Section):
     repetitions: Positive = Field(description="bootstrap repetitions")
-    level: Annotated[Number, Field(gt=0, lt=1)] = Field(description="confidence level")
+    level: Annotated[float, Field(gt=0, lt=1), NO_TRUTH] = Field(description="confidence level")
 
 
 class Criteria(Section):

@@ -25,12 +25,15 @@ def _distinct(values: list[T]) -> list[T]:
     return values
 
 
-Whole = Annotated[int, BeforeValidator(_no_truth)]
-Number = Annotated[float, BeforeValidator(_no_truth)]
-Count = Annotated[Whole, Field(ge=0)]
-Positive = Annotated[Whole, Field(ge=1)]
-Fraction = Annotated[Number, Field(ge=0, le=1)]
-Above0 = Annotated[Number, Field(gt=0)]
+# Last, so that a bound is one of the number and stands in the JSON schema.
+NO_TRUTH = BeforeValidator(_no_truth)
+Number = Annotated[float, NO_TRUTH]
+Count = Annotated[int, Field(ge=0), NO_TRUTH]
+Positive = Annotated[int, Field(ge=1), NO_TRUTH]
+Fraction = Annotated[float, Field(ge=0, le=1), NO_TRUTH]
+Above0 = Annotated[float, Field(gt=0), NO_TRUTH]
+From0 = Annotated[float, Field(ge=0), NO_TRUTH]
+Below1 = Annotated[float, Field(ge=0, lt=1), NO_TRUTH]
 Distinct = Annotated[list[T], AfterValidator(_distinct)]
 
 

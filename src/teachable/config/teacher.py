@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from teachable.config.section import OPERATIONAL, Above0, Count, Number, Positive, Section, Whole
+from teachable.config.section import NO_TRUTH, OPERATIONAL, Above0, Count, From0, Positive, Section
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -16,8 +16,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 class Price(Section):
     """US dollars per million tokens."""
 
-    input: Annotated[Number, Field(ge=0)] = Field(description="US dollars per million prompt tokens")
-    output: Annotated[Number, Field(ge=0)] = Field(description="US dollars per million completion tokens")
+    input: From0 = Field(description="US dollars per million prompt tokens")
+    output: From0 = Field(description="US dollars per million completion tokens")
 
 
 class Teacher(Section):
@@ -33,15 +33,13 @@ class Teacher(Section):
     model: str = Field(description="model name sent to the endpoint")
     base_url: str | None = Field(description="endpoint; null for api.openai.com")
     api_key_env: Annotated[str, OPERATIONAL] = Field(description="environment variable that holds the key")
-    temperature: Annotated[Number, Field(ge=0)] | None = Field(
+    temperature: From0 | None = Field(
         description="sampling temperature of the teacher; null: not sent, for models that refuse it"
     )
     max_retries: Count = Field(description="further attempts after a transport error or an invalid answer")
     timeout_s: Annotated[Above0, OPERATIONAL] = Field(description="seconds one request may take")
     concurrency: Annotated[Positive, OPERATIONAL] = Field(description="requests in flight")
-    budget_usd: Annotated[Number, Field(ge=0), OPERATIONAL] = Field(
-        description="hard budget of this workflow, US dollars"
-    )
+    budget_usd: Annotated[From0, OPERATIONAL] = Field(description="hard budget of this workflow, US dollars")
     prices: dict[str, Price] = Field(description="price per model, for the ledger and the budget")
     cache: Annotated[str, OPERATIONAL] = Field(
         description="directory of the request cache; paid answers live here and are never deleted"
@@ -50,7 +48,7 @@ class Teacher(Section):
         description="json_schema: strict structured output; the others for servers that lack it"
     )
     enum_actions: bool = Field(description="put the admissible commands into the schema (guided decoding)")
-    max_tokens: Annotated[Whole, Field(ge=64)] = Field(description="tokens of one answer at most")
+    max_tokens: Annotated[int, Field(ge=64), NO_TRUTH] = Field(description="tokens of one answer at most")
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(description="its name at the endpoint")
     longest_wait_s: Annotated[Above0, OPERATIONAL] = Field(
         description="a server that asks for a longer pause stops the run"
