@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ class CommandError(TeachableError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. A user's mistake is one sentence, not a stack trace."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    gc.set_threshold(100_000, 50, 100)  # importing the libraries of models makes no garbage, and took a tenth longer
     try:
         return _dispatch(argv)
     except KeyboardInterrupt:
