@@ -73,7 +73,8 @@ class Study:
         repeats = config["evaluation"]
         self.repeats = Repeats(*(repeats[f"{panel}_repeats"] for panel in PANELS))
         self.examples = tables.read(results / "phase2/examples.parquet", tables.EXAMPLES)
-        self.pool = texts(tables.read(results / "phase2/replay.parquet", tables.EXAMPLES))
+        replay = tables.read(results / "phase2/replay.parquet", tables.EXAMPLES)
+        self.pool, self.strata = texts(replay), replay["family"].to_list()
         panels = tables.read(results / "phase1/panels.parquet", tables.PANELS)
         self.quadrants = panels.filter(panel="failure").select("snapshot_id", "quadrant")
         split = {name: sorted((results / "world" / name / "tasks").glob("*.parquet")) for name in ("train", "test")}
@@ -112,6 +113,7 @@ class Study:
             ),
             seed=seeds.integer(self.seed, "train", run, training),
             replay=self.pool,
+            strata=self.strata,
             replayed=replayed,
             name=ADAPTER,
         )

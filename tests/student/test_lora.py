@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,7 +77,9 @@ def test_loss_is_on_the_completion_only(student: Student) -> None:
 
 
 def test_every_epoch_replays_other_decisions_until_all_were_used() -> None:
-    batches = list(lora.epoch_batches(5, 4, 12, np.random.default_rng(0), pool=10, replayed=3))  # 8 an epoch
+    batches = list(
+        lora.epoch_batches(5, 4, 12, np.random.default_rng(0), strata=["one"] * 10, replayed=3)
+    )  # 8 an epoch
     epochs = [[*batches[i], *batches[i + 1]] for i in range(0, 12, 2)]
     assert all(sorted(row for row in epoch if row < 5) == [*range(5)] for epoch in epochs)
     replayed = [row for epoch in epochs for row in epoch if row >= 5]
@@ -85,6 +88,15 @@ def test_every_epoch_replays_other_decisions_until_all_were_used() -> None:
     assert len(set.union(*first)) == 9, "none twice before all were used"
     assert set(replayed) == set(range(5, 15))
     assert any(epoch[:5] != sorted(epoch[:5]) for epoch in epochs), "mixed, not one after the other"
+
+
+def test_a_rare_stratum_is_replayed_as_often_as_a_common_one() -> None:
+    strata = ["common"] * 90 + ["rare"] * 4 + ["other"] * 6
+    batches = lora.epoch_batches(2, 32, 12, np.random.default_rng(0), strata=strata, replayed=10)
+    replayed = [[strata[row - 2] for row in batch if row >= 2] for batch in batches]
+    assert {len(epoch) for epoch in replayed} == {10}
+    assert Counter(name for epoch in replayed for name in epoch) == {"common": 40, "rare": 40, "other": 40}
+    assert all(max(counted.values()) - min(counted.values()) == 1 for counted in map(Counter, replayed))
 
 
 def test_replay_keeps_what_the_examples_do_not_show(student: Student) -> None:
@@ -100,6 +112,8 @@ def test_replay_keeps_what_the_examples_do_not_show(student: Student) -> None:
     assert chances[1] > chances[0]
     only = train_lora(student, [], settings, seed=1, replay=kept, replayed=4, name="only")
     assert (only.examples, only.replayed) == (0, 40)
+    with pytest.raises(StudentError, match="6 decisions to replay, but 1 strata"):
+        train_lora(student, data, settings, seed=1, replay=kept, strata=["walk"], replayed=4, name="none")
     with pytest.raises(StudentError, match="nothing to replay"):
         train_lora(student, data, settings, seed=1, replayed=4, name="none")
 

@@ -25,6 +25,7 @@ def test_a_training_for_which_no_examples_were_drawn_is_refused(tmp_path: Path) 
         "example_id": "s:demo",
         "snapshot_id": "s",
         "task_id": "t",
+        "family": "easy",
         "quadrant": "Q1",
         "format": "demo",
         "plain": True,

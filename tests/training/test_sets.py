@@ -264,7 +264,14 @@ def test_replay_takes_won_episodes_of_games_that_evaluate_nothing() -> None:
     ]
     episodes = pl.DataFrame(
         [
-            {**dict.fromkeys(tables.EPISODES), "episode_id": e, "task_id": t, "success": won, "behaviour": who}
+            {
+                **dict.fromkeys(tables.EPISODES),
+                "episode_id": e,
+                "task_id": t,
+                "family": f"family of {t}",
+                "success": won,
+                "behaviour": who,
+            }
             for e, t, won, who in kinds
         ],
         schema=dict(tables.EPISODES),
@@ -282,6 +289,7 @@ def test_replay_takes_won_episodes_of_games_that_evaluate_nothing() -> None:
     found = replayed(steps, episodes)
     assert tables.conform(found, tables.EXAMPLES).equals(found)
     assert set(found["task_id"]) == {"t1", "t5"}
+    assert found["family"].to_list() == [f"family of {task}" for task in found["task_id"]]
     assert found["completion"].to_list() == ["a0", "a1", "a2"] * 2
     assert found["prompt"][0] == "[]"
     each = [{"command": "a0", "observation": "o1"}, {"command": "a1", "observation": "o2"}]

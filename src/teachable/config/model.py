@@ -193,7 +193,7 @@ class Training(Section):
     seeds: Positive = Field(description="trainings of every run, each with its own weights, draw and order of examples")
     replay: Below1 = Field(
         description="share of what an epoch trains on that is decisions of the student's own won training-side "
-        "episodes, other ones every epoch"
+        "episodes, other ones every epoch, as many of each family"
     )
     continuations: Count = Field(
         description="episodes that the student plays on from a training-side snapshot after the teacher's command; "

@@ -89,6 +89,7 @@ def fit(
         settings,
         seed=seeds.integer(run_seed, "train", run, train_seed),
         replay=pool,
+        strata=replay["family"].to_list(),
         replayed=replayed,
         out=out,
         checkpoints=tuple(CHECKPOINTS.values()),

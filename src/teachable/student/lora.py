@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
 
@@ -125,21 +126,39 @@ def schedule(settings: LoraSettings, step: int, steps: int) -> float:
     return settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
 
 
+def stratified(strata: Sequence[str], generator: np.random.Generator) -> Iterator[int]:
+    """Indices of `strata` without end, as many of every stratum: the strata take turns in an order drawn once, and
+    no index of a stratum comes again before all were used."""
+    members: dict[str, list[int]] = {}
+    for index, stratum in enumerate(strata):
+        members.setdefault(stratum, []).append(index)
+    names = sorted(members)
+    waiting: dict[str, list[int]] = {name: [] for name in names}
+    for turn in cycle(generator.permutation(len(names)).tolist()):
+        name = names[turn]
+        if not waiting[name]:
+            waiting[name] = generator.permutation(members[name]).tolist()
+        yield waiting[name].pop()
+
+
 def epoch_batches(
-    count: int, batch_size: int, steps: int, generator: np.random.Generator, *, pool: int = 0, replayed: int = 0
+    count: int,
+    batch_size: int,
+    steps: int,
+    generator: np.random.Generator,
+    *,
+    strata: Sequence[str] = (),
+    replayed: int = 0,
 ) -> Iterator[list[int]]:
     """`steps` batches of indices, every epoch in a new order; the last batch of an epoch may be smaller.
 
-    Every epoch holds all of `range(count)` and, mixed among them, `replayed` of the `pool` indices behind it:
-    other ones every epoch, none again before all were used.
+    Every epoch holds all of `range(count)` and, mixed among them, `replayed` of the indices behind it, index
+    `count + i` being of stratum `strata[i]`: other ones every epoch (see :func:`stratified`).
     """
     made = 0
-    waiting: list[int] = []
+    again = stratified(strata, generator)
     while True:
-        while len(waiting) < replayed:
-            waiting += (count + generator.permutation(pool)).tolist()
-        rows = [*range(count), *waiting[:replayed]]
-        del waiting[:replayed]
+        rows = [*range(count), *(count + next(again) for _ in range(replayed))]
         order = [rows[i] for i in generator.permutation(len(rows))]
         for start in range(0, len(rows), batch_size):
             if made == steps:
@@ -233,6 +252,7 @@ def train_lora(
     *,
     seed: int,
     replay: Sequence[Example] = (),
+    strata: Sequence[str] | None = None,
     replayed: int = 0,
     out: Path | None = None,
     name: str | None = None,
@@ -242,8 +262,9 @@ def train_lora(
     """Train a LoRA adapter on `examples` from fresh weights; the base model is not changed.
 
     Every epoch goes through all `examples` and, mixed among them, through `replayed` decisions of `replay`,
-    other ones every epoch until all were used (experience replay against forgetting; Rolnick et al. 2019). With
-    no example at all the replayed decisions are all there is.
+    other ones every epoch until all were used (experience replay against forgetting; Rolnick et al. 2019), as many
+    of every stratum (`strata`: that of each decision of `replay`; None: all are one). With no example at all the
+    replayed decisions are all there is.
 
     `out`: write it there in PEFT's format, whole or not at all; checkpoints go to `out/checkpoints/<share>`
     after each share of the steps named in `checkpoints` (0 < share < 1; the end is `out` itself). `name`:
@@ -256,6 +277,8 @@ def train_lora(
     """
     if replayed and not replay:
         raise StudentError("there is nothing to replay")
+    if strata is not None and len(strata) != len(replay):
+        raise StudentError(f"{len(replay)} decisions to replay, but {len(strata)} strata")
     if not examples and not replayed:
         raise StudentError("no examples to train on")
     if out is None and name is None:
@@ -289,7 +312,7 @@ def train_lora(
                 settings.batch_size,
                 steps,
                 np.random.default_rng(seed),
-                pool=len(encoded) - len(examples),
+                strata=strata or [""] * len(replay),
                 replayed=replayed,
             )
             for step, rows in enumerate(order):

@@ -16,6 +16,7 @@ EXAMPLES = Table(
         "example_id": of(TEXT),
         "snapshot_id": of(TEXT, "null for a replayed decision"),
         "task_id": of(TEXT),
+        "family": of(TEXT, "of the task; as many decisions of each are replayed"),
         "quadrant": of(TEXT),
         "format": of(TEXT, " | ".join(FORMATS)),
         "plain": of(FLAG, "a contrast or hint example without its patch"),

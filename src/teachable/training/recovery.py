@@ -58,7 +58,7 @@ def recovery_examples(
         str(key[0]): part.sort("step")
         for key, part in continuations.filter(pl.col("success")).group_by("snapshot_id", maintain_order=True)
     }
-    quadrant = dict(pool.select("snapshot_id", "quadrant").iter_rows())
+    about = {row["snapshot_id"]: row for row in pool.select("snapshot_id", "family", "quadrant").iter_rows(named=True)}
     rows: list[dict[str, Any]] = []
     seen: set[tuple[str, str]] = set()
     for snapshot_id in recovery_snapshots(pool, settings):
@@ -72,9 +72,8 @@ def recovery_examples(
                     "run": RECOVERY,
                     "draw": None,
                     "example_id": f"{snapshot_id}:recovery:{row['step']}",
-                    "snapshot_id": snapshot_id,
+                    **about[snapshot_id],
                     "task_id": row["task_id"],
-                    "quadrant": quadrant[snapshot_id],
                     "format": "demo",
                     "plain": True,
                     "prompt": prompt,

@@ -37,6 +37,7 @@ def replay_examples(
         & ~pl.col("task_id").is_in(sorted(held_out))
     )
     begun = dict(won.select("episode_id", "snapshot_id").iter_rows())
+    families = dict(won.select("episode_id", "family").iter_rows())
     histories = dict(snapshots.select("snapshot_id", "history").iter_rows())
     decisions = steps.filter(pl.col("episode_id").is_in(list(begun))).sort("episode_id", "step")
     rows: list[dict[str, Any]] = []
@@ -59,6 +60,7 @@ def replay_examples(
                     "example_id": f"{episode_id}@{row['step']:02d}:replay",
                     "snapshot_id": origin,
                     "task_id": row["task_id"],
+                    "family": families[episode_id],
                     "format": REPLAY,
                     "plain": True,
                     "prompt": prompt,

@@ -30,6 +30,7 @@ ASSIGNMENTS: tables.Schema = {
     "draw": pl.Int64,  # the training seed it serves; null: all of them
     "snapshot_id": pl.String,
     "task_id": pl.String,
+    "family": pl.String,
     "quadrant": pl.String,
     "format": pl.String,
     "plain": pl.Boolean,  # a contrast or hint example without its patch
@@ -184,6 +185,7 @@ def _assign(
         pl.lit(training, pl.Int64).alias("draw"),
         "snapshot_id",
         "task_id",
+        "family",
         "quadrant",
         pl.lit(format_).alias("format"),
         pl.Series("plain", [format_ == "demo"] * rows.height if plain is None else plain, dtype=pl.Boolean),
@@ -217,7 +219,7 @@ def selection_assignments(
     rows = (
         selection.sort("run", "draw", "rank", "snapshot_id")
         .join(
-            pool.select("snapshot_id", "task_id", "quadrant"),
+            pool.select("snapshot_id", "task_id", "family", "quadrant"),
             on="snapshot_id",
             how="left",
             maintain_order="left",
@@ -227,6 +229,7 @@ def selection_assignments(
             "draw",
             "snapshot_id",
             "task_id",
+            "family",
             "quadrant",
             "format",
             (pl.col("format") == "demo").alias("plain"),
@@ -272,6 +275,7 @@ def render_examples(
         .alias("example_id"),
         "snapshot_id",
         "task_id",
+        "family",
         "quadrant",
         "format",
         "plain",
