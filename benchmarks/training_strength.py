@@ -22,11 +22,11 @@ import torch
 from teachable import seeds, tables
 from teachable.config.model import World
 from teachable.evaluation.panels import Repeats, panel_starts, play_panels
+from teachable.pipeline.games import games_root, open_world, shared_environments
+from teachable.pipeline.models import load_student
+from teachable.pipeline.tasks import by_id, tasks_in
 from teachable.rollouts.episodes import PlaySettings
 from teachable.selection.pool import candidates
-from teachable.stages.games import games_root, open_world, shared_environments
-from teachable.stages.models import load_student
-from teachable.stages.tasks import read_tasks
 from teachable.student.lora import Example, LoraSettings, train_lora
 from teachable.terms import BASE, EVERYTHING, QUADRANTS, REPLAY_ONLY, UNIFORM
 from teachable.training.budget import Replay
@@ -77,7 +77,12 @@ class Study:
         self.pool, self.strata = texts(replay), replay["family"].to_list()
         panels = tables.read(results / "phase1/panels.parquet", tables.PANELS)
         self.quadrants = panels.filter(panel="failure").select("snapshot_id", "quadrant")
-        split = {name: sorted((results / "world" / name / "tasks").glob("*.parquet")) for name in ("train", "test")}
+        listed = {
+            name: pl.concat(
+                tables.read(path, tables.TASKS) for path in sorted(results.glob(f"world/{name}/tasks/*.parquet"))
+            )
+            for name in ("train", "test")
+        }
         self.games, self.test_games = (
             games_root(sorted((results / "world" / name / "games").iterdir())) for name in ("train", "test")
         )
@@ -86,8 +91,8 @@ class Study:
             self.labeled,
             panels,
             tables.read(results / "phase0/retention_panel.parquet", tables.PANELS),
-            {task.task_id: task for task in read_tasks(*split["train"])},
-            read_tasks(*split["test"]),
+            by_id(listed["train"]),
+            tasks_in(listed["test"]),
         )
         self.student = load_student(results / "student")
 

@@ -3,21 +3,23 @@
 import time
 from math import ceil
 
+from teachable.artifacts.catalogue import ARTIFACTS, RESULTS
 from teachable.config.kept import keep_preset, kept_preset
 from teachable.config.load import read_yaml
 from teachable.errors import ConfigError
 from teachable.fingerprint import fingerprint
-from teachable.paper import INPUTS
 from teachable.paper.closing import closing
 from teachable.selection import check_known
 from teachable.stages import STAGES
-from teachable.stages.configuration import configuration, making_options
-from teachable.stages.lines import (
+from teachable.workflow.configuration import configuration, making_options
+from teachable.workflow.lines import (
     Line,
     Placeholder,
+    inputs_of,
     joined,
     log_of,
     operational_parameters,
+    outputs_of,
     parameters,
     shell_line,
     timing_of,
@@ -63,6 +65,21 @@ shell.prefix(
 
 # Not in `params`: to turn one of these reruns nothing.
 OPERATIONAL = operational_parameters(CONFIG)
+
+
+def needs(stage, **own):
+    """The inputs of a rule: those that its stage declares, where they lie, and ``own`` where the rule says otherwise."""
+    return inputs_of(stage, PATHS, **own)
+
+
+def makes(stage, **wildcards):
+    """The outputs of a rule: those that its stage declares; ``wildcards`` are filled in."""
+    found = {}
+    for name, path in outputs_of(stage).items():
+        for wildcard, value in wildcards.items():
+            path = path.replace(f"{{{wildcard}}}", value)
+        found[name] = path if Path(path).suffix else directory(path)
+    return found
 
 
 def command(stage, inputs=None, *, without=()):
@@ -142,6 +159,13 @@ MICRO_SHARDS = numbered(
 )
 
 STUDENT = "results/student"
+# Results that lie in parts which no rule puts together, and those of test games.
+PATHS = {
+    "tasks": TASKS["train"],
+    "games": GAMES["train"],
+    "test_tasks": TASKS["test"],
+    "test_games": GAMES["test"],
+}
 TRAINED = [run.name for run in (*matrix(), *controls())] + [RECOVERY]
 TRAIN_SEEDS = [str(seed + 1) for seed in range(CONFIG.training.seeds)]
 SELECTIONS = [
@@ -166,11 +190,6 @@ def batches(names, wildcard):
     }
 
 
-def replaying(training):
-    """What a stage that counts steps and replayed decisions needs to know of a training."""
-    return training.model_dump(include={"epochs", "batch_size", "replay"})
-
-
 LAYOUT = CONFIG.student.layout or (
     "compact" if CONFIG.student.source == "builtin" else "chat"
 )
@@ -185,4 +204,8 @@ wildcard_constraints:
 
 
 # The names by which figures, tables, criteria and report ask for data, and where it lies.
-DATA = {name: f"results/{item.path}" for name, item in INPUTS.items()}
+DATA = {
+    name: f"{RESULTS}/{artifact.whole}"
+    for name, artifact in ARTIFACTS.items()
+    if artifact.path and artifact.kind != "path"
+}

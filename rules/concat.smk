@@ -17,23 +17,23 @@ SHARDED = {
         for split in SPLITS
     },
     **{
-        f"results/{table}": (
-            schema,
-            expand("results/{table}/{shard}.parquet", table=table, shard=shards),
+        DATA[name].removesuffix(".parquet"): (
+            ARTIFACTS[name].schema,
+            expand(f"{RESULTS}/{ARTIFACTS[name].path}", shard=shards, run=shards),
         )
-        for table, schema, shards in (
-            ("phase0/steps", "STEPS", TASK_SHARDS["train"]),
-            ("phase0/episodes", "EPISODES", TASK_SHARDS["train"]),
-            ("phase0/episode_values", "EPISODE_VALUES", TASK_SHARDS["train"]),
-            ("phase0/advice", "ADVICE", SNAPSHOT_SHARDS),
-            ("phase1/estimates", "ESTIMATES", SNAPSHOT_SHARDS),
-            ("phase1/action_values", "ACTION_VALUES", SNAPSHOT_SHARDS),
-            ("phase1/label_episodes", "EPISODES", SNAPSHOT_SHARDS),
-            ("phase1/tree_nodes", "TREE_NODES", SNAPSHOT_SHARDS),
-            ("phase1b/micro_episodes", "EPISODES", MICRO_SHARDS),
-            ("phase1b/microtraining", "MICROTRAINING", MICRO_SHARDS),
-            ("phase3/drift", "DRIFT", CONFIG.evaluation.drift_runs),
-            ("phase5/sets", "SELECTION", SELECTIONS),
+        for name, shards in (
+            ("steps", TASK_SHARDS["train"]),
+            ("episodes", TASK_SHARDS["train"]),
+            ("episode_values", TASK_SHARDS["train"]),
+            ("advice", SNAPSHOT_SHARDS),
+            ("estimates", SNAPSHOT_SHARDS),
+            ("action_values", SNAPSHOT_SHARDS),
+            ("label_episodes", SNAPSHOT_SHARDS),
+            ("tree_nodes", SNAPSHOT_SHARDS),
+            ("micro_episodes", MICRO_SHARDS),
+            ("microtraining", MICRO_SHARDS),
+            ("drift", CONFIG.evaluation.drift_runs),
+            ("selection", SELECTIONS),
         )
     },
 }

@@ -18,9 +18,6 @@ def models_of(runs):
     return [f"{run}/{seed}" for run in runs for seed in TRAIN_SEEDS]
 
 
-REPLAY = "results/phase2/replay.parquet"
-
-
 def examples_of(trained, model):
     run = model.split("/")[0]
     if trained == "results/phase5":
@@ -37,50 +34,21 @@ def train_line(trained, model):
         "train",
         {
             "examples": examples_of(trained, model),
-            "replay": REPLAY,
+            "replay": DATA["replay"],
             "student": STUDENT,
         },
-        {
-            "adapter": f"{trained}/adapters/{model}",
-            "record": f"{trained}/records/{model}.json",
-        },
+        makes("train", phase=Path(trained).name, model=model),
         settings("train", run=run, train_seed=int(seed), training=TRAINING[trained]),
     )
-
-
-PLAYED_ON = {
-    "labeled": "results/phase1/labeled_snapshots.parquet",
-    "panels": "results/phase1/panels.parquet",
-    "retention": "results/phase0/retention_panel.parquet",
-    "tasks": TASKS["train"],
-    "games": GAMES["train"],
-    "test_tasks": TASKS["test"],
-    "test_games": GAMES["test"],
-}
-
-
-PLAYING = {
-    "horizon": CONFIG.estimation.horizon,
-    "test_repeats": CONFIG.evaluation.test_repeats,
-    "failure_repeats": CONFIG.evaluation.failure_repeats,
-    "retention_repeats": CONFIG.evaluation.retention_repeats,
-}
 
 
 def evaluate_line(trained, evaluated, model):
     run, seed = model.split("/")
     return Line(
         "evaluate",
-        {
-            "student": STUDENT,
-            "adapter": f"{trained}/adapters/{model}",
-            **PLAYED_ON,
-        },
-        {
-            "episodes": f"{evaluated}/models/{model}/episodes.parquet",
-            "probes": f"{evaluated}/models/{model}/probes.parquet",
-        },
-        settings("evaluate", model=run, train_seed=int(seed), **PLAYING),
+        needs("evaluate", adapter=f"{trained}/adapters/{model}"),
+        makes("evaluate", phase=Path(evaluated).name, model=model),
+        settings("evaluate", model=run, train_seed=int(seed)),
     )
 
 
@@ -96,7 +64,7 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
                 examples=lambda w, trained=trained, models=models: sorted(
                     {examples_of(trained, model.format(**w)) for model in models}
                 ),
-                replay=REPLAY,
+                replay=DATA["replay"],
                 student=STUDENT,
             output:
                 adapters=[directory(f"{trained}/adapters/{model}") for model in models],
@@ -122,8 +90,7 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
             name:
                 f"evaluate{suffix}{number}"
             input:
-                **PLAYED_ON,
-                student=STUDENT,
+                **needs("evaluate"),
                 adapters=[f"{trained}/adapters/{model}" for model in models],
             output:
                 episodes=[

@@ -114,7 +114,7 @@ rule criteria:
         **OTHER_JOB,
     params:
         code=code("criteria"),
-        settings=settings("criteria", student_source=CONFIG.student.source),
+        settings=settings("criteria"),
     message:
         "Judge every criterion of the protocol"
     shell:
@@ -123,16 +123,11 @@ rule criteria:
 
 rule report:
     input:
-        config="results/config.json",
-        criteria="results/criteria.json",
-        labeled=DATA["labeled"],
-        thresholds=DATA["thresholds"],
-        skills=DATA["skills"],
-        splits=DATA["splits"],
-        episodes=DATA["episodes"],
-        training_summary=DATA["training_summary"],
-        pictures=[item.files[1] for item in FIGURES.values()],
-        listings=[item.files[1] for item in TABLES.values()],
+        **needs(
+            "report",
+            pictures=[item.files[1] for item in FIGURES.values()],
+            listings=[item.files[1] for item in TABLES.values()],
+        ),
     output:
         html=report(
             "results/report.html",

@@ -7,12 +7,13 @@ restore_check.json, splits.json.
 
 rule rollout:
     input:
-        tasks="results/world/train/tasks/{shard}.parquet",
-        games="results/world/train/games/{shard}",
-        student=STUDENT,
+        **needs(
+            "rollout",
+            tasks="results/world/train/tasks/{shard}.parquet",
+            games="results/world/train/games/{shard}",
+        ),
     output:
-        steps="results/phase0/steps/{shard}.parquet",
-        episodes="results/phase0/episodes/{shard}.parquet",
+        **makes("rollout"),
     log:
         log_of("phase0/rollout/{shard}"),
     benchmark:
@@ -31,13 +32,15 @@ rule rollout:
 
 rule episode_values:
     input:
-        steps="results/phase0/steps/{shard}.parquet",
-        episodes="results/phase0/episodes/{shard}.parquet",
-        tasks="results/world/train/tasks/{shard}.parquet",
-        games="results/world/train/games/{shard}",
-        student=STUDENT,
+        **needs(
+            "episode-values",
+            steps="results/phase0/steps/{shard}.parquet",
+            episodes="results/phase0/episodes/{shard}.parquet",
+            tasks="results/world/train/tasks/{shard}.parquet",
+            games="results/world/train/games/{shard}",
+        ),
     output:
-        values="results/phase0/episode_values/{shard}.parquet",
+        **makes("episode-values"),
     log:
         log_of("phase0/episode_values/{shard}"),
     benchmark:
@@ -59,11 +62,9 @@ BY_FALL = CONFIG.snapshots.mode == "fall"
 
 rule snapshots:
     input:
-        **({"values": "results/phase0/episode_values.parquet"} if BY_FALL else {}),
-        steps="results/phase0/steps.parquet",
-        episodes="results/phase0/episodes.parquet",
+        **needs("snapshots", **({"values": DATA["episode_values"]} if BY_FALL else {})),
     output:
-        snapshots="results/phase0/snapshots.parquet",
+        **makes("snapshots"),
     log:
         log_of("phase0/snapshots"),
     benchmark:
@@ -82,11 +83,9 @@ rule snapshots:
 
 rule restore_check:
     input:
-        snapshots="results/phase0/snapshots.parquet",
-        tasks=TASKS["train"],
-        games=GAMES["train"],
+        **needs("restore-check"),
     output:
-        report="results/phase0/restore_check.json",
+        **makes("restore-check"),
     log:
         log_of("phase0/restore_check"),
     benchmark:
@@ -104,10 +103,9 @@ rule restore_check:
 
 rule retention_panel:
     input:
-        steps="results/phase0/steps.parquet",
-        episodes="results/phase0/episodes.parquet",
+        **needs("retention-panel"),
     output:
-        panel="results/phase0/retention_panel.parquet",
+        **makes("retention-panel"),
     log:
         log_of("phase0/retention_panel"),
     benchmark:
@@ -117,7 +115,7 @@ rule retention_panel:
         **OTHER_JOB,
     params:
         code=code("retention-panel"),
-        settings=settings("retention-panel", retention=CONFIG.panels.retention),
+        settings=settings("retention-panel"),
     message:
         "Phase 0: choose tasks that the base student wins, near-misses first"
     shell:
@@ -126,11 +124,9 @@ rule retention_panel:
 
 rule advise:
     input:
-        snapshots="results/phase0/snapshots.parquet",
-        tasks=TASKS["train"],
-        games=GAMES["train"],
+        **needs("advise"),
     output:
-        advice="results/phase0/advice/{shard}.parquet",
+        **makes("advise"),
     log:
         log_of("phase0/advise/{shard}"),
     benchmark:

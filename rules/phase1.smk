@@ -7,16 +7,9 @@ labeled_snapshots,expert_snapshots,panels}.parquet, thresholds.json.
 
 rule action_values:
     input:
-        snapshots="results/phase0/snapshots.parquet",
-        advice="results/phase0/advice.parquet",
-        tasks=TASKS["train"],
-        games=GAMES["train"],
-        student=STUDENT,
+        **needs("action-values"),
     output:
-        estimates="results/phase1/estimates/{shard}.parquet",
-        action_values="results/phase1/action_values/{shard}.parquet",
-        episodes="results/phase1/label_episodes/{shard}.parquet",
-        nodes="results/phase1/tree_nodes/{shard}.parquet",
+        **makes("action-values"),
     log:
         log_of("phase1/action_values/{shard}"),
     benchmark:
@@ -37,13 +30,9 @@ rule action_values:
 
 rule label:
     input:
-        snapshots="results/phase0/snapshots.parquet",
-        advice="results/phase0/advice.parquet",
-        estimates="results/phase1/estimates.parquet",
+        **needs("label"),
     output:
-        labeled="results/phase1/labeled_snapshots.parquet",
-        expert="results/phase1/expert_snapshots.parquet",
-        thresholds="results/phase1/thresholds.json",
+        **makes("label"),
     log:
         log_of("phase1/label"),
     benchmark:
@@ -62,10 +51,9 @@ rule label:
 
 rule panels:
     input:
-        labeled="results/phase1/labeled_snapshots.parquet",
-        retention="results/phase0/retention_panel.parquet",
+        **needs("panels"),
     output:
-        panels="results/phase1/panels.parquet",
+        **makes("panels"),
     log:
         log_of("phase1/panels"),
     benchmark:
@@ -84,9 +72,9 @@ rule panels:
 
 rule label_metrics:
     input:
-        labeled="results/phase1/labeled_snapshots.parquet",
+        **needs("label-metrics"),
     output:
-        metrics="results/phase1/label_metrics.parquet",
+        **makes("label-metrics"),
     log:
         log_of("phase1/label_metrics"),
     benchmark:
@@ -104,9 +92,9 @@ rule label_metrics:
 
 rule skills:
     input:
-        labeled="results/phase1/labeled_snapshots.parquet",
+        **needs("skills"),
     output:
-        skills="results/phase1/skills.parquet",
+        **makes("skills"),
     log:
         log_of("phase1/skills"),
     benchmark:
@@ -117,7 +105,6 @@ rule skills:
         code=code("skills"),
         settings=settings(
             "skills",
-            world_name=CONFIG.world.name,
             gaps=(
                 CONFIG.builtin.model_dump()["gaps"]
                 if CONFIG.student.source == "builtin"

@@ -6,15 +6,9 @@ Needs: labels, panels. Makes: results/phase1b/{microtraining,micro_episodes}.par
 
 rule microtrain:
     input:
-        labeled="results/phase1/labeled_snapshots.parquet",
-        advice="results/phase0/advice.parquet",
-        panels="results/phase1/panels.parquet",
-        tasks=TASKS["train"],
-        games=GAMES["train"],
-        student=STUDENT,
+        **needs("microtrain"),
     output:
-        microtraining="results/phase1b/microtraining/{shard}.parquet",
-        episodes="results/phase1b/micro_episodes/{shard}.parquet",
+        **makes("microtrain"),
     log:
         log_of("phase1b/microtrain/{shard}"),
     benchmark:
@@ -35,10 +29,9 @@ rule microtrain:
 
 rule cpt_correlation:
     input:
-        microtraining="results/phase1b/microtraining.parquet",
-        labeled="results/phase1/labeled_snapshots.parquet",
+        **needs("cpt-correlation"),
     output:
-        correlation="results/phase1b/cpt_correlation.json",
+        **makes("cpt-correlation"),
     log:
         log_of("phase1b/cpt_correlation"),
     benchmark:

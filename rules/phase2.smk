@@ -7,15 +7,9 @@ continuations/, training_summary.json.
 
 rule continuations:
     input:
-        labeled="results/phase1/labeled_snapshots.parquet",
-        advice="results/phase0/advice.parquet",
-        panels="results/phase1/panels.parquet",
-        tasks=TASKS["train"],
-        games=GAMES["train"],
-        student=STUDENT,
+        **needs("continuations"),
     output:
-        steps="results/phase2/continuations/steps.parquet",
-        episodes="results/phase2/continuations/episodes.parquet",
+        **makes("continuations"),
     log:
         log_of("phase2/continuations"),
     benchmark:
@@ -25,11 +19,7 @@ rule continuations:
         **STUDENT_JOB,
     params:
         code=code("continuations"),
-        settings=settings(
-            "continuations",
-            horizon=CONFIG.estimation.horizon,
-            continuations=CONFIG.training.continuations,
-        ),
+        settings=settings("continuations"),
     message:
         "Phase 2: play the student on after the teacher's command"
     shell:
@@ -37,19 +27,20 @@ rule continuations:
 
 
 # Where the student plays: by itself, and on from a training-side snapshot after the teacher's command.
-PLAYED = ["phase0"] + ["phase2/continuations"] * (CONFIG.training.continuations > 0)
+PLAYED = [""] + ["continued_"] * (CONFIG.training.continuations > 0)
 
 
 rule replay_examples:
     input:
-        steps=[f"results/{place}/steps.parquet" for place in PLAYED],
-        episodes=[f"results/{place}/episodes.parquet" for place in PLAYED],
-        labeled="results/phase1/labeled_snapshots.parquet",
-        panels="results/phase1/panels.parquet",
-        retention="results/phase0/retention_panel.parquet",
-        student=STUDENT,
+        **needs(
+            "replay-examples",
+            **{
+                name: [DATA[f"{place}{name}"] for place in PLAYED]
+                for name in ("steps", "episodes")
+            },
+        ),
     output:
-        replay=REPLAY,
+        **makes("replay-examples"),
     log:
         log_of("phase2/replay_examples"),
     benchmark:
@@ -68,14 +59,9 @@ rule replay_examples:
 
 rule examples:
     input:
-        labeled="results/phase1/labeled_snapshots.parquet",
-        advice="results/phase0/advice.parquet",
-        panels="results/phase1/panels.parquet",
-        replay=REPLAY,
-        student=STUDENT,
+        **needs("examples"),
     output:
-        examples="results/phase2/examples.parquet",
-        budget="results/phase2/budget.parquet",
+        **makes("examples"),
     log:
         log_of("phase2/examples"),
     benchmark:
@@ -85,13 +71,7 @@ rule examples:
         **OTHER_JOB,
     params:
         code=code("examples"),
-        settings=settings(
-            "examples",
-            max_examples=CONFIG.training.max_examples,
-            plain=CONFIG.training.plain,
-            trainings=CONFIG.training.seeds,
-            **replaying(CONFIG.training),
-        ),
+        settings=settings("examples"),
     message:
         "Phase 2: make the training sets of the 14 runs and their controls"
     shell:
@@ -100,15 +80,9 @@ rule examples:
 
 rule recovery_examples:
     input:
-        labeled="results/phase1/labeled_snapshots.parquet",
-        panels="results/phase1/panels.parquet",
-        replay=REPLAY,
-        tasks=TASKS["train"],
-        games=GAMES["train"],
-        student=STUDENT,
+        **needs("recovery-examples"),
     output:
-        examples="results/phase2/recovery_examples.parquet",
-        budget="results/phase2/recovery_budget.parquet",
+        **makes("recovery-examples"),
     log:
         log_of("phase2/recovery_examples"),
     benchmark:
@@ -117,12 +91,7 @@ rule recovery_examples:
         **OTHER_JOB,
     params:
         code=code("recovery-examples"),
-        settings=settings(
-            "recovery-examples",
-            max_examples=CONFIG.training.max_examples,
-            recovery_minimum=CONFIG.training.recovery_minimum,
-            **replaying(CONFIG.training),
-        ),
+        settings=settings("recovery-examples"),
     message:
         "Phase 2: continue with the expert from snapshots of high leverage"
     shell:
@@ -133,7 +102,7 @@ rule training_summary:
     input:
         records=[f"results/phase2/records/{model}.json" for model in models_of(TRAINED)],
     output:
-        summary="results/phase2/training_summary.json",
+        **makes("training-summary"),
     log:
         log_of("phase2/training_summary"),
     benchmark:

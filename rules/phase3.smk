@@ -7,11 +7,9 @@ checkpoints}.parquet and models/<run>/.
 
 rule evaluate_base:
     input:
-        **PLAYED_ON,
-        student=STUDENT,
+        **needs("evaluate"),
     output:
-        episodes="results/phase3/models/base/episodes.parquet",
-        probes="results/phase3/models/base/probes.parquet",
+        **makes("evaluate", phase="phase3", model="base"),
     log:
         log_of("phase3/evaluate_base"),
     benchmark:
@@ -21,7 +19,7 @@ rule evaluate_base:
         **STUDENT_JOB,
     params:
         code=code("evaluate"),
-        settings=settings("evaluate", model="base", train_seed=None, **PLAYING),
+        settings=settings("evaluate", model="base", train_seed=None),
     message:
         "Phase 3: play the base student on every panel"
     shell:
@@ -30,15 +28,15 @@ rule evaluate_base:
 
 rule evaluation_summary:
     input:
-        episodes=[
-            f"results/phase3/models/{run}/episodes.parquet"
-            for run in ["base", *models_of(TRAINED)]
-        ],
-        labeled="results/phase1/labeled_snapshots.parquet",
+        **needs(
+            "evaluation-summary",
+            episodes=[
+                f"results/phase3/models/{run}/episodes.parquet"
+                for run in ["base", *models_of(TRAINED)]
+            ],
+        ),
     output:
-        metrics="results/phase3/metrics.parquet",
-        contrasts="results/phase3/contrasts.parquet",
-        transfer="results/phase3/transfer.parquet",
+        **makes("evaluation-summary"),
     log:
         log_of("phase3/evaluation_summary"),
     benchmark:
@@ -60,13 +58,18 @@ FIRST_TRAINED = ["base", *(f"{run}/{TRAIN_SEEDS[0]}" for run in TRAINED)]
 
 rule mechanistic_summary:
     input:
-        probes=[f"results/phase3/models/{run}/probes.parquet" for run in FIRST_TRAINED],
-        episodes=[
-            f"results/phase3/models/{run}/episodes.parquet" for run in FIRST_TRAINED
-        ],
-        labeled="results/phase1/labeled_snapshots.parquet",
+        **needs(
+            "mechanistic-summary",
+            **{
+                name: [
+                    f"results/phase3/models/{run}/{name}.parquet"
+                    for run in FIRST_TRAINED
+                ]
+                for name in ("probes", "episodes")
+            },
+        ),
     output:
-        mechanistic="results/phase3/mechanistic.parquet",
+        **makes("mechanistic-summary"),
     log:
         log_of("phase3/mechanistic_summary"),
     benchmark:
@@ -84,18 +87,9 @@ rule mechanistic_summary:
 
 rule drift:
     input:
-        student=STUDENT,
-        adapter=f"results/phase2/adapters/{{run}}/{TRAIN_SEEDS[0]}",
-        labeled="results/phase1/labeled_snapshots.parquet",
-        advice="results/phase0/advice.parquet",
-        panels="results/phase1/panels.parquet",
-        retention="results/phase0/retention_panel.parquet",
-        tasks=TASKS["train"],
-        games=GAMES["train"],
+        **needs("drift", adapter=f"results/phase2/adapters/{{run}}/{TRAIN_SEEDS[0]}"),
     output:
-        drift="results/phase3/drift/{run}.parquet",
-        patch_test="results/phase3/drift_patch_test/{run}.parquet",
-        episodes="results/phase3/checkpoints/{run}.parquet",
+        **makes("drift"),
     log:
         log_of("phase3/drift/{run}"),
     benchmark:
@@ -105,12 +99,7 @@ rule drift:
         **STUDENT_JOB,
     params:
         code=code("drift"),
-        settings=lambda w: settings(
-            "drift",
-            model=w.run,
-            drift_episodes=CONFIG.evaluation.drift_episodes,
-            retention_repeats=CONFIG.evaluation.retention_repeats,
-        ),
+        settings=lambda w: settings("drift", model=w.run),
     message:
         "Phase 3: repeat the patch test at the checkpoints of {wildcards.run}"
     shell:
@@ -119,16 +108,16 @@ rule drift:
 
 rule checkpoint_summary:
     input:
-        base="results/phase3/models/base/episodes.parquet",
-        episodes=expand(
-            "results/phase3/checkpoints/{run}.parquet",
-            run=CONFIG.evaluation.drift_runs,
+        **needs(
+            "checkpoint-summary",
+            base="results/phase3/models/base/episodes.parquet",
+            episodes=expand(
+                "results/phase3/checkpoints/{run}.parquet",
+                run=CONFIG.evaluation.drift_runs,
+            ),
         ),
-        drift="results/phase3/drift.parquet",
-        labeled="results/phase1/labeled_snapshots.parquet",
     output:
-        metrics="results/phase3/checkpoints.parquet",
-        drift_metrics="results/phase3/drift_metrics.parquet",
+        **makes("checkpoint-summary"),
     log:
         log_of("phase3/checkpoint_summary"),
     benchmark:

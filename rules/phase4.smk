@@ -7,11 +7,9 @@ confusion,cost}.parquet.
 
 rule features:
     input:
-        labeled="results/phase1/labeled_snapshots.parquet",
-        steps="results/phase0/steps.parquet",
-        student=STUDENT,
+        **needs("features"),
     output:
-        features="results/phase4/features.parquet",
+        **makes("features"),
     log:
         log_of("phase4/features"),
     benchmark:
@@ -21,7 +19,7 @@ rule features:
         **STUDENT_JOB,
     params:
         code=code("features"),
-        settings=settings("features", world_name=CONFIG.world.name),
+        settings=settings("features"),
     message:
         "Phase 4: features of every snapshot"
     shell:
@@ -30,16 +28,9 @@ rule features:
 
 rule predict:
     input:
-        features="results/phase4/features.parquet",
-        labeled="results/phase1/labeled_snapshots.parquet",
-        panels="results/phase1/panels.parquet",
+        **needs("predict"),
     output:
-        predictions="results/phase4/predictions.parquet",
-        metrics="results/phase4/metrics.parquet",
-        calibration="results/phase4/calibration.parquet",
-        importance="results/phase4/importance.parquet",
-        confusion="results/phase4/confusion.parquet",
-        cost="results/phase4/cost.parquet",
+        **makes("predict"),
     log:
         log_of("phase4/predict"),
     benchmark:

@@ -4,26 +4,7 @@ Needs: features, predictions, labels. Makes: results/phase5/{sets,examples,budge
 adapters/<run>/<seed>, models/<run>/<seed>/, metrics.parquet, contrasts.parquet.
 """
 
-CANDIDATES = {
-    "predictions": "results/phase4/predictions.parquet",
-    "features": "results/phase4/features.parquet",
-    "labeled": "results/phase1/labeled_snapshots.parquet",
-    "expert": "results/phase1/expert_snapshots.parquet",
-    "panels": "results/phase1/panels.parquet",
-}
-
-
 DRAWS = {"random": CONFIG.training.seeds}  # another choice for every training
-
-SHOWN = {
-    "labeled": "results/phase1/labeled_snapshots.parquet",
-    "expert": "results/phase1/expert_snapshots.parquet",
-    "advice": "results/phase0/advice.parquet",
-    "panels": "results/phase1/panels.parquet",
-    "replay": REPLAY,
-    "student": STUDENT,
-}
-
 
 for number, runs in batches(SELECTIONS, "{run}").items():
     label = number.removeprefix("_") or "{run}"
@@ -33,7 +14,7 @@ for number, runs in batches(SELECTIONS, "{run}").items():
         name:
             f"select{number}"
         input:
-            **CANDIDATES,
+            **needs("select"),
         output:
             selection=[f"results/phase5/sets/{run}.parquet" for run in runs],
         log:
@@ -53,8 +34,8 @@ for number, runs in batches(SELECTIONS, "{run}").items():
             lines=lambda w, runs=runs: joined(
                 Line(
                     "select",
-                    CANDIDATES,
-                    {"selection": f"results/phase5/sets/{run}.parquet"},
+                    needs("select"),
+                    makes("select", run=run),
                     settings(
                         "select",
                         method=selection_of(run)[0],
@@ -73,8 +54,10 @@ for number, runs in batches(SELECTIONS, "{run}").items():
         name:
             f"selection_examples{number}"
         input:
-            **SHOWN,
-            selection=[f"results/phase5/sets/{run}.parquet" for run in runs],
+            **needs(
+                "selection-examples",
+                selection=[f"results/phase5/sets/{run}.parquet" for run in runs],
+            ),
         output:
             examples=[f"results/phase5/examples/{run}.parquet" for run in runs],
             budget=[f"results/phase5/budget/{run}.parquet" for run in runs],
@@ -90,16 +73,12 @@ for number, runs in batches(SELECTIONS, "{run}").items():
             lines=lambda w, runs=runs: joined(
                 Line(
                     "selection-examples",
-                    {"selection": f"results/phase5/sets/{run}.parquet", **SHOWN},
-                    {
-                        "examples": f"results/phase5/examples/{run}.parquet",
-                        "budget": f"results/phase5/budget/{run}.parquet",
-                    },
-                    settings(
+                    needs(
                         "selection-examples",
-                        k=selection_of(run)[1],
-                        **replaying(SELECTION_TRAINING),
+                        selection=f"results/phase5/sets/{run}.parquet",
                     ),
+                    makes("selection-examples", run=run),
+                    settings("selection-examples", k=selection_of(run)[1]),
                 )
                 for run in (run.format(**w) for run in runs)
             ),
@@ -122,10 +101,9 @@ rule selection_summary:
                 model=models_of(SELECTIONS),
             ),
         ],
-        labeled="results/phase1/labeled_snapshots.parquet",
+        labeled=DATA["labeled"],
     output:
-        metrics="results/phase5/metrics.parquet",
-        contrasts="results/phase5/contrasts.parquet",
+        **makes("selection-summary"),
     log:
         log_of("phase5/selection_summary"),
     benchmark:

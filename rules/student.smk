@@ -10,7 +10,7 @@ localrules:
 
 rule resolve_config:
     output:
-        config="results/config.json",
+        **makes("resolve-config"),
     log:
         log_of("setup/config"),
     benchmark:
@@ -28,8 +28,7 @@ rule resolve_config:
 
 rule make_tasks:
     output:
-        games=directory("results/world/{split}/games/{shard}"),
-        tasks="results/world/{split}/tasks/{shard}.parquet",
+        **makes("make-tasks"),
     log:
         log_of("world/{split}/{shard}"),
     benchmark:
@@ -43,8 +42,6 @@ rule make_tasks:
         code=code("make-tasks"),
         settings=lambda w: settings(
             "make-tasks",
-            world_name=CONFIG.world.name,
-            max_steps=CONFIG.world.max_steps,
             options=making_options(CONFIG, w.split),
             split=w.split,
             items=task_items(w.split)[
@@ -62,8 +59,7 @@ rule make_tasks:
 # The student waits for these: they come first.
 use rule make_tasks as make_warmstart_tasks with:
     output:
-        games=directory("results/world/{split}/games/{shard}"),
-        tasks="results/world/{split}/tasks/{shard}.parquet",
+        **makes("make-tasks"),
     wildcard_constraints:
         split="warmstart",
     priority: 2
@@ -73,7 +69,7 @@ rule check_splits:
     input:
         tasks=[TASKS[split] for split in SPLITS],
     output:
-        report="results/phase0/splits.json",
+        **makes("check-splits"),
     log:
         log_of("world/check_splits"),
     benchmark:
@@ -96,7 +92,7 @@ if CONFIG.student.source == "builtin":
             tasks="results/world/warmstart/tasks/{shard}.parquet",
             games="results/world/warmstart/games/{shard}",
         output:
-            demonstrations="results/world/warmstart/demonstrations/{shard}.parquet",
+            **makes("demonstrate"),
         log:
             log_of("student/demonstrate/{shard}"),
         benchmark:
@@ -106,13 +102,7 @@ if CONFIG.student.source == "builtin":
             **OTHER_JOB,
         params:
             code=code("demonstrate"),
-            settings=settings(
-                "demonstrate",
-                trajectories=CONFIG.builtin.trajectories,
-                noise=CONFIG.builtin.noise,
-                gaps=CONFIG.builtin.model_dump()["gaps"],
-                own_lights=CONFIG.builtin.own_lights,
-            ),
+            settings=settings("demonstrate"),
         message:
             "Play the episodes that the built-in student is cloned from, shard {wildcards.shard}"
         shell:
@@ -130,7 +120,7 @@ if CONFIG.student.source == "builtin":
             ),
             games=GAMES["warmstart"],
         output:
-            weights=directory("results/world/builtin_student"),
+            **makes("build-student"),
         log:
             log_of("student/build"),
         benchmark:
@@ -156,7 +146,7 @@ rule link_student:
             else {}
         ),
     output:
-        student=directory(STUDENT),
+        **makes("link-student"),
     log:
         log_of("student/link"),
     benchmark:

@@ -67,7 +67,7 @@ def test_student_needs_these_libraries_only() -> None:
     [
         "teachable.cli",
         "teachable.stages",
-        "teachable.stages.commandline",
+        "teachable.artifacts.commandline",
         "teachable.store",
         "teachable.labels.label",
         "teachable.stats",

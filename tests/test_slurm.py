@@ -25,30 +25,24 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(480)]
 PACKAGE = {
     "__init__.py": "",
     "table.py": """
-        from dataclasses import dataclass
         from pydantic import BaseModel
+        from teachable.artifacts.catalogue import Artifact
+        from teachable.artifacts.stage import Stage
 
         class Numbers(BaseModel):
             value: int = 0
             seconds: float = 0.0
 
-        @dataclass(frozen=True)
-        class Stage:
-            name: str
-            inputs: tuple
-            outputs: tuple
-            params: type = Numbers
-            loads_student: bool = False
-            def modules(self, params): return (f"toyflow.{self.name}",)
-            @property
-            def module(self): return f"toyflow.{self.name}"
+        def stage(name, inputs, *outputs):
+            made = {output: Artifact(output, name) for output in outputs}
+            return Stage(name, f"toyflow.{name}", "", inputs, made, lambda: Numbers)
 
         STAGES = {stage.name: stage for stage in (
-            Stage("source", (), ("text",)),
-            Stage("model", ("text",), ("weights", "record")),
-            Stage("report", ("records*", "weights*"), ("site", "table")),
-            Stage("slow", (), ("text",)),
-            Stage("broken", (), ("text",)),
+            stage("source", (), "text"),
+            stage("model", ("text",), "weights", "record"),
+            stage("report", ("records*", "weights*"), "site", "table"),
+            stage("slow", (), "text"),
+            stage("broken", (), "text"),
         )}
     """,
     "ledger.py": """
@@ -59,43 +53,43 @@ PACKAGE = {
     """,
     "source.py": """
         from toyflow.ledger import note
-        def run(inputs, outputs, params):
+        def run(value, out):
             note("source")
-            outputs["text"].write_text(f"source {params.value}\\n" * 100)
+            out["text"].write_text(f"source {value}\\n" * 100)
     """,
     "model.py": """
         from toyflow.ledger import note
-        def run(inputs, outputs, params):
+        def run(text, value, out):
             note("model")
-            text = inputs["text"][0].read_text()
-            outputs["weights"].mkdir()
-            (outputs["weights"] / "part").mkdir()
-            (outputs["weights"] / "part" / "w.bin").write_bytes(text.encode() * (1 + params.value))
-            outputs["record"].write_text(str(len(text)))
+            read = text.read_text()
+            out["weights"].mkdir()
+            (out["weights"] / "part").mkdir()
+            (out["weights"] / "part" / "w.bin").write_bytes(read.encode() * (1 + value))
+            out["record"].write_text(str(len(read)))
     """,
     "report.py": """
         from toyflow.ledger import note
-        def run(inputs, outputs, params):
+        def run(records, weights, out):
             note("report")
-            outputs["site"].mkdir()
-            for number, weights in enumerate(inputs["weights"]):
-                page = outputs["site"] / f"{number}.html"
-                page.write_bytes((weights / "part" / "w.bin").read_bytes()[:50])
-            outputs["table"].write_text(",".join(path.read_text() for path in inputs["records"]))
+            out["site"].mkdir()
+            for number, place in enumerate(weights):
+                page = out["site"] / f"{number}.html"
+                page.write_bytes((place / "part" / "w.bin").read_bytes()[:50])
+            out["table"].write_text(",".join(path.read_text() for path in records))
     """,
     "slow.py": """
         import time
         from toyflow.ledger import note
-        def run(inputs, outputs, params):
+        def run(seconds, out):
             note("slow")
-            time.sleep(params.seconds)
-            outputs["text"].write_text("slept")
+            time.sleep(seconds)
+            out["text"].write_text("slept")
     """,
     "broken.py": """
         from toyflow.ledger import note
-        def run(inputs, outputs, params):
+        def run(out):
             note("broken")
-            outputs["text"].write_text("half")
+            out["text"].write_text("half")
             raise RuntimeError("this stage always fails")
     """,
 }
@@ -151,8 +145,8 @@ class Flow:
         program.parent.mkdir()
         program.write_text(
             f"#!{sys.executable}\n"
-            "import sys\nfrom teachable.stages.commandline import parse_all\n"
-            "from teachable.stages.runner import run_all\n"
+            "import sys\nfrom teachable.artifacts.commandline import parse_all\n"
+            "from teachable.artifacts.runner import run_all\n"
             "from toyflow.table import STAGES\nrun_all(parse_all(sys.argv[1:]), STAGES)\n"
         )
         program.chmod(0o755)

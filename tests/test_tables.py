@@ -13,7 +13,6 @@ from teachable import __version__, tables
 from teachable.errors import MissingInput, TableError
 from teachable.seeds import integer, stream
 from teachable.stages import concat
-from teachable.stages.params import Concat
 
 SMALL: tables.Schema = {"name": tables.TEXT, "value": tables.REAL, "items": tables.TEXTS}
 FRAME = pl.DataFrame({"name": ["a", "b"], "value": [1.0, None], "items": [["x"], []]}, schema=dict(SMALL))
@@ -141,9 +140,9 @@ def test_shards_are_concatenated_in_their_order(tmp_path: Path) -> None:
     full = [pl.concat([tables.empty(tables.STEPS), frame], how="diagonal") for frame in frames]
     for frame, path in zip(full, shards, strict=True):
         tables.write(frame, path, tables.STEPS)
-    concat.run({"shards": shards}, {"table": tmp_path / "all.parquet"}, Concat(schema_name="STEPS"))
+    concat.run(shards, {"table": tmp_path / "all.parquet"}, "STEPS")
     assert tables.read(tmp_path / "all.parquet", tables.STEPS).equals(pl.concat(full))
-    concat.run({"shards": []}, {"table": tmp_path / "none.parquet"}, Concat(schema_name="STEPS"))
+    concat.run([], {"table": tmp_path / "none.parquet"}, "STEPS")
     assert tables.read(tmp_path / "none.parquet", tables.STEPS).is_empty()
 
 

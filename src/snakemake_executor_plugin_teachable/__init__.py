@@ -33,8 +33,8 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 
 from snakemake_executor_plugin_teachable.settings import ExecutorSettings, misplaced_keys
+from teachable.artifacts.commandline import Invocation, StageLike, parse_shell
 from teachable.errors import TeachableError
-from teachable.stages.commandline import Invocation, StageLike, parse_shell
 from teachable.store.recipe import Recipe
 from teachable.store.store import ENVIRONMENT_REFRESH, Restored, Store
 

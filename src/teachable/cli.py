@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from teachable.errors import TeachableError
 
 if TYPE_CHECKING:
-    from teachable.stages import Stage
+    from teachable.artifacts.stage import Stage
 
 COMMANDS = ("store", "fetch-student", "config")  # beside the stages
 
@@ -51,7 +51,7 @@ def _dispatch(argv: list[str]) -> int:
     from teachable.stages import STAGES
 
     if argv and argv[0] in STAGES:
-        from teachable.stages import commandline, runner
+        from teachable.artifacts import commandline, runner
 
         if {"-h", "--help"} & set(argv[1:]):
             print(_stage_help(STAGES[argv[0]]))
@@ -141,7 +141,7 @@ def _config(arguments: argparse.Namespace) -> int:
 
     from teachable.config import Config
     from teachable.config.load import read_yaml
-    from teachable.stages.configuration import configuration, reference_page
+    from teachable.workflow.configuration import configuration, reference_page
 
     if arguments.reference:
         print(reference_page(), end="")

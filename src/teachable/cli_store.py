@@ -126,9 +126,9 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _current(path: Path, config: Sequence[str]) -> Recipe | None:
     """The recipe the workflow would make ``path`` by now; None, with a line on stderr, when it cannot be known."""
+    from teachable.artifacts.commandline import parse_shell
     from teachable.errors import TeachableError
     from teachable.stages import STAGES
-    from teachable.stages.commandline import parse_shell
 
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds", "--nolock", "--cores", "1"]
     command += ["--force", *(["--config", *config] if config else [])]

@@ -9,7 +9,7 @@ import pytest
 from teachable.config.load import read_yaml
 from teachable.errors import ConfigError
 from teachable.stages import STAGES
-from teachable.stages.configuration import configuration, making_options
+from teachable.workflow.configuration import configuration, making_options
 
 RAW = read_yaml(Path(__file__).parents[2] / "workflow_config.yaml")
 
@@ -64,11 +64,12 @@ def test_options_of_the_test_games_leave_the_others_alone() -> None:
 def test_a_stage_has_the_code_of_the_parts_of_the_world_that_it_runs() -> None:
     base = "teachable.worlds.textworld."
     params = {"world_name": "textworld"}
-    assert STAGES["features"].modules(params)[1:] == (f"{base}words",)
-    assert STAGES["make-tasks"].modules(params)[1:] == ("teachable.generation.textworld",)
-    assert STAGES["advise"].modules({"world": {"name": "textworld"}})[1:] == (f"{base}play", f"{base}reasons")
-    assert STAGES["train"].modules(params)[1:] == ()
+    assert STAGES["features"].modules(params)[2:] == (f"{base}words",)
+    assert STAGES["make-tasks"].modules(params)[2:] == ("teachable.generation.textworld",)
+    assert STAGES["advise"].modules({"world": {"name": "textworld"}})[2:] == (f"{base}play", f"{base}reasons")
+    assert STAGES["train"].modules(params)[2:] == ()
     assert STAGES["table"].modules({"item": "h7_2", "world_name": None}) == (
         "teachable.stages.table",
+        "teachable.tables",
         "teachable.paper.tables.h7_2",
     )

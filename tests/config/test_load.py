@@ -141,7 +141,7 @@ def test_a_missing_or_torn_file_is_named(tmp_path: Path) -> None:
 
 
 def test_generated_reference_is_up_to_date() -> None:
-    from teachable.stages.configuration import reference_page
+    from teachable.workflow.configuration import reference_page
 
     page = ROOT / "docs" / "configuration.md"
     assert page.read_text() == reference_page(), "run `make docs`"

@@ -184,7 +184,7 @@ def metrics_of(rows: list[tuple[str, str, str, str, float]], seed: int, half: fl
 
 
 def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
-    """Every logical input of ``teachable.paper.INPUTS`` but ``criteria``."""
+    """Every result that the paper reads but ``criteria``."""
     from teachable.paper.drift_metrics import drift_metrics
     from teachable.paper.label_metrics import label_metrics
     from teachable.paper.skills import skills

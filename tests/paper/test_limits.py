@@ -11,13 +11,14 @@ from configured import section
 from evaluation.frames import failure_panel
 
 from teachable import tables, terms
+from teachable.artifacts.catalogue import ARTIFACTS
 from teachable.evaluation import summary
 from teachable.evaluation.resampling import Resampling
 from teachable.labels.label import label
 from teachable.paper import FIGURES, TABLES, render, typeset
 from teachable.paper.criteria import criteria, explain
 from teachable.paper.drift_metrics import drift_metrics
-from teachable.paper.inputs import INPUTS, Interval
+from teachable.paper.inputs import Interval
 from teachable.paper.label_metrics import label_metrics
 from teachable.paper.limits import limits
 from teachable.paper.skills import skills
@@ -86,7 +87,7 @@ def no_failure(data: dict) -> dict:
         tables.empty(tables.SNAPSHOTS), tables.empty(tables.ADVICE), tables.empty(tables.ESTIMATES), section("labels")
     )
     gone = {"absent": "none of the training snapshots belongs to this run"}
-    schemas = {name: getattr(tables, INPUTS[name].schema) for name in data if INPUTS[name].schema}
+    schemas = {name: getattr(tables, ARTIFACTS[name].schema) for name in data if ARTIFACTS[name].schema}
     empty = {name: tables.empty(schema) for name, schema in schemas.items()}
     played = (pl.col("model") == "base") & pl.col("panel").is_in(["test", "retention"])
     return {

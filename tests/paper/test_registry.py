@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from teachable import tables
+from teachable.artifacts.catalogue import ARTIFACTS
 from teachable.declared import declared
 from teachable.errors import TeachableError
 from teachable.fingerprint import parts
-from teachable.paper import CRITERIA_INPUTS, FIGURES, INPUTS, MINIMUM, TABLES
+from teachable.paper import CRITERIA_INPUTS, FIGURES, MINIMUM, TABLES
 
 ROOM = Path(__file__).parents[2] / "src" / "teachable" / "paper"
 
@@ -62,21 +63,20 @@ def test_entry_is_complete(item) -> None:
     assert item.caption.endswith(".")
     assert "{" not in item.caption
     assert item.inputs
-    assert set(item.inputs) <= set(INPUTS)
+    assert set(item.inputs) <= set(ARTIFACTS)
     if item.id in FIGURES and FIGURES[item.id] is item:
         assert item.files == (f"figures/fig_{item.id}.pdf", f"figures/fig_{item.id}.png")
     else:
         assert item.files == (f"tables/tab_{item.id}.tex", f"tables/tab_{item.id}.csv")
 
 
-def test_inputs_have_a_schema_or_are_json() -> None:
-    for name, item in INPUTS.items():
-        if item.kind == "json":
-            assert item.schema is None, name
-        else:
-            assert item.schema is not None, name
-            assert hasattr(tables, item.schema), name
-    assert set(CRITERIA_INPUTS) <= set(INPUTS)
+def test_what_is_read_is_a_table_or_json_and_says_what_it_holds() -> None:
+    for name in {*CRITERIA_INPUTS, *(name for item in ITEMS for name in item.inputs)}:
+        artifact = ARTIFACTS[name]
+        assert artifact.kind in ("table", "json"), name
+        assert artifact.holds, name
+        assert artifact.schema is None or hasattr(tables, artifact.schema), name
+    assert set(CRITERIA_INPUTS) <= set(ARTIFACTS)
 
 
 def test_registry_loads_without_matplotlib_and_the_room_without_torch() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
@@ -12,7 +10,6 @@ from teachable import tables
 from teachable.predictor.sets import to_table
 from teachable.selection import METHODS
 from teachable.stages import select
-from teachable.stages.params import Select
 
 
 @pytest.fixture(scope="module")
@@ -36,38 +33,26 @@ def panels(frame: pl.DataFrame, sides: dict[str, str]) -> pl.DataFrame:
 
 
 def chosen(
-    place: Path,
     method: str,
     labeled: pl.DataFrame,
     predictions: pl.DataFrame,
     features: pl.DataFrame,
     split: pl.DataFrame,
 ) -> pl.DataFrame:
-    place.mkdir()
     expert = labeled.with_columns(
         source=pl.lit("expert"),
         snapshot_id=pl.col("snapshot_id") + "/expert",
         episode_id=pl.col("episode_id") + "/expert",
     )
-    content = {
-        "labeled": (labeled.with_columns(source=pl.lit("student")), tables.LABELED),
-        "expert": (expert, tables.LABELED),
-        "predictions": (predictions, tables.PREDICTIONS),
-        "features": (features, tables.FEATURES),
-        "panels": (split, tables.PANELS),
-    }
-    for name, (frame, schema) in content.items():
-        tables.write(frame, place / f"{name}.parquet", schema)
-    inputs = {name: [place / f"{name}.parquet"] for name in content}
-    select.run(inputs, {"selection": place / "made.parquet"}, Select(seed=3, method=method, k=8, draws=2))
-    return tables.read(place / "made.parquet", tables.SELECTION)
+    own = labeled.with_columns(source=pl.lit("student"))
+    return select.run(predictions, features, own, expert, split, seed=3, method=method, k=8, draws=2)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_held_out_side_has_no_say(tmp_path, method, frame, features, fitted, sides) -> None:
+def test_the_held_out_side_has_no_say(method, frame, features, fitted, sides) -> None:
     split = panels(frame, sides)
     table, predictions = to_table(features), fitted.predictions
-    first = chosen(tmp_path / "as_it_is", method, frame, predictions, table, split)
+    first = chosen(method, frame, predictions, table, split)
     held_out = pl.col("task_id").is_in([task for task, side in sides.items() if side == "held_out"])
     rng = np.random.default_rng(0)
 
@@ -76,7 +61,6 @@ def test_the_held_out_side_has_no_say(tmp_path, method, frame, features, fitted,
         return old.with_columns(pl.when(held_out).then(values[c]).otherwise(c).alias(c) for c in columns)
 
     second = chosen(
-        tmp_path / "otherwise",
         method,
         other(frame, "ELP_net", "entropy", "U", "L_local", "p_policy", "p_force"),
         other(predictions, "score"),

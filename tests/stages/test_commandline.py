@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from teachable.artifacts.commandline import CommandLineError, parse, parse_shell, recipe, validated
 from teachable.config.section import OPERATIONAL, Section
 from teachable.errors import MissingInput
-from teachable.stages.commandline import CommandLineError, parse, parse_shell, recipe, validated
 
 
 class Asking(Section):

@@ -105,7 +105,7 @@ def stage(directory: Path, name: str, arguments: list[str], params: dict[str, ob
 
 def section(name: str, preset: str = "smoke") -> dict[str, object]:
     from teachable.config.load import read_yaml
-    from teachable.stages.configuration import configuration
+    from teachable.workflow.configuration import configuration
 
     config, _ = configuration(read_yaml(ROOT / "workflow_config.yaml"), preset=preset)
     return config.model_dump(mode="json")[name]

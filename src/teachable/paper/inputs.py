@@ -1,8 +1,9 @@
-"""The logical inputs of figures and tables, and how a module asks for them.
+"""How figures, tables and criteria ask for what they read.
 
-A figure never meets a path: it is handed ``data``, a mapping from the names in :data:`INPUTS` to a Polars
-frame or to the value of a JSON file. The helpers here fetch from that mapping and raise :class:`PaperError`,
-which names the input and the field, where something is missing. Nothing is ever filled in.
+A figure never meets a path: it is handed ``data``, a mapping from names of results
+(:data:`teachable.artifacts.catalogue.ARTIFACTS`) to a Polars frame or to the value of a JSON file. The helpers here
+fetch from that mapping and raise :class:`PaperError`, which names the input and the field, where something is missing.
+Nothing is ever filled in.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any
 
 import polars as pl
 
+from teachable.artifacts.catalogue import ARTIFACTS, RESULTS
 from teachable.errors import TeachableError
 
 Data = Mapping[str, Any]
-"""Logical input name -> ``pl.DataFrame`` (Parquet) or ``dict``/``list`` (JSON)."""
+"""Name of a result -> ``pl.DataFrame`` (Parquet) or ``dict``/``list`` (JSON)."""
 
 WORDS = "words"
 """The name by which an item whose ``ABOUT`` says ``words: True`` finds its world's vocabulary in ``data``."""
@@ -32,119 +34,6 @@ class Undefined(PaperError):
 
     A figure of such numbers says so in place of a picture; what was never measured stays an error.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One logical input.
-
-    ``path`` is where the workflow keeps it, relative to the results directory. ``schema`` is the name of its
-    schema in :mod:`teachable.tables`, or ``None`` for JSON and for the few tables that are read as they are.
-    ``holds`` says which rows or keys the paper looks for.
-    """
-
-    path: str
-    schema: str | None
-    holds: str
-
-    @property
-    def kind(self) -> str:
-        """``table`` (Parquet) or ``json``."""
-        return "json" if self.path.endswith(".json") else "table"
-
-
-INPUTS: dict[str, Input] = {
-    "labeled": Input("phase1/labeled_snapshots.parquet", "LABELED", "one row a labelled snapshot"),
-    "thresholds": Input(
-        "phase1/thresholds.json", None, "U and L_local, each {low, high}; counts {Q1..Q4}; method; measure"
-    ),
-    "label_metrics": Input(
-        "phase1/label_metrics.parquet",
-        "METRICS",
-        "model base, panel labeled; made by teachable.paper.label_metrics: means, shares and correlations "
-        "of the labels, by all, winnable, quadrant, family",
-    ),
-    "skills": Input(
-        "phase1/skills.parquet",
-        "SKILLS",
-        "one row a quadrant (and all) and skill or kind of skill; made by teachable.paper.skills",
-    ),
-    "advice": Input("phase0/advice.parquet", "ADVICE", "one row a snapshot"),
-    "episodes": Input("phase0/episodes.parquet", "EPISODES", "every episode of the rollouts"),
-    "splits": Input("phase0/splits.json", None, "games by split"),
-    "restore_check": Input("phase0/restore_check.json", None, "fraction, verified, total"),
-    "microtraining": Input("phase1b/microtraining.parquet", "MICROTRAINING", "one row a snapshot and format"),
-    "cpt_correlation": Input(
-        "phase1b/cpt_correlation.json",
-        None,
-        "overall {spearman, pearson, spearman_L_local, partial_spearman_ELP_given_L: interval}, per_quadrant {Q: "
-        "{spearman, pearson}}, utility {Q}, utility_Q1_minus_Q2, median_net_gain, mean_net_gain, mean_placebo_gain: "
-        "each an interval, of nulls where it is not defined",
-    ),
-    "examples": Input("phase2/examples.parquet", "EXAMPLES", "one row a training example and run"),
-    "budget": Input("phase2/budget.parquet", "BUDGET", "one row a run, quadrant and format"),
-    "training_summary": Input(
-        "phase2/training_summary.json",
-        None,
-        "runs {run: {examples, tokens, steps, seconds, loss_first, loss_last, adapter, sha256, probe_shift}}",
-    ),
-    "metrics": Input(
-        "phase3/metrics.parquet",
-        "METRICS",
-        "metric success, repeat_rate, loop_rate, wasted_rate, escape_latency, efficiency; model base and every run; "
-        "panel test | failure | retention; group all | Q1..Q4 | family",
-    ),
-    "contrasts": Input(
-        "phase3/contrasts.parquet",
-        "CONTRASTS",
-        "metric success; <run>-vs-base on test, failure, retention; on failure also <Q>_<format>-vs-<Q>_demo (group "
-        "Q), best_format-vs-demo (group all, Q), transfer_diagonal_minus_off and transfer_diagonal_minus_off_<format>",
-    ),
-    "transfer": Input("phase3/transfer.parquet", "TRANSFER", "16 cells for each of demo, contrast, hint, mean"),
-    "mechanistic": Input(
-        "phase3/mechanistic.parquet",
-        "MECHANISTIC",
-        "metric success_from_state | first_action_correct | expert_prob_shift | probe_state_accuracy | "
-        "probe_goal_accuracy (and probe_state_chance, probe_goal_chance); by all | quadrant | elp_bin | route",
-    ),
-    "checkpoints": Input(
-        "phase3/checkpoints.parquet",
-        "METRICS",
-        "metric success, panel retention, group all; model base and <run>@<checkpoint> (first | middle | last)",
-    ),
-    "drift": Input("phase3/drift.parquet", "DRIFT", "one row a run, checkpoint and snapshot"),
-    "drift_metrics": Input(
-        "phase3/drift_metrics.parquet",
-        "METRICS",
-        "panel drift, model <run>@<checkpoint>; made by teachable.paper.drift_metrics: ELP_net, spearman_base, "
-        "route_agreement",
-    ),
-    "predictions": Input("phase4/predictions.parquet", "PREDICTIONS", "held-out predictions"),
-    "predictor_metrics": Input(
-        "phase4/metrics.parquet",
-        "PREDICTOR_METRICS",
-        "method predictor | tier1 | tier2 | random | entropy | L_local | UxL | oracle_features; metric ndcg | "
-        "precision (k), spearman, r2, mae, macro_f1, accuracy, ece; paired differences as method 'predictor - "
-        "entropy', metric ndcg_difference; smaller train_size for sample efficiency",
-    ),
-    "calibration": Input("phase4/calibration.parquet", "CALIBRATION", "one row a method, target and bin"),
-    "importance": Input("phase4/importance.parquet", "IMPORTANCE", "one row a target, metric and group of features"),
-    "confusion": Input("phase4/confusion.parquet", "CONFUSION", "one row a cell"),
-    "cost": Input("phase4/cost.parquet", "COST", "one row a method"),
-    "selection": Input("phase5/sets.parquet", "SELECTION", "one row a run and chosen snapshot"),
-    "selection_metrics": Input(
-        "phase5/metrics.parquet",
-        "METRICS",
-        "metric success; model base and S_*; panel test | failure | retention; group all",
-    ),
-    "selection_contrasts": Input(
-        "phase5/contrasts.parquet",
-        "CONTRASTS",
-        "metric success; S_*_k*-vs-base, and against random, entropy and the plain variant of the same k; "
-        "test | failure | retention",
-    ),
-    "criteria": Input("criteria.json", None, "the list that teachable.paper.criteria makes"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +96,7 @@ def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
 
 def where(name: str) -> str:
     """How an error names an input: ``'labeled' (results/phase1/labeled_snapshots.parquet)``."""
-    return f"'{name}' (results/{INPUTS[name].path})" if name in INPUTS else f"'{name}'"
+    return f"'{name}' ({RESULTS}/{ARTIFACTS[name].whole})" if name in ARTIFACTS else f"'{name}'"
 
 
 def words(data: Data) -> Any:

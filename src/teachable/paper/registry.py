@@ -22,8 +22,9 @@ ORDER = (*(f"H{i}" for i in range(1, 8)), "appendix", "summary")
 class Item:
     """One figure or table, as its module's ``ABOUT`` has it.
 
-    ``inputs`` are names in :data:`teachable.paper.INPUTS`; ``minimum``: of the minimum paper; ``whiskers``: the caption
-    ends in :data:`WHISKERS`; ``words``: it reads the vocabulary of the world, ``data["words"]``.
+    ``inputs`` are names of results (:data:`teachable.artifacts.catalogue.ARTIFACTS`); ``minimum``: of the minimum
+    paper; ``whiskers``: the caption ends in :data:`WHISKERS`; ``words``: it reads the vocabulary of the world,
+    ``data["words"]``.
     """
 
     id: str

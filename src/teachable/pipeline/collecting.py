@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from teachable.rollouts.episodes import EpisodeSpec, Played, PlaySettings, Progress, play
 from teachable.rollouts.policy import Policy
-from teachable.rollouts.sessions import Start, starts_of
-from teachable.worlds.base import Task, World
+from teachable.rollouts.sessions import Environment, Environments, Start, starts_of
+from teachable.training.recovery import CONTINUATIONS
+from teachable.worlds.base import EngineFault, Task, World
 
 if TYPE_CHECKING:
     from teachable.config import model as c
@@ -83,3 +84,59 @@ def continue_after_advice(
         for repeat in range(repeats)
     ]
     return play(policy, world, games, specs, settings, run_seed=run_seed, record_steps=True, progress=progress)
+
+
+def continue_with_expert(
+    world: World,
+    games: Path,
+    tasks: Mapping[str, Task],
+    snapshots: pl.DataFrame,
+    *,
+    max_steps: int,
+    enough: int,
+    progress: Progress | None = None,
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """``CONTINUATIONS`` rows: every decision of the expert from ``snapshots`` on, in their order, until ``enough`` of
+    them are of continuations that won; and what the engine failed at, by snapshot."""
+    rows: list[dict[str, Any]] = []
+    faults: dict[str, str] = {}
+    with Environments(world, games) as opened:
+        for done, start in enumerate(starts_of(snapshots, tasks), 1):
+            try:
+                decisions, won = _continue(opened[start.task], start, max_steps)
+            except EngineFault as fault:
+                faults[str(start.snapshot_id)] = str(fault)
+                continue
+            rows += [{**row, "success": won} for row in decisions]
+            if progress is not None:
+                progress(done, len(snapshots))
+            if sum(row["success"] for row in rows) >= enough:
+                break
+    return pl.DataFrame(rows, schema=dict(CONTINUATIONS)), faults
+
+
+def _continue(environment: Environment, start: Start, max_steps: int) -> tuple[list[dict[str, Any]], bool]:
+    """Every decision of the expert from ``start`` on, and whether it won."""
+    moment = environment.moment(start)
+    decisions: list[dict[str, Any]] = []
+    for _ in range(max_steps):
+        command = None if moment.state.done else environment.expert(moment)
+        if command is None:
+            break
+        context = moment.context()
+        decisions.append(
+            {
+                "snapshot_id": start.snapshot_id,
+                "task_id": start.task.task_id,
+                "step": len(moment.path),
+                "goal": context.goal,
+                "memo": context.memo,
+                "scene": context.scene,
+                "observation": context.observation,
+                "history": [{"command": c, "observation": o} for c, o in context.history],
+                "commands": list(context.commands),
+                "action": command,
+            }
+        )
+        moment = environment.step(moment, command)
+    return decisions, moment.state.won

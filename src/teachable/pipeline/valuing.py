@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from teachable import tables
 from teachable.rollouts.episodes import PlaySettings, Progress
 from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
 from teachable.rollouts.policy import CachedPolicy, Policy
 from teachable.rollouts.sessions import starts_of
+from teachable.rollouts.snapshots import decisions_of_failures
 from teachable.rollouts.tree_growth import TreeSettings
 from teachable.rollouts.tree_values import tree_values
 from teachable.rollouts.values import Query, Values
@@ -100,3 +102,27 @@ def value_snapshots(
         for start, row in zip(starts_of(snapshots, tasks), snapshots.iter_rows(named=True), strict=True)
     ]
     return estimate(policy, world, games, queries, section, max_steps=max_steps, run_seed=run_seed, progress=progress)
+
+
+def value_failures(
+    policy: Policy | CachedPolicy,
+    world: World,
+    games: Path,
+    tasks: Mapping[str, Task],
+    steps: pl.DataFrame,
+    episodes: pl.DataFrame,
+    section: c.Estimation,
+    *,
+    max_steps: int,
+    run_seed: int,
+    progress: Progress | None = None,
+) -> tuple[pl.DataFrame, Mapping[str, str]]:
+    """``EPISODE_VALUES``: success from every decision of the failed episodes; and the engine's faults."""
+    decisions = decisions_of_failures(steps, episodes)
+    once = decisions.unique(["task_id", "prefix"], keep="first", maintain_order=True)
+    queries = [Query(start, purpose="fall") for start in starts_of(once, tasks)]
+    values = estimate(policy, world, games, queries, section, max_steps=max_steps, run_seed=run_seed, progress=progress)
+    known = values.estimates.filter(pl.col("quantity") == "p_policy").select("snapshot_id", "value", "se")
+    valued = once.join(known, on="snapshot_id").select("task_id", "prefix", "value", "se")
+    found = decisions.join(valued, on=["task_id", "prefix"]).select(list(tables.EPISODE_VALUES))
+    return found.sort("episode_id", "step"), values.faults

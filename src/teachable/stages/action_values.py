@@ -4,35 +4,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
+from teachable.pipeline.games import games_root, open_world
+from teachable.pipeline.models import load_student
+from teachable.pipeline.progress import Reporter, shard_of, tell_faults
+from teachable.pipeline.tasks import by_id
 from teachable.pipeline.valuing import value_snapshots
-from teachable.stages.common import Reporter, shard_of, tell_faults
-from teachable.stages.games import games_root, open_world
-from teachable.stages.models import load_student
-from teachable.stages.tasks import read_tasks
 
 if TYPE_CHECKING:
-    from teachable.stages.params import ActionValues
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any
+
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "estimate success after every command and under every patch",
+    "inputs": "snapshots advice tasks games* student",
+    "outputs": {
+        "estimates": ("phase1/estimates/{shard}.parquet", "ESTIMATES"),
+        "action_values": ("phase1/action_values/{shard}.parquet", "ACTION_VALUES"),
+        "label_episodes": ("phase1/label_episodes/{shard}.parquet", "EPISODES", "every episode behind a label"),
+        "tree_nodes": ("phase1/tree_nodes/{shard}.parquet", "TREE_NODES"),
+    },
+    "params": "seed world estimation",
+    "own": {"shard": "int", "shards": "int"},
+    "world": "play",
+    "student": True,
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: ActionValues) -> None:
-    student = load_student(inputs["student"][0])
+def run(
+    snapshots: pl.DataFrame,
+    advice: pl.DataFrame,
+    tasks: pl.DataFrame,
+    games: Sequence[Path],
+    student: Path,
+    seed: int,
+    world: c.World,
+    estimation: c.Estimation,
+    shard: int,
+    shards: int,
+) -> dict[str, Any]:
+    loaded = load_student(student)
     values = value_snapshots(
-        student,
-        open_world(params.world),
-        games_root(inputs["games"]),
-        {task.task_id: task for task in read_tasks(*inputs["tasks"])},
-        shard_of(tables.read(inputs["snapshots"][0], tables.SNAPSHOTS), params.shard, params.shards),
-        tables.read(inputs["advice"][0], tables.ADVICE),
-        params.estimation,
-        layout=student.layout,
-        max_steps=params.world.max_steps,
-        run_seed=params.seed,
+        loaded,
+        open_world(world),
+        games_root(games),
+        by_id(tasks),
+        shard_of(snapshots, shard, shards),
+        advice,
+        estimation,
+        layout=loaded.layout,
+        max_steps=world.max_steps,
+        run_seed=seed,
         progress=Reporter("snapshots valued"),
     )
     tell_faults(values.faults)
-    tables.write(values.estimates, outputs["estimates"], tables.ESTIMATES)
-    tables.write(values.action_values, outputs["action_values"], tables.ACTION_VALUES)
-    tables.write(values.episodes, outputs["episodes"], tables.EPISODES)
-    tables.write(values.nodes, outputs["nodes"], tables.TREE_NODES)
+    return {
+        "estimates": values.estimates,
+        "action_values": values.action_values,
+        "label_episodes": values.episodes,
+        "tree_nodes": values.nodes,
+    }

@@ -4,27 +4,49 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.pipeline.advising import advise
-from teachable.stages.common import Reporter, shard_of
-from teachable.stages.games import games_root, open_world
-from teachable.stages.tasks import read_tasks
+from teachable.pipeline.games import games_root, open_world
+from teachable.pipeline.progress import Reporter, shard_of
+from teachable.pipeline.tasks import by_id
 from teachable.worlds import get_reasons
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Advise
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import polars as pl
+
+    from teachable.config import model as c
+    from teachable.config.teacher import Teacher
+
+ABOUT = {
+    "about": "ask the teacher about every snapshot",
+    "inputs": "snapshots tasks games*",
+    "outputs": {"advice": ("phase0/advice/{shard}.parquet", "ADVICE", "one row a snapshot")},
+    "params": "world teacher",
+    "own": {"student_layout": "str", "shard": "int", "shards": "int"},
+    "world": "play reasons",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Advise) -> None:
-    advice = advise(
-        open_world(params.world),
-        games_root(inputs["games"]),
-        {task.task_id: task for task in read_tasks(*inputs["tasks"])},
-        shard_of(tables.read(inputs["snapshots"][0], tables.SNAPSHOTS), params.shard, params.shards),
-        params.teacher,
-        get_reasons(params.world.name),
-        layout=params.student_layout,
+def run(
+    snapshots: pl.DataFrame,
+    tasks: pl.DataFrame,
+    games: Sequence[Path],
+    world: c.World,
+    teacher: Teacher,
+    student_layout: str,
+    shard: int,
+    shards: int,
+) -> pl.DataFrame:
+    """``student_layout``, compact or chat, says how wordy the advice may be."""
+    return advise(
+        open_world(world),
+        games_root(games),
+        by_id(tasks),
+        shard_of(snapshots, shard, shards),
+        teacher,
+        get_reasons(world.name),
+        layout=student_layout,
         progress=Reporter("snapshots advised"),
     )
-    tables.write(advice, outputs["advice"], tables.ADVICE)

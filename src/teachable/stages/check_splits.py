@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.errors import TeachableError
-from teachable.stages.tasks import read_tasks
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Nothing
-    from teachable.stages.runner import Inputs, Outputs
+    from typing import Any
+
+    import polars as pl
+
+ABOUT = {
+    "about": "verify that no game is in two splits",
+    "inputs": "tasks*",
+    "outputs": {"splits": ("phase0/splits.json", None, "games by split")},
+}
 
 
 class SplitsOverlap(TeachableError):
     """A game is in two splits."""
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Nothing) -> None:
-    tasks = read_tasks(*inputs["tasks"])
+def run(tasks: pl.DataFrame) -> dict[str, Any]:
     seen: dict[str, str] = {}
     counts: dict[str, int] = {}
-    for task in tasks:
-        counts[task.split] = counts.get(task.split, 0) + 1
-        other = seen.setdefault(task.digest, task.split)
-        if other != task.split:
-            raise SplitsOverlap(
-                f"{task.task_id}: the same game is in splits {other} and {task.split}; choose another `seed`."
-            )
-    tables.write_json({"games": counts, "distinct": len(seen), "overlaps": 0}, outputs["report"])
+    for task_id, split, digest in tasks.select("task_id", "split", "digest").iter_rows():
+        counts[split] = counts.get(split, 0) + 1
+        other = seen.setdefault(digest, split)
+        if other != split:
+            raise SplitsOverlap(f"{task_id}: the same game is in splits {other} and {split}; choose another `seed`.")
+    return {"games": counts, "distinct": len(seen), "overlaps": 0}

@@ -6,26 +6,44 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from teachable import tables
 from teachable.evaluation.resampling import Resampling
 from teachable.evaluation.summary import metrics_of
 from teachable.paper.drift_metrics import drift_metrics
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Summarise
-    from teachable.stages.runner import Inputs, Outputs
+    from typing import Any
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "retention and the patch test at first, middle and last checkpoint",
+    "inputs": "base=model_episodes episodes=checkpoint_episodes* drift labeled",
+    "outputs": {
+        "checkpoints": (
+            "phase3/checkpoints.parquet",
+            "METRICS",
+            "metric success, panel retention, group all; model base and <run>@<checkpoint> (first | middle | last)",
+        ),
+        "drift_metrics": (
+            "phase3/drift_metrics.parquet",
+            "METRICS",
+            "panel drift, model <run>@<checkpoint>: ELP_net, spearman_base, route_agreement",
+        ),
+    },
+    "params": "seed statistics",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Summarise) -> None:
-    labeled = tables.read(inputs["labeled"][0], tables.LABELED)
-    base = tables.read(inputs["base"][0], tables.EPISODES).filter(pl.col("panel") == "retention")
-    episodes = pl.concat([base, *(tables.read(path, tables.EPISODES) for path in inputs["episodes"])])
-    settings = Resampling(**params.statistics.model_dump())
-    tables.write(metrics_of(episodes, labeled, settings, seed=params.seed), outputs["metrics"], tables.METRICS)
-    drifted = drift_metrics(
-        tables.read(inputs["drift"][0], tables.DRIFT),
-        labeled,
-        seed=params.seed,
-        **params.statistics.model_dump(),
-    )
-    tables.write(drifted, outputs["drift_metrics"], tables.METRICS)
+def run(
+    base: pl.DataFrame,
+    episodes: pl.DataFrame,
+    drift: pl.DataFrame,
+    labeled: pl.DataFrame,
+    statistics: c.Statistics,
+    seed: int,
+) -> dict[str, Any]:
+    every = pl.concat([base.filter(pl.col("panel") == "retention"), episodes])
+    return {
+        "checkpoints": metrics_of(every, labeled, Resampling(**statistics.model_dump()), seed=seed),
+        "drift_metrics": drift_metrics(drift, labeled, seed=seed, **statistics.model_dump()),
+    }

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 from teachable import tables
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Concat
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+ABOUT = {
+    "about": "concatenate the shards of a table",
+    "inputs": "shards*",
+    "outputs": {"table": ()},
+    "own": {"schema_name": "str"},
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Concat) -> None:
-    schema = getattr(tables, params.schema_name)
-    parts = (part for path in inputs["shards"] for part in tables.batches(path, schema))
-    tables.write_batches(parts, outputs["table"], schema)
+def run(shards: Sequence[Path], out: Mapping[str, Path], schema_name: str) -> None:
+    schema = getattr(tables, schema_name)
+    parts = (part for path in shards for part in tables.batches(path, schema))
+    tables.write_batches(parts, out["table"], schema)

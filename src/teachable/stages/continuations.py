@@ -4,34 +4,58 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.pipeline.collecting import continue_after_advice
+from teachable.pipeline.games import games_root, open_world
+from teachable.pipeline.models import load_student
+from teachable.pipeline.progress import Reporter
+from teachable.pipeline.tasks import by_id
 from teachable.rollouts.episodes import PlaySettings
-from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world
-from teachable.stages.models import load_student
-from teachable.stages.tasks import read_tasks
 from teachable.training.sets import teachable_pool
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Continuations
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any, Literal
+
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "play the student on after the teacher's command",
+    "inputs": "labeled advice panels tasks games* student",
+    "outputs": {
+        "continued_steps": ("phase2/continuations/steps.parquet", "STEPS"),
+        "continued_episodes": ("phase2/continuations/episodes.parquet", "EPISODES"),
+    },
+    "params": "seed world estimation.horizon repeats=training.continuations",
+    "world": "play",
+    "student": True,
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Continuations) -> None:
-    advice = tables.read(inputs["advice"][0], tables.ADVICE)
-    panels = tables.read(inputs["panels"][0], tables.PANELS)
+def run(
+    labeled: pl.DataFrame,
+    advice: pl.DataFrame,
+    panels: pl.DataFrame,
+    tasks: pl.DataFrame,
+    games: Sequence[Path],
+    student: Path,
+    seed: int,
+    world: c.World,
+    horizon: Literal["fresh", "remaining"],
+    repeats: int,
+) -> dict[str, Any]:
     played = continue_after_advice(
-        load_student(inputs["student"][0]),
-        open_world(params.world),
-        games_root(inputs["games"]),
-        {task.task_id: task for task in read_tasks(*inputs["tasks"])},
-        teachable_pool(tables.read(inputs["labeled"][0], tables.LABELED), advice, panels),
+        load_student(student),
+        open_world(world),
+        games_root(games),
+        by_id(tasks),
+        teachable_pool(labeled, advice, panels),
         advice,
-        params.continuations,
-        settings=PlaySettings(max_steps=params.world.max_steps, horizon=params.horizon),
-        run_seed=params.seed,
+        repeats,
+        settings=PlaySettings(max_steps=world.max_steps, horizon=horizon),
+        run_seed=seed,
         progress=Reporter("episodes"),
     )
-    tables.write(played.steps, outputs["steps"], tables.STEPS)
-    tables.write(played.episodes, outputs["episodes"], tables.EPISODES)
+    return {"continued_steps": played.steps, "continued_episodes": played.episodes}

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.training.correlation import cpt_correlation
 
 if TYPE_CHECKING:
-    from teachable.stages.params import CptCorrelation
-    from teachable.stages.runner import Inputs, Outputs
+    from typing import Any
+
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "relate the patch test to micro-training",
+    "inputs": "microtraining labeled",
+    "outputs": {
+        "cpt_correlation": (
+            "phase1b/cpt_correlation.json",
+            None,
+            "overall {spearman, pearson, spearman_L_local, partial_spearman_ELP_given_L: interval}, per_quadrant {Q: "
+            "{spearman, pearson}}, utility {Q}, utility_Q1_minus_Q2, median_net_gain, mean_net_gain, "
+            "mean_placebo_gain: each an interval, of nulls where it is not defined",
+        )
+    },
+    "params": "seed statistics setting=microtraining",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: CptCorrelation) -> None:
-    report = cpt_correlation(
-        tables.read(inputs["microtraining"][0], tables.MICROTRAINING),
-        tables.read(inputs["labeled"][0], tables.LABELED),
-        params.statistics,
-        seed=params.seed,
-    )
-    report["setting"] = params.microtraining.model_dump(exclude={"shard_size"})
-    tables.write_json(report, outputs["correlation"])
+def run(
+    microtraining: pl.DataFrame, labeled: pl.DataFrame, statistics: c.Statistics, setting: c.Microtraining, seed: int
+) -> dict[str, Any]:
+    report = cpt_correlation(microtraining, labeled, statistics, seed=seed)
+    return {**report, "setting": setting.model_dump(exclude={"shard_size"})}

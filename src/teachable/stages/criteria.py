@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
-from teachable.paper.criteria import criteria
-from teachable.stages.paper_data import read_data
+from teachable.paper.criteria import criteria as judge
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Criteria
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Mapping
+    from typing import Any
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "judge every criterion of the protocol",
+    "inputs": "*",
+    "outputs": {"criteria": ("criteria.json", None, "a list: every criterion, its numbers and its verdict")},
+    "params": "limits=criteria student_source=student.source",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Criteria) -> None:
-    entries = criteria(
-        read_data(inputs),
-        builtin_student=params.student_source == "builtin",
-        per_quadrant=params.criteria.per_quadrant,
-    )
-    tables.write_json(entries, outputs["criteria"])
+def run(data: Mapping[str, Any], limits: c.Criteria, student_source: str) -> list[dict[str, Any]]:
+    return judge(data, builtin_student=student_source == "builtin", per_quadrant=limits.per_quadrant)

@@ -4,51 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from teachable import tables
-from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world
-from teachable.stages.tasks import read_tasks
-from teachable.training.demonstrations import demonstrate
+from teachable.pipeline.games import games_root, open_world
+from teachable.pipeline.progress import Reporter
+from teachable.pipeline.tasks import tasks_in
+from teachable.training.demonstrations import demonstrate, demonstrations_frame
 from teachable.training.gaps import Gap
 from teachable.worlds import get_words
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Demonstrate
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "play the episodes that the built-in student is cloned from",
+    "inputs": "tasks games",
+    "outputs": {"demonstrations": ("world/warmstart/demonstrations/{shard}.parquet", "DEMONSTRATIONS")},
+    "params": "seed world builtin.trajectories builtin.noise builtin.gaps builtin.own_lights",
+    "world": "play words",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Demonstrate) -> None:
+def run(
+    tasks: pl.DataFrame,
+    games: Path,
+    seed: int,
+    world: c.World,
+    trajectories: int,
+    noise: float,
+    gaps: Mapping[str, c.Gap],
+    own_lights: float,
+) -> pl.DataFrame:
     decisions = demonstrate(
-        open_world(params.world),
-        games_root(inputs["games"]),
-        read_tasks(*inputs["tasks"]),
-        get_words(params.world.name),
-        trajectories=params.trajectories,
-        noise=params.noise,
-        gaps={skill: Gap(gap.known, gap.otherwise) for skill, gap in params.gaps.items()},
-        own_lights=params.own_lights,
-        run_seed=params.seed,
-        max_steps=params.world.max_steps,
+        open_world(world),
+        games_root([games]),
+        tasks_in(tasks),
+        get_words(world.name),
+        trajectories=trajectories,
+        noise=noise,
+        gaps={skill: Gap(gap.known, gap.otherwise) for skill, gap in gaps.items()},
+        own_lights=own_lights,
+        run_seed=seed,
+        max_steps=world.max_steps,
         progress=Reporter("games demonstrated"),
     )
-    rows = [
-        {
-            "key": decision.key,
-            "goal": decision.context.goal,
-            "memo": decision.context.memo,
-            "scene": decision.context.scene,
-            "observation": decision.context.observation,
-            "history": [{"command": c, "observation": o} for c, o in decision.context.history],
-            "commands": list(decision.context.commands),
-            "expert_action": decision.expert,
-            "demonstrator_action": decision.demonstrator,
-        }
-        for decision in decisions
-    ]
-    tables.write(
-        pl.DataFrame(rows, schema=dict(tables.DEMONSTRATIONS)),
-        outputs["demonstrations"],
-        tables.DEMONSTRATIONS,
-    )
+    return demonstrations_frame(decisions)

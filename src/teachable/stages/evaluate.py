@@ -10,54 +10,77 @@ import polars as pl
 from teachable import tables
 from teachable.evaluation.decisions import decision_probes
 from teachable.evaluation.panels import Repeats, panel_starts, play_panels
+from teachable.pipeline.games import games_root, open_world, shared_environments
+from teachable.pipeline.models import ABSENT, load_student
+from teachable.pipeline.progress import Reporter
+from teachable.pipeline.tasks import by_id, tasks_in
 from teachable.rollouts.episodes import PlaySettings
-from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world, shared_environments
-from teachable.stages.models import ABSENT, load_student
-from teachable.stages.tasks import read_tasks
 from teachable.terms import BASE
 from teachable.worlds import get_words
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Evaluate
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any, Literal
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "play one model on the panels",
+    "inputs": "student adapter? labeled panels retention tasks games* test_tasks=tasks test_games=games*",
+    "outputs": {
+        "model_episodes": ("{phase}/models/{model}/episodes.parquet", "EPISODES"),
+        "probes": ("{phase}/models/{model}/probes.parquet", "PROBES"),
+    },
+    "params": "seed world estimation.horizon evaluation.test_repeats evaluation.failure_repeats "
+    "evaluation.retention_repeats",
+    "own": {"model": "str", "train_seed": "int?"},
+    "world": "play words",
+    "student": True,
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Evaluate) -> None:
-    adapter = None if params.model == BASE else params.model
-    if adapter is not None and (inputs["adapter"][0] / ABSENT).exists():
-        print(f"{params.model}: not trained, so not played", flush=True)
-        tables.write(tables.empty(tables.EPISODES), outputs["episodes"], tables.EPISODES)
-        tables.write(tables.empty(tables.PROBES), outputs["probes"], tables.PROBES)
-        return
-    labeled = tables.read(inputs["labeled"][0], tables.LABELED)
-    panels = tables.read(inputs["panels"][0], tables.PANELS)
-    tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
-    student = load_student(inputs["student"][0], {} if adapter is None else {adapter: inputs["adapter"][0]})
+def run(
+    student: Path,
+    adapter: Path | None,
+    labeled: pl.DataFrame,
+    panels: pl.DataFrame,
+    retention: pl.DataFrame,
+    tasks: pl.DataFrame,
+    games: Sequence[Path],
+    test_tasks: pl.DataFrame,
+    test_games: Sequence[Path],
+    seed: int,
+    world: c.World,
+    horizon: Literal["fresh", "remaining"],
+    test_repeats: int,
+    failure_repeats: int,
+    retention_repeats: int,
+    model: str,
+    train_seed: int | None,
+) -> dict[str, Any]:
+    """``train_seed`` is null for the base student, which has no adapter."""
+    if adapter is not None and (adapter / ABSENT).exists():
+        print(f"{model}: not trained, so not played", flush=True)
+        return {"model_episodes": tables.empty(tables.EPISODES), "probes": tables.empty(tables.PROBES)}
+    name = None if model == BASE else model
+    loaded = load_student(student, {} if name is None or adapter is None else {name: adapter})
     episodes = play_panels(
-        student,
-        open_world(params.world),
-        panel_starts(
-            labeled,
-            panels,
-            tables.read(inputs["retention"][0], tables.PANELS),
-            tasks,
-            read_tasks(*inputs["test_tasks"]),
-        ),
-        Repeats(params.test_repeats, params.failure_repeats, params.retention_repeats),
-        PlaySettings(max_steps=params.world.max_steps, horizon=params.horizon),
-        games=games_root(inputs["games"]),
-        test_games=games_root(inputs["test_games"]),
-        run_seed=params.seed,
-        model=params.model,
-        adapter=adapter,
-        environments=partial(shared_environments, params.world),
+        loaded,
+        open_world(world),
+        panel_starts(labeled, panels, retention, by_id(tasks), tasks_in(test_tasks)),
+        Repeats(test_repeats, failure_repeats, retention_repeats),
+        PlaySettings(max_steps=world.max_steps, horizon=horizon),
+        games=games_root(games),
+        test_games=games_root(test_games),
+        run_seed=seed,
+        model=model,
+        adapter=name,
+        environments=partial(shared_environments, world),
         progress=Reporter("episodes"),
     )
     failure = panels.filter(pl.col("panel") == "failure")["snapshot_id"]
     rows = labeled.filter(pl.col("snapshot_id").is_in(failure.implode()))
-    probes = decision_probes(student, rows, get_words(params.world.name), model=params.model, adapter=adapter)
-    trained = pl.lit(params.train_seed, pl.Int64).alias("train_seed")
-    episodes, probes = episodes.with_columns(trained), probes.with_columns(trained)
-    tables.write(episodes, outputs["episodes"], tables.EPISODES)
-    tables.write(probes, outputs["probes"], tables.PROBES)
+    probes = decision_probes(loaded, rows, get_words(world.name), model=model, adapter=name)
+    trained = pl.lit(train_seed, pl.Int64).alias("train_seed")
+    return {"model_episodes": episodes.with_columns(trained), "probes": probes.with_columns(trained)}

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from teachable import tables
 from teachable.evaluation.resampling import Resampling
-from teachable.evaluation.summary import summarise
+from teachable.evaluation.summary import Summary, summarise
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Summarise
-    from teachable.stages.runner import Inputs, Outputs
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "intervals, paired contrasts and transfer",
+    "inputs": "episodes=model_episodes* labeled",
+    "outputs": {
+        "metrics": (
+            "phase3/metrics.parquet",
+            "METRICS",
+            "metric success, repeat_rate, loop_rate, wasted_rate, escape_latency, efficiency; model base and every "
+            "run; panel test | failure | retention; group all | Q1..Q4 | family",
+        ),
+        "contrasts": (
+            "phase3/contrasts.parquet",
+            "CONTRASTS",
+            "metric success; <run>-vs-base on test, failure, retention; on failure also <Q>_<format>-vs-<Q>_demo "
+            "(group Q), best_format-vs-demo (group all, Q), transfer_diagonal_minus_off and "
+            "transfer_diagonal_minus_off_<format>",
+        ),
+        "transfer": (
+            "phase3/transfer.parquet",
+            "TRANSFER",
+            "16 cells for each of demo, contrast, hint, mean",
+        ),
+    },
+    "params": "seed statistics",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Summarise) -> None:
-    summary = summarise(
-        pl.concat([tables.read(path, tables.EPISODES) for path in inputs["episodes"]]),
-        tables.read(inputs["labeled"][0], tables.LABELED),
-        Resampling(**params.statistics.model_dump()),
-        seed=params.seed,
-    )
-    tables.write(summary.metrics, outputs["metrics"], tables.METRICS)
-    tables.write(summary.contrasts, outputs["contrasts"], tables.CONTRASTS)
-    if "transfer" in outputs:
-        tables.write(summary.transfer, outputs["transfer"], tables.TRANSFER)
+def run(episodes: pl.DataFrame, labeled: pl.DataFrame, statistics: c.Statistics, seed: int) -> Summary:
+    return summarise(episodes, labeled, Resampling(**statistics.model_dump()), seed=seed)

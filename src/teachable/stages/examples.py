@@ -4,28 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
-from teachable.stages.models import load_prompter
-from teachable.stages.replay_examples import replay_of
+from teachable.pipeline.models import load_prompter
+from teachable.training.budget import Replay
 from teachable.training.sets import SetSettings, matrix_sets
 
 if TYPE_CHECKING:
-    from teachable.stages.params import MakeExamples
-    from teachable.stages.runner import Inputs, Outputs
+    from pathlib import Path
+    from typing import Any
+
+    import polars as pl
+
+ABOUT = {
+    "about": "make the training sets of the matrix",
+    "inputs": "labeled advice panels replay student",
+    "outputs": {
+        "examples": ("phase2/examples.parquet", "EXAMPLES", "one row a training example and run"),
+        "budget": ("phase2/budget.parquet", "BUDGET", "one row a run, quadrant and format"),
+    },
+    "params": "seed training.max_examples training.plain trainings=training.seeds training.epochs training.batch_size "
+    "share=training.replay",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: MakeExamples) -> None:
-    prompter = load_prompter(inputs["student"][0])
+def run(
+    labeled: pl.DataFrame,
+    advice: pl.DataFrame,
+    panels: pl.DataFrame,
+    replay: pl.DataFrame,
+    student: Path,
+    seed: int,
+    max_examples: int,
+    plain: float,
+    trainings: int,
+    epochs: int,
+    batch_size: int,
+    share: float,
+) -> dict[str, Any]:
+    prompter = load_prompter(student)
     examples, budget = matrix_sets(
-        tables.read(inputs["labeled"][0], tables.LABELED),
-        tables.read(inputs["advice"][0], tables.ADVICE),
-        tables.read(inputs["panels"][0], tables.PANELS),
+        labeled,
+        advice,
+        panels,
         prompter.render,
         prompter.count_tokens,
-        SetSettings(
-            seed=params.seed, examples_per_run=params.max_examples, plain=params.plain, trainings=params.trainings
-        ),
-        replay_of(inputs["replay"][0], params),
+        SetSettings(seed=seed, examples_per_run=max_examples, plain=plain, trainings=trainings),
+        Replay(share, replay.height, epochs, batch_size),
     )
-    tables.write(examples, outputs["examples"], tables.EXAMPLES)
-    tables.write(budget, outputs["budget"], tables.BUDGET)
+    return {"examples": examples, "budget": budget}

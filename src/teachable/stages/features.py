@@ -7,25 +7,30 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from teachable import tables
+from teachable.pipeline.models import load_student
 from teachable.predictor.features import embedding_texts
 from teachable.predictor.sets import feature_set, label_references, to_table
-from teachable.stages.models import load_student
 from teachable.worlds import get_words
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Features
-    from teachable.stages.runner import Inputs, Outputs
+    from pathlib import Path
+
+ABOUT = {
+    "about": "features of every snapshot",
+    "inputs": "labeled student",
+    "outputs": {"features": ("phase4/features.parquet", "FEATURES")},
+    "params": "world_name=world.name",
+    "world": "words",
+    "student": True,
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Features) -> None:
-    labeled = tables.read(inputs["labeled"][0], tables.LABELED).filter(pl.col("quadrant").is_not_null())
+def run(labeled: pl.DataFrame, student: Path, world_name: str) -> pl.DataFrame:
+    labeled = labeled.filter(pl.col("quadrant").is_not_null())
     if labeled.is_empty():
         print("no snapshot is labelled, so there are no features", flush=True)
-        tables.write(tables.empty(tables.FEATURES), outputs["features"], tables.FEATURES)
-        return
-    student = load_student(inputs["student"][0])
-    embeddings = {part: student.embed(texts) for part, texts in embedding_texts(labeled).items()}
-    features = feature_set(
-        labeled, get_words(params.world_name), embeddings, label_references(labeled, embeddings["state"])
-    )
-    tables.write(to_table(features), outputs["features"], tables.FEATURES)
+        return tables.empty(tables.FEATURES)
+    loaded = load_student(student)
+    embeddings = {part: loaded.embed(texts) for part, texts in embedding_texts(labeled).items()}
+    references = label_references(labeled, embeddings["state"])
+    return to_table(feature_set(labeled, get_words(world_name), embeddings, references))

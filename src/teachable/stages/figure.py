@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teachable.paper.render import draw, save_figure
-from teachable.stages.paper_data import read_data
 
 if TYPE_CHECKING:
-    from teachable.stages.params import PaperItem
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+ABOUT = {
+    "about": "draw one figure",
+    "inputs": "*",
+    "outputs": {"pdf": (), "png": ()},
+    "own": {"item": "str"},
+    "follows": "teachable.paper.figures.{item}",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: PaperItem) -> None:
-    save_figure(draw(params.item, read_data(inputs)), outputs["pdf"], outputs["png"])
+def run(data: Mapping[str, Any], out: Mapping[str, Path], item: str) -> None:
+    save_figure(draw(item, data), out["pdf"], out["png"])

@@ -10,22 +10,30 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from teachable import tables
 from teachable.labels.label import label
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Label
-    from teachable.stages.runner import Inputs, Outputs
+    from typing import Any
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "uncertainty, leverage, patch test, depth, quadrants",
+    "inputs": "snapshots advice estimates",
+    "outputs": {
+        "labeled": ("phase1/labeled_snapshots.parquet", "LABELED", "one row a labelled snapshot"),
+        "expert": ("phase1/expert_snapshots.parquet", "LABELED", "the same for the expert's failures (setup B)"),
+        "thresholds": (
+            "phase1/thresholds.json",
+            None,
+            "U and L_local, each {low, high}; counts {Q1..Q4}; method; measure",
+        ),
+    },
+    "params": "labels",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Label) -> None:
-    labeled, thresholds = label(
-        tables.read(inputs["snapshots"][0], tables.SNAPSHOTS),
-        tables.read(inputs["advice"][0], tables.ADVICE),
-        tables.read(inputs["estimates"][0], tables.ESTIMATES),
-        params.labels,
-    )
+def run(snapshots: pl.DataFrame, advice: pl.DataFrame, estimates: pl.DataFrame, labels: c.Labels) -> dict[str, Any]:
+    labeled, thresholds = label(snapshots, advice, estimates, labels)
     expert = pl.col("source") == "expert"
-    tables.write(labeled.filter(~expert), outputs["labeled"], tables.LABELED)
-    tables.write(labeled.filter(expert), outputs["expert"], tables.LABELED)
-    tables.write_json(thresholds, outputs["thresholds"])
+    return {"labeled": labeled.filter(~expert), "expert": labeled.filter(expert), "thresholds": thresholds}

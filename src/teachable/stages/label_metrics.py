@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.paper.label_metrics import label_metrics
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Summarise
-    from teachable.stages.runner import Inputs, Outputs
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "means, shares and correlations of the labels",
+    "inputs": "labeled",
+    "outputs": {
+        "label_metrics": (
+            "phase1/label_metrics.parquet",
+            "METRICS",
+            "model base, panel labeled: means, shares and correlations of the labels, by all, winnable, quadrant, "
+            "family",
+        )
+    },
+    "params": "seed statistics",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Summarise) -> None:
-    labeled = tables.read(inputs["labeled"][0], tables.LABELED)
-    metrics = label_metrics(
-        labeled, seed=params.seed, repetitions=params.statistics.repetitions, level=params.statistics.level
-    )
-    tables.write(metrics, outputs["metrics"], tables.METRICS)
+def run(labeled: pl.DataFrame, statistics: c.Statistics, seed: int) -> pl.DataFrame:
+    return label_metrics(labeled, seed=seed, **statistics.model_dump())

@@ -6,26 +6,35 @@ import shutil
 from typing import TYPE_CHECKING
 
 from teachable import tables
-from teachable.stages.models import SETTINGS, WEIGHTS
+from teachable.pipeline.models import SETTINGS, WEIGHTS
 
 if TYPE_CHECKING:
-    from teachable.stages.params import LinkStudent
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "record which model is the student and how it answers",
+    "inputs": "weights?",
+    "outputs": {"student": ("student",)},
+    "params": "model=student",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: LinkStudent) -> None:
+def run(weights: Path | None, out: Mapping[str, Path], model: c.Student) -> None:
     """For the built-in student the weights are copied; a pretrained model stays where it is.
 
     Raises StudentError when the path or hub name is not on this machine.
     """
     from teachable.student.files import fingerprint, locate
 
-    directory = outputs["student"]
+    directory = out["student"]
     directory.mkdir(parents=True)
-    settings = params.student.model_dump()
-    if "weights" in inputs:
-        shutil.copytree(inputs["weights"][0], directory / WEIGHTS, ignore=shutil.ignore_patterns(".snakemake*"))
+    settings = model.model_dump()
+    if weights is not None:
+        shutil.copytree(weights, directory / WEIGHTS, ignore=shutil.ignore_patterns(".snakemake*"))
         settings["fingerprint"] = fingerprint(directory / WEIGHTS)
     else:
-        settings["fingerprint"] = fingerprint(locate(params.student.path or "", params.student.revision))
+        settings["fingerprint"] = fingerprint(locate(model.path or "", model.revision))
     tables.write_json(settings, directory / SETTINGS)

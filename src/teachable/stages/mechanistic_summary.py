@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from teachable import tables
 from teachable.evaluation.mechanistic import mechanistic
 from teachable.evaluation.resampling import Resampling
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Summarise
-    from teachable.stages.runner import Inputs, Outputs
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "intervals of first actions, shifts and linear probes",
+    "inputs": "probes* episodes=model_episodes* labeled",
+    "outputs": {
+        "mechanistic": (
+            "phase3/mechanistic.parquet",
+            "MECHANISTIC",
+            "metric success_from_state | first_action_correct | expert_prob_shift | probe_state_accuracy | "
+            "probe_goal_accuracy (and probe_state_chance, probe_goal_chance); by all | quadrant | elp_bin | route",
+        )
+    },
+    "params": "seed statistics",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Summarise) -> None:
-    table = mechanistic(
-        pl.concat([tables.read(path, tables.PROBES) for path in inputs["probes"]]),
-        pl.concat([tables.read(path, tables.EPISODES) for path in inputs["episodes"]]),
-        tables.read(inputs["labeled"][0], tables.LABELED),
-        Resampling(**params.statistics.model_dump()),
-        seed=params.seed,
-    )
-    tables.write(table, outputs["mechanistic"], tables.MECHANISTIC)
+def run(
+    probes: pl.DataFrame, episodes: pl.DataFrame, labeled: pl.DataFrame, statistics: c.Statistics, seed: int
+) -> pl.DataFrame:
+    return mechanistic(probes, episodes, labeled, Resampling(**statistics.model_dump()), seed=seed)

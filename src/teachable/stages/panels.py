@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.labels.panels import make_panels
 
 if TYPE_CHECKING:
-    from teachable.stages.params import MakePanels
-    from teachable.stages.runner import Inputs, Outputs
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "choose which snapshots serve what, by game",
+    "inputs": "labeled retention",
+    "outputs": {"panels": ("phase1/panels.parquet", "PANELS")},
+    "params": "seed sizes=panels",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: MakePanels) -> None:
-    labeled = tables.read(inputs["labeled"][0], tables.LABELED)
-    retention = tables.read(inputs["retention"][0], tables.PANELS)
-    held_out = set(retention["task_id"].to_list())
-    panels = make_panels(labeled, params.panels, run_seed=params.seed, held_out_tasks=held_out)
-    tables.write(panels, outputs["panels"], tables.PANELS)
+def run(labeled: pl.DataFrame, retention: pl.DataFrame, sizes: c.Panels, seed: int) -> pl.DataFrame:
+    return make_panels(labeled, sizes, run_seed=seed, held_out_tasks=set(retention["task_id"].to_list()))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from teachable import tables
 from teachable.predictor.errors import TooFew
 from teachable.predictor.learners import Settings
 from teachable.predictor.metrics import Bootstrap
@@ -14,38 +13,56 @@ from teachable.predictor.sets import from_table
 from teachable.predictor.study import Study, run_study
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Predict
-    from teachable.stages.runner import Inputs, Outputs
+    from typing import Any
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "fit the teachability predictor and its rivals, held out by game",
+    "inputs": "features labeled panels",
+    "outputs": {
+        "predictions": ("phase4/predictions.parquet", "PREDICTIONS", "held-out predictions"),
+        "predictor_metrics": (
+            "phase4/metrics.parquet",
+            "PREDICTOR_METRICS",
+            "method predictor | tier1 | tier2 | random | entropy | L_local | UxL | oracle_features; metric ndcg | "
+            "precision (k), spearman, r2, mae, macro_f1, accuracy, ece; paired differences as method 'predictor - "
+            "entropy', metric ndcg_difference; smaller train_size for sample efficiency",
+        ),
+        "calibration": ("phase4/calibration.parquet", "CALIBRATION", "one row a method, target and bin"),
+        "importance": ("phase4/importance.parquet", "IMPORTANCE", "one row a target, metric and group of features"),
+        "confusion": ("phase4/confusion.parquet", "CONFUSION", "one row a cell"),
+        "cost": ("phase4/cost.parquet", "COST", "one row a method"),
+    },
+    "params": "seed predictor statistics",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Predict) -> None:
-    labeled = tables.read(inputs["labeled"][0], tables.LABELED).filter(pl.col("quadrant").is_not_null())
-    panels = tables.read(inputs["panels"][0], tables.PANELS)
-    features = tables.read(inputs["features"][0], tables.FEATURES)
+def run(
+    features: pl.DataFrame,
+    labeled: pl.DataFrame,
+    panels: pl.DataFrame,
+    predictor: c.Predictor,
+    statistics: c.Statistics,
+    seed: int,
+) -> dict[str, Any]:
+    labeled = labeled.filter(pl.col("quadrant").is_not_null())
     try:
-        study = _study(features, labeled, panels, params)
+        if labeled.is_empty():
+            raise TooFew("no snapshot is labelled.")
+        study = run_study(
+            from_table(features),
+            labeled,
+            ks=predictor.k,
+            shares=predictor.sample_sizes,
+            bootstrap=Bootstrap(seed=seed, **statistics.model_dump()),
+            seed=seed,
+            settings=Settings(folds=predictor.folds, trees=predictor.trees),
+            held_out=set(panels.filter(pl.col("side") == "held_out")["task_id"]),
+            progress=lambda line: print(line, flush=True),
+        )
     except TooFew as reason:
         print(f"no predictor: {reason}", flush=True)
         study = Study.empty()
-    tables.write(study.predictions, outputs["predictions"], tables.PREDICTIONS)
-    tables.write(study.metrics, outputs["metrics"], tables.PREDICTOR_METRICS)
-    tables.write(study.calibration, outputs["calibration"], tables.CALIBRATION)
-    tables.write(study.importance, outputs["importance"], tables.IMPORTANCE)
-    tables.write(study.confusion, outputs["confusion"], tables.CONFUSION)
-    tables.write(study.cost, outputs["cost"], tables.COST)
-
-
-def _study(features: pl.DataFrame, labeled: pl.DataFrame, panels: pl.DataFrame, params: Predict) -> Study:
-    if labeled.is_empty():
-        raise TooFew("no snapshot is labelled.")
-    return run_study(
-        from_table(features),
-        labeled,
-        ks=params.predictor.k,
-        shares=params.predictor.sample_sizes,
-        bootstrap=Bootstrap(seed=params.seed, **params.statistics.model_dump()),
-        seed=params.seed,
-        settings=Settings(folds=params.predictor.folds, trees=params.predictor.trees),
-        held_out=set(panels.filter(pl.col("side") == "held_out")["task_id"]),
-        progress=lambda line: print(line, flush=True),
-    )
+    names = ("predictions", "calibration", "importance", "confusion", "cost")
+    return {"predictor_metrics": study.metrics, **{name: getattr(study, name) for name in names}}

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from teachable import tables
-from teachable.stages.models import load_prompter
-from teachable.training.budget import Replay
+from teachable.pipeline.models import load_prompter
 from teachable.training.replay import replay_examples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teachable.stages.params import Nothing, Replaying
-    from teachable.stages.runner import Inputs, Outputs
+    import polars as pl
+
+ABOUT = {
+    "about": "collect decisions of the student's own won episodes",
+    "inputs": "steps* episodes* labeled panels retention student",
+    "outputs": {"replay": ("phase2/replay.parquet", "EXAMPLES")},
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Nothing) -> None:
+def run(
+    steps: pl.DataFrame,
+    episodes: pl.DataFrame,
+    labeled: pl.DataFrame,
+    panels: pl.DataFrame,
+    retention: pl.DataFrame,
+    student: Path,
+) -> pl.DataFrame:
     """Games that evaluate or are retained give nothing; games that were never labelled may."""
-    panels = tables.read(inputs["panels"][0], tables.PANELS).filter(pl.col("side") == "held_out")
-    retention = tables.read(inputs["retention"][0], tables.PANELS)
-    replay = replay_examples(
-        pl.concat(tables.read(path, tables.STEPS) for path in inputs["steps"]),
-        pl.concat(tables.read(path, tables.EPISODES) for path in inputs["episodes"]),
-        {*panels["task_id"], *retention["task_id"]},
-        load_prompter(inputs["student"][0]).render_decision,
-        tables.read(inputs["labeled"][0], tables.LABELED),
-    )
-    tables.write(replay, outputs["replay"], tables.EXAMPLES)
-
-
-def replay_of(path: Path, params: Replaying) -> Replay:
-    """What an epoch replays, by the configuration and by how much there is in the table at ``path``."""
-    return Replay(params.replay, tables.read(path, tables.EXAMPLES).height, params.epochs, params.batch_size)
+    held_out = {*panels.filter(side="held_out")["task_id"], *retention["task_id"]}
+    return replay_examples(steps, episodes, held_out, load_prompter(student).render_decision, labeled)

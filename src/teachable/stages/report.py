@@ -2,106 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from teachable import tables
-from teachable.paper.limits import limits
-from teachable.paper.registry import FIGURES, TABLES
-from teachable.paper.report import Run, report
-from teachable.paper.skills import sentences
-from teachable.stages.paper_data import read_data
+from teachable.paper.report.run import write
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Report
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
-LIBRARIES = (
-    "teachable-moments",
-    "snakemake",
-    "torch",
-    "transformers",
-    "peft",
-    "polars",
-    "scikit-learn",
-)
+ABOUT = {
+    "about": "write the report",
+    "inputs": "config criteria labeled thresholds skills splits episodes training_summary pictures=png* listings=csv*",
+    "outputs": {"html": ("report.html",), "markdown": ("report.md",)},
+    "own": {"benchmarks": "str", "libraries": "list"},
+    "follows": "teachable.paper.figures.* teachable.paper.tables.*",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Report) -> None:
-    config = tables.read_json(inputs["config"][0])
-    made = {path.name.partition("_")[2].rsplit(".", 1)[0]: path for path in inputs["pictures"]}
-    pictures = {name: made[name].read_bytes() for name in FIGURES if name in made}
-    listed = {path.name.partition("_")[2].rsplit(".", 1)[0]: path for path in inputs["listings"]}
-    frames = {name: pl.read_csv(listed[name]) for name in TABLES if name in listed}
-    named = ("labeled", "thresholds", "splits", "episodes", "skills", "training_summary")
-    data = read_data({name: paths for name, paths in inputs.items() if name in named})
-    entries = tables.read_json(inputs["criteria"][0])
-    page = report(
-        Run(
-            preset=config["preset"],
-            seed=config["seed"],
-            student=_student(config),
-            teacher=_teacher(config),
-            builtin_student=config["student"]["source"] == "builtin",
-            limits=limits(data["episodes"], data["thresholds"], data["training_summary"], entries),
-            planted=sentences(data["skills"]),
-            counts=_counts(data),
-            versions={name: metadata.version(name) for name in (*LIBRARIES, *params.libraries)},
-            phases=phase_seconds(Path(params.benchmarks)),
-        ),
-        entries,
-        pictures=pictures,
-        tables=frames,
-    )
-    outputs["html"].write_text(page.html)
-    outputs["markdown"].write_text(page.markdown)
-
-
-def phase_seconds(directory: Path) -> dict[str, float]:
-    """CPU-time-free wall seconds of all jobs of each phase, from Snakemake's benchmark files.
-
-    Jobs run side by side, so a phase takes less than this sum on a machine with several cores. A restored job is
-    marked as not measured and counts nothing.
-    """
-    totals: dict[str, float] = defaultdict(float)
-    for path in sorted(directory.glob("*/*.tsv")):
-        with path.open() as lines:
-            for row in csv.DictReader(lines, delimiter="\t"):
-                try:
-                    totals[path.parent.name] += float(row["s"])
-                except (TypeError, ValueError, KeyError):
-                    continue
-    return dict(totals)
-
-
-def _counts(data: dict[str, Any]) -> dict[str, int | str]:
-    episodes, labeled = data["episodes"], data["labeled"]
-    played = episodes.filter(pl.col("behaviour") == "student")
-    wins = played["success"].drop_nulls()
-    return {
-        **{f"{split} games": count for split, count in data["splits"]["games"].items()},
-        "student episodes": len(played),
-        "of which won": f"{wins.cast(pl.Float64).mean():.1%}" if len(wins) else "none",
-        "engine faults": int(episodes["fault"].is_not_null().sum()),
-        "failure snapshots": len(labeled),
-        "of which without an expert": data["thresholds"]["no_expert"],
-        **data["thresholds"]["counts"],
-    }
-
-
-def _student(config: dict[str, Any]) -> str:
-    student = config["student"]
-    if student["source"] == "builtin":
-        shape = config["builtin"]
-        return f"built-in, {shape['layers']} layers of {shape['hidden']}, made from scratch"
-    return f"{student['path']} at {student['revision'] or 'its newest revision here'}"
-
-
-def _teacher(config: dict[str, Any]) -> str:
-    teacher = config["teacher"]
-    return "oracle (the game's own solver)" if teacher["source"] == "oracle" else teacher["model"]
+def run(data: Mapping[str, Any], out: Mapping[str, Path], benchmarks: str, libraries: Sequence[str]) -> None:
+    """``benchmarks`` is the directory of Snakemake's benchmark files; ``libraries`` are the distributions that the
+    world is made of, whose versions are shown."""
+    page = write(data, Path(benchmarks), libraries)
+    out["html"].write_text(page.html)
+    out["markdown"].write_text(page.markdown)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-from teachable import tables
+ABOUT = {
+    "about": "write the resolved configuration",
+    "outputs": {"config": ("config.json",)},
+    "own": {"config": "dict"},
+}
 
-if TYPE_CHECKING:
-    from teachable.stages.params import ResolveConfig
-    from teachable.stages.runner import Inputs, Outputs
 
-
-def run(inputs: Inputs, outputs: Outputs, params: ResolveConfig) -> None:
-    tables.write_json(params.config, outputs["config"])
+def run(config: dict[str, Any]) -> dict[str, Any]:
+    return config

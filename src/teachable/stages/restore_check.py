@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
+from teachable.pipeline.games import games_root, open_world
+from teachable.pipeline.tasks import by_id
 from teachable.rollouts.snapshots import restore_check
-from teachable.stages.games import games_root, open_world
-from teachable.stages.tasks import read_tasks
 
 if TYPE_CHECKING:
-    from teachable.stages.params import RestoreCheck
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any
+
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "restore every snapshot and compare",
+    "inputs": "snapshots tasks games*",
+    "outputs": {"restore_check": ("phase0/restore_check.json", None, "fraction, verified, total")},
+    "params": "world",
+    "world": "play",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: RestoreCheck) -> None:
+def run(snapshots: pl.DataFrame, tasks: pl.DataFrame, games: Sequence[Path], world: c.World) -> dict[str, Any]:
     """Raises RestoreMismatch, naming task, snapshot and field, for the first that differs."""
-    tasks = {task.task_id: task for task in read_tasks(*inputs["tasks"])}
-    report = restore_check(
-        tables.read(inputs["snapshots"][0], tables.SNAPSHOTS),
-        tasks,
-        open_world(params.world),
-        games_root(inputs["games"]),
-    )
-    tables.write_json(report, outputs["report"])
+    return restore_check(snapshots, by_id(tasks), open_world(world), games_root(games))

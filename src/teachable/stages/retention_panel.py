@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.rollouts.snapshots import retention_panel
 
 if TYPE_CHECKING:
-    from teachable.stages.params import RetentionPanel
-    from teachable.stages.runner import Inputs, Outputs
+    import polars as pl
+
+ABOUT = {
+    "about": "choose tasks the base student wins",
+    "inputs": "steps episodes",
+    "outputs": {"retention": ("phase0/retention_panel.parquet", "PANELS")},
+    "params": "size=panels.retention",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: RetentionPanel) -> None:
-    panel = retention_panel(
-        tables.read(inputs["steps"][0], tables.STEPS),
-        tables.read(inputs["episodes"][0], tables.EPISODES),
-        params.retention,
-    )
-    tables.write(panel, outputs["panel"], tables.PANELS)
+def run(steps: pl.DataFrame, episodes: pl.DataFrame, size: int) -> pl.DataFrame:
+    return retention_panel(steps, episodes, size)

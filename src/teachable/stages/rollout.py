@@ -4,28 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.pipeline.collecting import collect
-from teachable.stages.common import Reporter
-from teachable.stages.games import games_root, open_world
-from teachable.stages.models import load_student
-from teachable.stages.tasks import read_tasks
+from teachable.pipeline.games import games_root, open_world
+from teachable.pipeline.models import load_student
+from teachable.pipeline.progress import Reporter
+from teachable.pipeline.tasks import tasks_in
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Rollout
-    from teachable.stages.runner import Inputs, Outputs
+    from pathlib import Path
+
+    import polars as pl
+
+    from teachable.config import model as c
+    from teachable.rollouts.episodes import Played
+
+ABOUT = {
+    "about": "play the student on tasks",
+    "inputs": "tasks games student",
+    "outputs": {
+        "steps": ("phase0/steps/{shard}.parquet", "STEPS", "every decision of the rollouts"),
+        "episodes": ("phase0/episodes/{shard}.parquet", "EPISODES", "every episode of the rollouts"),
+    },
+    "params": "seed world rollouts",
+    "world": "play",
+    "student": True,
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Rollout) -> None:
-    played = collect(
-        load_student(inputs["student"][0]),
-        open_world(params.world),
-        games_root(inputs["games"]),
-        read_tasks(*inputs["tasks"]),
-        params.rollouts,
-        max_steps=params.world.max_steps,
-        run_seed=params.seed,
+def run(tasks: pl.DataFrame, games: Path, student: Path, seed: int, world: c.World, rollouts: c.Rollouts) -> Played:
+    return collect(
+        load_student(student),
+        open_world(world),
+        games_root([games]),
+        tasks_in(tasks),
+        rollouts,
+        max_steps=world.max_steps,
+        run_seed=seed,
         progress=Reporter("episodes"),
     )
-    tables.write(played.steps, outputs["steps"], tables.STEPS)
-    tables.write(played.episodes, outputs["episodes"], tables.EPISODES)

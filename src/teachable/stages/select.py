@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import polars as pl
 
-from teachable import tables
 from teachable.predictor.sets import from_table
 from teachable.selection.select import select
 
-if TYPE_CHECKING:
-    from teachable.stages.params import Select
-    from teachable.stages.runner import Inputs, Outputs
+ABOUT = {
+    "about": "choose a fixed budget of snapshots",
+    "inputs": "predictions features labeled expert panels",
+    "outputs": {"selection": ("phase5/sets/{run}.parquet", "SELECTION", "one row a run and chosen snapshot")},
+    "params": "seed",
+    "own": {"k": "int", "method": "str", "draws": "int"},
+    "follows": "teachable.selection.methods.{method}",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Select) -> None:
-    panels = tables.read(inputs["panels"][0], tables.PANELS)
+def run(
+    predictions: pl.DataFrame,
+    features: pl.DataFrame,
+    labeled: pl.DataFrame,
+    expert: pl.DataFrame,
+    panels: pl.DataFrame,
+    seed: int,
+    k: int,
+    method: str,
+    draws: int,
+) -> pl.DataFrame:
+    """``draws``: how often the random choice is made, once for every training."""
     train = panels.filter(pl.col("panel") == "train")["snapshot_id"]
     games = panels.filter(pl.col("side") == "train")["task_id"]
-    own = tables.read(inputs["labeled"][0], tables.LABELED).filter(pl.col("snapshot_id").is_in(train.implode()))
-    expert = tables.read(inputs["expert"][0], tables.LABELED).filter(pl.col("task_id").is_in(games.implode()))
-    features = tables.read(inputs["features"][0], tables.FEATURES)
+    own = labeled.filter(pl.col("snapshot_id").is_in(train.implode()))
+    pool = pl.concat([own, expert.filter(pl.col("task_id").is_in(games.implode()))])
     selection = select(
-        params.method,
-        pl.concat([own, expert]).filter(pl.col("advice_valid") & ~pl.col("unwinnable").fill_null(False)),
-        params.k,
-        seed=params.seed,
-        draws=params.draws,
-        predictions=tables.read(inputs["predictions"][0], tables.PREDICTIONS),
+        method,
+        pool.filter(pl.col("advice_valid") & ~pl.col("unwinnable").fill_null(False)),
+        k,
+        seed=seed,
+        draws=draws,
+        predictions=predictions,
         features=None if features.is_empty() else from_table(features),
     )
     if selection.shortfall:
-        print(f"{params.method}: {selection.shortfall} fewer than {params.k}: {selection.reason}", flush=True)
-    tables.write(selection.frame, outputs["selection"], tables.SELECTION)
+        print(f"{method}: {selection.shortfall} fewer than {k}: {selection.reason}", flush=True)
+    return selection.frame

@@ -4,28 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
-from teachable.stages.models import load_prompter
-from teachable.stages.replay_examples import replay_of
+from teachable.pipeline.models import load_prompter
+from teachable.training.budget import Replay
 from teachable.training.sets import selection_sets
 
 if TYPE_CHECKING:
-    from teachable.stages.params import SelectionExamples
-    from teachable.stages.runner import Inputs, Outputs
+    from pathlib import Path
+    from typing import Any
+
+    import polars as pl
+
+ABOUT = {
+    "about": "make the training sets of the selections",
+    "inputs": "selection labeled expert advice panels replay student",
+    "outputs": {
+        "selection_examples": ("phase5/examples/{run}.parquet", "EXAMPLES"),
+        "selection_budget": ("phase5/budget/{run}.parquet", "BUDGET"),
+    },
+    "params": "selection.epochs training.batch_size share=selection.replay",
+    "own": {"k": "int"},
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: SelectionExamples) -> None:
-    prompter = load_prompter(inputs["student"][0])
+def run(
+    selection: pl.DataFrame,
+    labeled: pl.DataFrame,
+    expert: pl.DataFrame,
+    advice: pl.DataFrame,
+    panels: pl.DataFrame,
+    replay: pl.DataFrame,
+    student: Path,
+    epochs: int,
+    batch_size: int,
+    share: float,
+    k: int,
+) -> dict[str, Any]:
+    prompter = load_prompter(student)
     examples, budget = selection_sets(
-        tables.read(inputs["labeled"][0], tables.LABELED),
-        tables.read(inputs["advice"][0], tables.ADVICE),
-        tables.read(inputs["panels"][0], tables.PANELS),
-        tables.read(inputs["selection"][0], tables.SELECTION),
+        labeled,
+        advice,
+        panels,
+        selection,
         prompter.render,
         prompter.count_tokens,
-        replay_of(inputs["replay"][0], params),
-        expert=tables.read(inputs["expert"][0], tables.LABELED),
-        target=params.k,
+        Replay(share, replay.height, epochs, batch_size),
+        expert=expert,
+        target=k,
     )
-    tables.write(examples, outputs["examples"], tables.EXAMPLES)
-    tables.write(budget, outputs["budget"], tables.BUDGET)
+    return {"selection_examples": examples, "selection_budget": budget}

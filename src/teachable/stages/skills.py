@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.paper.skills import skills
 from teachable.training.gaps import Gap
 from teachable.worlds import get_words
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Skills
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Mapping
+    from typing import Any
+
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "count the skills that the failures lack, by quadrant",
+    "inputs": "labeled",
+    "outputs": {
+        "skills": ("phase1/skills.parquet", "SKILLS", "one row a quadrant (and all) and skill or kind of skill")
+    },
+    "params": "seed statistics world_name=world.name",
+    "own": {"gaps": "dict"},
+    "world": "words",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Skills) -> None:
-    found = skills(
-        tables.read(inputs["labeled"][0], tables.LABELED),
-        {skill: Gap(gap.known, gap.otherwise) for skill, gap in params.gaps.items()},
-        get_words(params.world_name).skill_of,
-        seed=params.seed,
-        repetitions=params.statistics.repetitions,
-        level=params.statistics.level,
-    )
-    tables.write(found, outputs["skills"], tables.SKILLS)
+def run(
+    labeled: pl.DataFrame, seed: int, statistics: c.Statistics, world_name: str, gaps: Mapping[str, Any]
+) -> pl.DataFrame:
+    """``gaps`` are those planted in the student: none where it was not made here."""
+    planted = {skill: Gap(**gap) for skill, gap in gaps.items()}
+    return skills(labeled, planted, get_words(world_name).skill_of, seed=seed, **statistics.model_dump())

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.rollouts.snapshots import choose_snapshots
 
 if TYPE_CHECKING:
-    from teachable.stages.params import MineSnapshots
-    from teachable.stages.runner import Inputs, Outputs
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "mine decision points of failed episodes",
+    "inputs": "steps episodes values=episode_values?",
+    "outputs": {"snapshots": ("phase0/snapshots.parquet", "SNAPSHOTS")},
+    "params": "seed section=snapshots",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: MineSnapshots) -> None:
-    snapshots = choose_snapshots(
-        tables.read(inputs["steps"][0], tables.STEPS),
-        tables.read(inputs["episodes"][0], tables.EPISODES),
-        params.snapshots,
-        run_seed=params.seed,
-        values=tables.read(inputs["values"][0], tables.EPISODE_VALUES) if inputs.get("values") else None,
-    )
-    tables.write(snapshots, outputs["snapshots"], tables.SNAPSHOTS)
+def run(
+    steps: pl.DataFrame, episodes: pl.DataFrame, values: pl.DataFrame | None, section: c.Snapshots, seed: int
+) -> pl.DataFrame:
+    return choose_snapshots(steps, episodes, section, run_seed=seed, values=values)

@@ -7,24 +7,31 @@ from typing import TYPE_CHECKING
 from teachable.paper.inputs import WORDS
 from teachable.paper.registry import TABLES
 from teachable.paper.typeset import headings, make, save_table
-from teachable.stages.paper_data import read_data
 from teachable.worlds import get_words
 
 if TYPE_CHECKING:
-    from teachable.stages.params import PaperItem
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+ABOUT = {
+    "about": "make one table",
+    "inputs": "*",
+    "outputs": {"tex": (), "csv": ()},
+    "own": {"item": "str", "world_name": "str?"},
+    "world": "words",
+    "follows": "teachable.paper.tables.{item}",
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: PaperItem) -> None:
-    item = TABLES[params.item]
-    data = read_data(inputs)
-    if params.world_name is not None:
-        data[WORDS] = get_words(params.world_name)
+def run(data: Mapping[str, Any], out: Mapping[str, Path], item: str, world_name: str | None) -> None:
+    """``world_name``: of an item that reads the vocabulary of the world."""
+    read = data if world_name is None else {**data, WORDS: get_words(world_name)}
     save_table(
-        make(item.id, data),
-        headings(item.id),
-        outputs["tex"],
-        outputs["csv"],
-        caption=item.caption,
-        label=f"tab:{item.id}",
+        make(item, read),
+        headings(item),
+        out["tex"],
+        out["csv"],
+        caption=TABLES[item].caption,
+        label=f"tab:{item}",
     )

@@ -11,27 +11,51 @@ from typing import TYPE_CHECKING
 
 from teachable import tables
 from teachable.pipeline.fitting import fit
-from teachable.stages.models import ABSENT, load_student
+from teachable.pipeline.models import ABSENT, load_student
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Train
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+    import polars as pl
+
+    from teachable.config import model as c
+
+ABOUT = {
+    "about": "train one LoRA adapter",
+    "inputs": "examples replay student",
+    "outputs": {"adapter": ("{phase}/adapters/{model}",), "record": ("{phase}/records/{model}.json",)},
+    "params": "seed lora training",
+    "own": {"run": "str", "train_seed": "int"},
+    "student": True,
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Train) -> None:
+def run(
+    examples: pl.DataFrame,
+    replay: pl.DataFrame,
+    student: Path,
+    out: Mapping[str, Path],
+    seed: int,
+    lora: c.Lora,
+    training: c.Training,
+    run: str,
+    train_seed: int,
+) -> dict[str, Any]:
     record = fit(
-        partial(load_student, inputs["student"][0]),
-        params.run,
-        tables.read(inputs["examples"][0], tables.EXAMPLES),
-        tables.read(inputs["replay"][0], tables.EXAMPLES),
-        params.training,
-        params.lora,
-        out=outputs["adapter"],
-        run_seed=params.seed,
-        train_seed=params.train_seed,
+        partial(load_student, student),
+        run,
+        examples,
+        replay,
+        training,
+        lora,
+        out=out["adapter"],
+        run_seed=seed,
+        train_seed=train_seed,
     )
     if "absent" in record:
-        print(f"{params.run}: not trained: {record['absent']}", flush=True)
-        outputs["adapter"].mkdir(parents=True)
-        tables.write_json({"reason": record["absent"]}, outputs["adapter"] / ABSENT)
-    tables.write_json(record, outputs["record"])
+        print(f"{run}: not trained: {record['absent']}", flush=True)
+        out["adapter"].mkdir(parents=True)
+        tables.write_json({"reason": record["absent"]}, out["adapter"] / ABSENT)
+    return record

@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from teachable import tables
 from teachable.evaluation.probes import check_shifts
+from teachable.training.records import training_summary
 
 if TYPE_CHECKING:
-    from teachable.stages.params import Nothing
-    from teachable.stages.runner import Inputs, Outputs
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any
 
-SAME = ("quadrant", "format", "epochs", "examples", "replayed", "replay_pool", "steps")  # whatever the training seed
+ABOUT = {
+    "about": "collect the records of the runs",
+    "inputs": "records=record*",
+    "outputs": {
+        "training_summary": (
+            "phase2/training_summary.json",
+            None,
+            "runs {run: {examples, tokens, steps, seconds, loss_first, loss_last, adapter, sha256, probe_shift}}",
+        )
+    },
+}
 
 
-def run(inputs: Inputs, outputs: Outputs, params: Nothing) -> None:
+def run(records: Sequence[dict[str, Any]], inputs: dict[str, list[Path]]) -> dict[str, Any]:
     """A run has what all its trainings share, their means, and each by its training seed; or why it is absent."""
-    found: dict[str, dict[int, dict[str, Any]]] = {}
-    for path in inputs["records"]:
-        record = tables.read_json(path)
-        record.pop("losses", None)
-        seed = record.pop("train_seed")
-        record["adapter"] = str(path.parents[2] / "adapters" / record["run"] / str(seed))
-        found.setdefault(record.pop("run"), {})[seed] = record
-    runs = {name: _run(by_seed) for name, by_seed in found.items()}
-    trained = {name: entry for name, entry in runs.items() if "absent" not in entry}
+    summary = training_summary(
+        {**record, "adapter": str(path.parents[2] / "adapters" / record["run"] / str(record["train_seed"]))}
+        for record, path in zip(records, inputs["records"], strict=True)
+    )
+    trained = {name: entry for name, entry in summary["runs"].items() if "absent" not in entry}
     check_shifts({name: entry["probe_shift"] for name, entry in trained.items()})
-    tables.write_json({"runs": runs}, outputs["summary"])
-
-
-def _run(by_seed: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    records = list(by_seed.values())
-    first = records[0]
-    if "absent" in first:
-        return {"absent": first["absent"], "quadrant": first["quadrant"], "format": first["format"]}
-    return {
-        **{key: first[key] for key in SAME},
-        "seconds": round(sum(record["seconds"] for record in records), 3),
-        "tokens": sum(record["tokens"] for record in records),
-        "loss_first": sum(record["loss_first"] for record in records) / len(records),
-        "loss_last": sum(record["loss_last"] for record in records) / len(records),
-        "probe_shift": min(record["probe_shift"] for record in records),
-        "seeds": {str(seed): record for seed, record in sorted(by_seed.items())},
-    }
+    return summary

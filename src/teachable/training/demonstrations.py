@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachable import seeds
+import polars as pl
+
+from teachable import seeds, tables
 from teachable.rollouts.sessions import Environment, Environments, Moment
 from teachable.student.prompt import Context
 from teachable.training.gaps import Gap, demonstrated
@@ -16,7 +18,7 @@ from teachable.worlds.base import Task, World
 if TYPE_CHECKING:
     from teachable.worlds.words import Words
 
-__all__ = ["Decision", "demonstrate"]
+__all__ = ["Decision", "demonstrate", "demonstrations_frame"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,25 @@ def demonstrate(
             if progress is not None:
                 progress(done, len(tasks))
     return found
+
+
+def demonstrations_frame(decisions: Sequence[Decision]) -> pl.DataFrame:
+    """``DEMONSTRATIONS`` rows of ``decisions``."""
+    rows = [
+        {
+            "key": decision.key,
+            "goal": decision.context.goal,
+            "memo": decision.context.memo,
+            "scene": decision.context.scene,
+            "observation": decision.context.observation,
+            "history": [{"command": c, "observation": o} for c, o in decision.context.history],
+            "commands": list(decision.context.commands),
+            "expert_action": decision.expert,
+            "demonstrator_action": decision.demonstrator,
+        }
+        for decision in decisions
+    ]
+    return pl.DataFrame(rows, schema=dict(tables.DEMONSTRATIONS))
 
 
 def _trial(environment: Environment, moment: Moment) -> Callable[[str], tuple[bool, bool]]:

@@ -39,6 +39,17 @@ def recovery_snapshots(pool: pl.DataFrame, settings: SetSettings) -> list[str]:
     return [high[int(i)] for i in order]
 
 
+def recovery_pool(labeled: pl.DataFrame, panels: pl.DataFrame, settings: SetSettings) -> pl.DataFrame:
+    """The training-side rows of ``labeled`` that are :func:`recovery_snapshots`, in that order."""
+    pool = train_side(labeled, panels)
+    order = {name: rank for rank, name in enumerate(recovery_snapshots(pool, settings))}
+    return (
+        pool.filter(pl.col("snapshot_id").is_in(list(order)))
+        .with_columns(rank=pl.col("snapshot_id").replace_strict(order, return_dtype=pl.Int64))
+        .sort("rank")
+    )
+
+
 def recovery_examples(
     pool: pl.DataFrame,
     continuations: pl.DataFrame,

@@ -18,9 +18,10 @@ import polars as pl
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from teachable.artifacts.catalogue import ARTIFACTS
 from teachable.paper import render, typeset
 from teachable.paper.criteria import verdicts
-from teachable.paper.inputs import INPUTS, PaperError, number
+from teachable.paper.inputs import PaperError, number
 from teachable.paper.registry import FIGURES, MINIMUM, TABLES, Item
 
 MARK = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}", None: "\N{EN DASH}"}
@@ -156,7 +157,7 @@ def _table(name: str, frame: pl.DataFrame, root: str) -> dict[str, Any]:
 def _files(item: Item, root: str) -> dict[str, Any]:
     paths = item.files  # type: ignore[attr-defined]
     kind = "Fig." if item.id in FIGURES and FIGURES[item.id] is item else "Tab."
-    inputs = [(name, INPUTS[name].path) for name in item.inputs]
+    inputs = [(name, ARTIFACTS[name].whole) for name in item.inputs]
     return {
         "name": f"{kind} {item.number}",
         "title": item.title,

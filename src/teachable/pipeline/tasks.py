@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import polars as pl
 
@@ -11,12 +10,18 @@ from teachable import tables
 from teachable.worlds.base import Task
 
 
-def read_tasks(*paths: Path) -> list[Task]:
-    """The tasks in the given TASKS tables, in their order."""
-    return [Task(**row) for path in paths for row in tables.read(path, tables.TASKS).iter_rows(named=True)]
+def tasks_in(table: pl.DataFrame) -> list[Task]:
+    """The tasks of ``TASKS`` rows, in their order."""
+    return [Task(**row) for row in table.iter_rows(named=True)]
+
+
+def by_id(table: pl.DataFrame) -> dict[str, Task]:
+    """The same by ``task_id``."""
+    return {task.task_id: task for task in tasks_in(table)}
 
 
 def task_frame(tasks: Iterable[Task]) -> pl.DataFrame:
+    """``TASKS`` rows of ``tasks``."""
     return pl.DataFrame(
         [{name: getattr(task, name) for name in tables.TASKS} for task in tasks], schema=dict(tables.TASKS)
     )

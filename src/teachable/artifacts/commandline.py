@@ -17,7 +17,7 @@ import argparse
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -45,9 +45,9 @@ class StageLike(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def inputs(self) -> tuple[str, ...]: ...  # see teachable.stages.Stage
+    def inputs(self) -> tuple[str, ...]: ...  # see teachable.artifacts.stage.Stage
     @property
-    def outputs(self) -> tuple[str, ...]: ...
+    def outputs(self) -> Collection[str]: ...
     @property
     def params(self) -> type[BaseModel]: ...
     def modules(self, params: Mapping[str, Any]) -> tuple[str, ...]: ...

@@ -1,21 +1,23 @@
 """The command line of a stage, written: what a rule's ``shell:`` says, and where its log and its timing go.
 
-:mod:`teachable.stages.commandline` reads it. A word is quoted for the shell, unless it is a :class:`Placeholder`, which
-Snakemake fills in and quotes by itself.
+:mod:`teachable.artifacts.commandline` reads it. A word is quoted for the shell, unless it is a :class:`Placeholder`,
+which Snakemake fills in and quotes by itself.
 """
 
 from __future__ import annotations
 
 import json
+import operator
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from teachable.artifacts.catalogue import RESULTS
+from teachable.artifacts.commandline import PROGRAM, THEN
 from teachable.config import Config
 from teachable.config import operational as operational_knobs
 from teachable.stages import STAGES
-from teachable.stages.commandline import PROGRAM, THEN
 
 
 class Placeholder(str):
@@ -77,20 +79,43 @@ def parameters(config: Config, stage: str, /, **own: Any) -> str:
 
     Raises pydantic's ValidationError when they are not what the stage declares.
     """
-    model = STAGES[stage].params
-    sections = {name: getattr(config, name) for name in model.model_fields if hasattr(config, name)}
-    made = model(**{**sections, **own})
-    return json.dumps(made.model_dump(mode="json", exclude=operational_knobs(model)), sort_keys=True)
+    declared = STAGES[stage]
+    knobs = {name: operator.attrgetter(path)(config) for name, path in declared.knobs.items()}
+    made = declared.params(**{**knobs, **own})
+    return json.dumps(made.model_dump(mode="json", exclude=operational_knobs(declared.params)), sort_keys=True)
 
 
 def operational_parameters(config: Config) -> dict[str, str]:
     """For every stage that has any: how it is to work, as JSON. No part of what a rule depends on."""
-    found = {name: operational_knobs(stage.params) for name, stage in STAGES.items()}
-    return {
-        name: json.dumps(config.model_dump(mode="json", include=knobs), sort_keys=True)
-        for name, knobs in found.items()
-        if knobs
-    }
+    found = {}
+    for name, stage in STAGES.items():
+        values = {
+            parameter: operator.attrgetter(stage.knobs[parameter])(config).model_dump(mode="json", include=keys)
+            for parameter, keys in operational_knobs(stage.params).items()
+        }
+        if values:
+            found[name] = json.dumps(values, sort_keys=True)
+    return found
+
+
+def inputs_of(stage: str, paths: Mapping[str, Paths], **own: Paths) -> dict[str, Paths]:
+    """Where a rule finds the inputs of a stage: as ``own`` says, else in ``paths`` (by the name of the result), else
+    where the result lies as a whole. One that may be left out is, unless ``own`` has it."""
+    declared = STAGES[stage]
+    found = {}
+    for slot in declared.inputs:
+        name = slot.rstrip("*?")
+        if name in own:
+            found[name] = own[name]
+        elif not slot.endswith("?"):
+            result = declared.reads[name]
+            found[name] = paths.get(name) or paths.get(result.name) or f"{RESULTS}/{result.whole}"
+    return found
+
+
+def outputs_of(stage: str) -> dict[str, str]:
+    """Where a rule puts what a stage makes, wildcards and all."""
+    return {name: f"{RESULTS}/{artifact.path}" for name, artifact in STAGES[stage].outputs.items()}
 
 
 def log_of(place: str) -> str:

@@ -15,9 +15,9 @@ def shard_of(frame: pl.DataFrame, shard: int, shards: int) -> pl.DataFrame:
 
 
 def tell_faults(faults: Mapping[str, str]) -> None:
-    """A line into the stage's log for every snapshot that has no estimate."""
+    """A line into the stage's log for every snapshot that is left out."""
     for name, reason in faults.items():
-        print(f"{name}: no estimate, the engine failed: {reason}", flush=True)
+        print(f"{name}: left out, the engine failed: {reason}", flush=True)
 
 
 class Reporter:

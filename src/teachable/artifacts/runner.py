@@ -1,27 +1,26 @@
-"""Run stages: look in the store, else compute into temporary names, rename, publish."""
+"""Run stages: look in the store, else read the inputs, compute, write to temporary names, rename, publish."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import importlib
+import inspect
 import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+from pydantic import BaseModel
 
 from teachable import gpus
+from teachable.artifacts.catalogue import Artifact
+from teachable.artifacts.commandline import CommandLineError, Invocation, validated
+from teachable.artifacts.stage import Stage
 from teachable.errors import MissingInput
-from teachable.stages.commandline import CommandLineError, Invocation, validated
-
-if TYPE_CHECKING:
-    from teachable.stages import Stage
-
-Inputs = Mapping[str, list[Path]]
-Outputs = Mapping[str, Path]
 
 
 def run_all(invocations: Sequence[Invocation], stages: Mapping[str, Stage]) -> None:
@@ -66,9 +65,9 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
     try:
         if stage.loads_student:
             take_gpu()  # before torch is imported
-        module = importlib.import_module(stage.module)
+        function = importlib.import_module(stage.module).run
         with made_by(stage.name):
-            module.run(invocation.inputs, temporary, params)
+            _write(stage, function(**_arguments(stage, function, invocation, params, temporary)), temporary)
         missing = [name for name, path in temporary.items() if not path.exists()]
         if missing:
             raise RuntimeError(f"{stage.name}: the stage ended without making {', '.join(missing)}")
@@ -81,6 +80,74 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
     if store is not None and recipe is not None:
         store.publish(recipe, outputs=invocation.outputs, meta={"seconds": round(seconds, 3)})
     say(f"{stage.name}: done in {seconds:.1f} s")
+
+
+def _arguments(
+    stage: Stage, function: Callable[..., Any], call: Invocation, params: BaseModel, temporary: Mapping[str, Path]
+) -> dict[str, Any]:
+    """What ``function`` asks for by the names of its parameters; nothing else is read."""
+    own = {name for name, artifact in stage.outputs.items() if artifact.kind == "path"}
+
+    def value(name: str) -> Any:
+        if name in stage.input_names:
+            return read(stage, name, call.inputs.get(name))
+        if name in type(params).model_fields:
+            return getattr(params, name)
+        if name == "out":
+            return {output: path for output, path in temporary.items() if output in own}
+        if name == "inputs":
+            return call.inputs
+        if name == "data":
+            return {name: read(stage, name, paths) for name, paths in call.inputs.items()}
+        raise RuntimeError(f"{stage.module}: run asks for {name!r}, which the stage has not")
+
+    return {name: value(name) for name in inspect.signature(function).parameters}
+
+
+def read(stage: Stage, name: str, paths: Sequence[Path] | None) -> Any:
+    """The input ``name`` of a stage from where it lies: its table, its JSON value, or its path (a list where there may
+    be several). None where an input that may be left out is."""
+    import polars as pl
+
+    from teachable import tables
+
+    several = f"{name}*" in stage.inputs
+    artifact = stage.reads.get(name)
+    kind = "path" if artifact is None else artifact.kind
+    if not paths:
+        return [] if several and kind == "path" else None
+    if kind == "path":
+        return list(paths) if several else paths[0]
+    if kind == "json":
+        found = [tables.read_json(path) for path in paths]
+        return found if several else found[0]
+    schema = _schema(artifact)
+    frames = [tables.read(path, schema) for path in paths]
+    return pl.concat(frames) if several else frames[0]
+
+
+def _write(stage: Stage, made: Any, paths: Mapping[str, Path]) -> None:
+    """Write what a stage returned, each output under its temporary name."""
+    from teachable import tables
+
+    returned = [artifact for artifact in stage.outputs.values() if artifact.kind != "path"]
+    for artifact in returned:
+        if len(returned) == 1:
+            value = made
+        else:
+            value = made[artifact.name] if isinstance(made, Mapping) else getattr(made, artifact.name)
+        if artifact.kind == "json":
+            tables.write_json(value, paths[artifact.name])
+        else:
+            tables.write(value, paths[artifact.name], _schema(artifact))
+
+
+def _schema(artifact: Artifact | None) -> Any:
+    from teachable import tables
+
+    assert artifact is not None
+    assert artifact.schema is not None
+    return getattr(tables, artifact.schema)
 
 
 def say(text: str) -> None:

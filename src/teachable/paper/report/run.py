@@ -1,0 +1,100 @@
+"""What the report says of a run: its counts, seconds and versions, and where its pictures and tables lie."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from teachable.paper.limits import limits
+from teachable.paper.registry import FIGURES, TABLES
+from teachable.paper.report import Report, Run, report
+from teachable.paper.skills import sentences
+
+LIBRARIES = (
+    "teachable-moments",
+    "snakemake",
+    "torch",
+    "transformers",
+    "peft",
+    "polars",
+    "scikit-learn",
+)
+
+
+def write(data: Mapping[str, Any], benchmarks: Path, libraries: Sequence[str]) -> Report:
+    """The report of ``data``: frames and values by name, and the paths of ``pictures`` and ``listings``.
+
+    ``benchmarks`` is the directory of Snakemake's benchmark files; versions are shown of :data:`LIBRARIES` and of the
+    distributions ``libraries``.
+    """
+    config, entries = data["config"], data["criteria"]
+    made = {path.name.partition("_")[2].rsplit(".", 1)[0]: path for path in data["pictures"]}
+    listed = {path.name.partition("_")[2].rsplit(".", 1)[0]: path for path in data["listings"]}
+    return report(
+        Run(
+            preset=config["preset"],
+            seed=config["seed"],
+            student=_student(config),
+            teacher=_teacher(config),
+            builtin_student=config["student"]["source"] == "builtin",
+            limits=limits(data["episodes"], data["thresholds"], data["training_summary"], entries),
+            planted=sentences(data["skills"]),
+            counts=_counts(data),
+            versions={name: metadata.version(name) for name in (*LIBRARIES, *libraries)},
+            phases=phase_seconds(benchmarks),
+        ),
+        entries,
+        pictures={name: made[name].read_bytes() for name in FIGURES if name in made},
+        tables={name: pl.read_csv(listed[name]) for name in TABLES if name in listed},
+    )
+
+
+def phase_seconds(directory: Path) -> dict[str, float]:
+    """CPU-time-free wall seconds of all jobs of each phase, from Snakemake's benchmark files.
+
+    Jobs run side by side, so a phase takes less than this sum on a machine with several cores. A restored job is
+    marked as not measured and counts nothing.
+    """
+    totals: dict[str, float] = defaultdict(float)
+    for path in sorted(directory.glob("*/*.tsv")):
+        with path.open() as lines:
+            for row in csv.DictReader(lines, delimiter="\t"):
+                try:
+                    totals[path.parent.name] += float(row["s"])
+                except (TypeError, ValueError, KeyError):
+                    continue
+    return dict(totals)
+
+
+def _counts(data: Mapping[str, Any]) -> dict[str, int | str]:
+    episodes, labeled = data["episodes"], data["labeled"]
+    played = episodes.filter(pl.col("behaviour") == "student")
+    wins = played["success"].drop_nulls()
+    return {
+        **{f"{split} games": count for split, count in data["splits"]["games"].items()},
+        "student episodes": len(played),
+        "of which won": f"{wins.cast(pl.Float64).mean():.1%}" if len(wins) else "none",
+        "engine faults": int(episodes["fault"].is_not_null().sum()),
+        "failure snapshots": len(labeled),
+        "of which without an expert": data["thresholds"]["no_expert"],
+        **data["thresholds"]["counts"],
+    }
+
+
+def _student(config: dict[str, Any]) -> str:
+    student = config["student"]
+    if student["source"] == "builtin":
+        shape = config["builtin"]
+        return f"built-in, {shape['layers']} layers of {shape['hidden']}, made from scratch"
+    return f"{student['path']} at {student['revision'] or 'its newest revision here'}"
+
+
+def _teacher(config: dict[str, Any]) -> str:
+    teacher = config["teacher"]
+    return "oracle (the game's own solver)" if teacher["source"] == "oracle" else teacher["model"]

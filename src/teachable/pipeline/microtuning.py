@@ -1,0 +1,106 @@
+"""Phase 1b: train on one example at a time, and see what it changes: from the snapshot, and on similar games."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from teachable import seeds
+from teachable.evaluation.measuring import RolloutEvaluator
+from teachable.evaluation.probes import adapter_probe
+from teachable.pipeline.prompting import Prompter
+from teachable.pipeline.valuing import valuer
+from teachable.rollouts.episodes import PlaySettings, Progress
+from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.student.model import Student
+from teachable.student.prompt import Context
+from teachable.supervision import context_fields
+from teachable.training.micro import Fitted, MicroResult, MicroSettings, microtrain, plan_trials
+from teachable.worlds.base import Task, World
+
+if TYPE_CHECKING:
+    from teachable.config import model as c
+
+
+class Tuner:
+    """LoRA adapters of one example each, from the same base student."""
+
+    def __init__(self, student: Student, settings: LoraSettings, seed: int) -> None:
+        self._student, self._settings, self._seed = student, settings, seed
+
+    def fit(self, adapter: str, prompt: str, completion: str) -> Fitted:
+        begun = time.perf_counter()
+        record = train_lora(
+            self._student,
+            [Example(prompt, completion)],
+            self._settings,
+            seed=seeds.integer(self._seed, "microtrain", adapter),
+            name=adapter,
+        )
+        return Fitted(record.losses[0], record.losses[-1], time.perf_counter() - begun)
+
+    def discard(self, adapter: str) -> None:
+        self._student.remove_adapter(adapter)
+
+
+def micro_train(
+    student: Student,
+    world: World,
+    games: Path,
+    tasks: Mapping[str, Task],
+    labeled: pl.DataFrame,
+    advice: pl.DataFrame,
+    panels: pl.DataFrame,
+    section: c.Microtraining,
+    estimation: c.Estimation,
+    lora: c.Lora,
+    *,
+    max_steps: int,
+    run_seed: int,
+    shard: int = 0,
+    shards: int = 1,
+    progress: Progress | None = None,
+) -> tuple[MicroResult, pl.DataFrame]:
+    """Every ``shards``-th snapshot of the validation panel from ``shard`` on; and the ``EPISODES`` behind the numbers.
+
+    What is left out is named in ``MicroResult.skipped``. Tables are LABELED, ADVICE and PANELS.
+    """
+    settings = MicroSettings(
+        format=section.format, similar_tasks=section.similar_tasks, snapshot_weight=section.snapshot_weight
+    )
+    render = Prompter(student.layout_spec, student.tokenizer).render
+    trials, skipped = plan_trials(labeled, advice, panels, render, settings)
+    estimation = estimation.model_copy(
+        update={"tree_prompts": section.tree_prompts, "tree_episodes": section.tree_episodes}
+    )
+    tuning = LoraSettings(
+        rank=lora.rank,
+        alpha=lora.alpha,
+        dropout=lora.dropout,
+        learning_rate=section.learning_rate,
+        max_steps=section.steps,
+        schedule="constant",
+        warmup=0.0,
+    )
+
+    def probe(adapter: str, row: Mapping[str, Any]) -> float:
+        prompt = student.prompt(Context(**context_fields(row)))
+        return adapter_probe(student, adapter, [prompt], [row["commands"]])
+
+    evaluator = RolloutEvaluator(
+        student,
+        world,
+        games,
+        labeled,
+        tasks,
+        valuer(world, games, estimation, max_steps=max_steps, run_seed=run_seed),
+        PlaySettings(max_steps=max_steps, stop_unwinnable=True),
+        run_seed=run_seed,
+    )
+    tuner = Tuner(student, tuning, run_seed)
+    result = microtrain(trials[shard::shards], tuner, evaluator, probe, settings, progress=progress)
+    return MicroResult(result.rows, {**skipped, **result.skipped}), evaluator.episodes

@@ -1,0 +1,34 @@
+"""What training runs cost and learned from, run by run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+SAME = ("quadrant", "format", "epochs", "examples", "replayed", "replay_pool", "steps")  # whatever the training seed
+
+
+def training_summary(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The entries of all runs: what their trainings share, their means, and each by its training seed; or why a run is
+    absent."""
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    for record in records:
+        kept = {key: value for key, value in record.items() if key not in ("run", "train_seed", "losses")}
+        found.setdefault(record["run"], {})[record["train_seed"]] = kept
+    return {"runs": {name: _run(by_seed) for name, by_seed in found.items()}}
+
+
+def _run(by_seed: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    records = list(by_seed.values())
+    first = records[0]
+    if "absent" in first:
+        return {"absent": first["absent"], "quadrant": first["quadrant"], "format": first["format"]}
+    return {
+        **{key: first[key] for key in SAME},
+        "seconds": round(sum(record["seconds"] for record in records), 3),
+        "tokens": sum(record["tokens"] for record in records),
+        "loss_first": sum(record["loss_first"] for record in records) / len(records),
+        "loss_last": sum(record["loss_last"] for record in records) / len(records),
+        "probe_shift": min(record["probe_shift"] for record in records),
+        "seeds": {str(seed): record for seed, record in sorted(by_seed.items())},
+    }
