@@ -27,7 +27,7 @@ from pathlib import Path
 
 from runs import ROOT, run
 
-from teachable.paper import CRITERIA_INPUTS, FIGURES, INPUTS, TABLES
+from teachable.paper import CRITERIA_INPUTS, FIGURES, TABLES
 from teachable.stages import STAGES
 
 
@@ -186,7 +186,7 @@ EDITS = (
     Edit("every source file touched", source=touch("src/**/*.py")),
     Edit("a comment in the rollout tree", source=append("src/teachable/rollouts/tree.py", "\n# a remark\n")),
     Edit("the scoring of commands reformatted", source=reformat("src/teachable/student/scoring.py")),
-    Edit("a module edited that no stage reaches", source=append("src/teachable/store/archive.py", CODE)),
+    Edit("a module edited that no stage reaches", source=append("src/teachable/artifacts/archive.py", CODE)),
     Edit("every table of phase 1 touched", results=touch("results/phase1/*.parquet")),
     Edit("one figure edited", ("fig_h6_2",), source=append("src/teachable/paper/figures/h6_2.py", CODE)),
     Edit(
@@ -288,7 +288,8 @@ def measure(scratch: Path, arguments: argparse.Namespace) -> int:
         Runs(ROOT, run, store).snakemake("--cores", str(os.cpu_count()))
     stages = list(dict.fromkeys(step.stage for step in STEPS.values()))
     assert set(stages) == set(STAGES), set(stages) ^ set(STAGES)
-    assert {ALIASES.get(name, name) for name in INPUTS} <= STEPS.keys()
+    read = {*CRITERIA_INPUTS, *(name for item in (*FIGURES.values(), *TABLES.values()) for name in item.inputs)}
+    assert {ALIASES.get(name, name) for name in read} <= STEPS.keys()
     rows, wrong = [], 0
     for number, edit in enumerate(EDITS, 1):
         copy = scratch / f"copy{number}"

@@ -36,8 +36,8 @@ import polars as pl
 import psutil
 from runs import ROOT, command, environment
 
+from teachable.artifacts.store import Store
 from teachable.stages import STAGES
-from teachable.store import Store
 
 TAKEN = 6  # jobs taken away in a trial
 LATEST = 25.0  # seconds; a kill comes at a uniformly random time before

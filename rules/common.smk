@@ -7,7 +7,7 @@ from teachable.artifacts.catalogue import ARTIFACTS, RESULTS
 from teachable.config.kept import keep_preset, kept_preset
 from teachable.config.load import read_yaml
 from teachable.errors import ConfigError
-from teachable.fingerprint import fingerprint
+from teachable.artifacts.fingerprint import fingerprint
 from teachable.paper.closing import closing
 from teachable.selection import check_known
 from teachable.stages import STAGES

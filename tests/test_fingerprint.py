@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from teachable import fingerprint as fp
+from teachable.artifacts import fingerprint as fp
 
 FILES = {
     "__init__.py": '"""Package."""\n__version__ = "1"\n',

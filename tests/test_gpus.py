@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from teachable.gpus import ENVIRONMENT, GpuError, configured, reserve
+from teachable.artifacts.gpus import ENVIRONMENT, GpuError, configured, reserve
 
 CHILD = """
 import sys, time
 from pathlib import Path
-from teachable.gpus import reserve
+from teachable.artifacts.gpus import reserve
 import os
 with reserve(int(sys.argv[2]), timeout=20, locks=Path(sys.argv[1])) as held:
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ",".join(held)

@@ -68,12 +68,12 @@ def test_student_needs_these_libraries_only() -> None:
         "teachable.cli",
         "teachable.stages",
         "teachable.artifacts.commandline",
-        "teachable.store",
+        "teachable.artifacts.store",
         "teachable.labels.label",
         "teachable.stats",
         "teachable.paper",
         "teachable.student.prompt",
-        "teachable.fingerprint",
+        "teachable.artifacts.fingerprint",
     ],
 )
 def test_light_modules_do_not_load_torch(module: str) -> None:

@@ -34,9 +34,9 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 
 from snakemake_executor_plugin_teachable.settings import ExecutorSettings, misplaced_keys
 from teachable.artifacts.commandline import Invocation, StageLike, parse_shell
+from teachable.artifacts.recipe import Recipe
+from teachable.artifacts.store import ENVIRONMENT_REFRESH, Restored, Store
 from teachable.errors import TeachableError
-from teachable.store.recipe import Recipe
-from teachable.store.store import ENVIRONMENT_REFRESH, Restored, Store
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teachable.store import archive, maintenance
-from teachable.store.explain import Explanation, explain
-from teachable.store.objects import StoreError
-from teachable.store.store import DEFAULT, ENVIRONMENT, Store
+from teachable.artifacts import archive, maintenance
+from teachable.artifacts.explain import Explanation, explain
+from teachable.artifacts.objects import StoreError
+from teachable.artifacts.store import DEFAULT, ENVIRONMENT, Store
 
 if TYPE_CHECKING:
-    from teachable.store.recipe import Recipe
-    from teachable.store.store import Record
+    from teachable.artifacts.recipe import Recipe
+    from teachable.artifacts.store import Record
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 

@@ -12,9 +12,9 @@ import pytest
 
 from teachable import tables
 from teachable.artifacts.catalogue import ARTIFACTS
-from teachable.declared import declared
+from teachable.artifacts.declared import declared
+from teachable.artifacts.fingerprint import parts
 from teachable.errors import TeachableError
-from teachable.fingerprint import parts
 from teachable.paper import CRITERIA_INPUTS, FIGURES, MINIMUM, TABLES
 
 ROOM = Path(__file__).parents[2] / "src" / "teachable" / "paper"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from teachable.store import Recipe, Store
+from teachable.artifacts import Recipe, Store
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from teachable import fingerprint as fp
-from teachable.store import Recipe, Store, digest
-from teachable.store.explain import differences, explain, nearest, since
+from teachable.artifacts import Recipe, Store, digest
+from teachable.artifacts import fingerprint as fp
+from teachable.artifacts.explain import differences, explain, nearest, since
 
 MakeRecipe = Callable[..., Recipe]
 

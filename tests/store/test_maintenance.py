@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from teachable import cli
-from teachable.store import Recipe, Store, StoreError, digest
-from teachable.store.archive import export, import_archive
-from teachable.store.maintenance import collect, status, verify
+from teachable.artifacts import Recipe, Store, StoreError, digest
+from teachable.artifacts.archive import export, import_archive
+from teachable.artifacts.maintenance import collect, status, verify
 
 MakeRecipe = Callable[..., Recipe]
 
@@ -220,7 +220,7 @@ def test_the_commands(
 def test_explaining_a_file_in_a_large_store_takes_no_time_to_speak_of(
     store: Store, recipe: MakeRecipe, tmp_path: Path
 ) -> None:
-    from teachable.store.explain import explain
+    from teachable.artifacts.explain import explain
 
     file = tmp_path / "file"
     file.write_text("content")

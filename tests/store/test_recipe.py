@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachable.store import Recipe, RecipeError, canonical_json
+from teachable.artifacts import Recipe, RecipeError, canonical_json
 
 VALUES = st.recursive(
     st.none()
@@ -103,7 +103,7 @@ def test_a_recipe_survives_its_document() -> None:
 
 
 def test_the_environment_is_never_in_a_record(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from teachable.store import Store
+    from teachable.artifacts.store import Store
 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-value-000000")
     store = Store(tmp_path / "store")

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from teachable.store import Recipe, Store, StoreError, digest
-from teachable.store.objects import decode_manifest, encode_manifest, manifest, walk
-from teachable.store.store import ENVIRONMENT, ENVIRONMENT_REFRESH, replace
+from teachable.artifacts import Recipe, Store, StoreError, digest
+from teachable.artifacts.objects import decode_manifest, encode_manifest, manifest, walk
+from teachable.artifacts.store import ENVIRONMENT, ENVIRONMENT_REFRESH, replace
 
 MakeRecipe = Callable[..., Recipe]
 
@@ -301,7 +301,7 @@ def test_a_writer_killed_in_between_has_published_nothing(
         (source / str(number)).write_bytes(os.urandom(300_000))
     script = f"""
         from pathlib import Path
-        from teachable.store import Recipe, Store
+        from teachable.artifacts import Recipe, Store
         inputs, versions = {{"text": ["{"a" * 64}"]}}, {{"numpy": "2.0"}}
         made = Recipe("toy", "c" * 64, {{"number": 0}}, inputs, versions, ("out",))
         print("go", flush=True)
@@ -333,7 +333,7 @@ def test_a_file_that_changes_while_it_is_stored_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from teachable.store import objects
+    from teachable.artifacts import objects
 
     file = tmp_path / "file"
     file.write_text("one")

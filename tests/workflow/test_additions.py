@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from teachable import tables
 from teachable.student.builder import StudentSettings, new_model, train_tokenizer
 from workflow.workplace import BIN, ROOT
 
@@ -63,6 +65,31 @@ marker = "v"
 [template]
 compact = ["think:", "{rationale}"]
 full = ["This is what to think about:", "{rationale}"]
+"""
+NEW_STAGE = '''"""Snapshots by family."""
+
+import polars as pl
+
+ABOUT = {
+    "about": "count snapshots by family",
+    "inputs": "labeled",
+    "outputs": {"family_counts": ("phase1/family_counts.json", None, "snapshots by family")},
+    "params": "seed least=labels.topk",
+}
+
+
+def run(labeled: pl.DataFrame, least: int) -> dict[str, int]:
+    counts = labeled.group_by("family").len().sort("family")
+    return {family: count for family, count in counts.iter_rows() if count >= least}
+'''
+NEW_RULE = """
+
+rule family_counts:
+    input: **needs("family-counts")
+    output: **makes("family-counts")
+    log: log_of("phase1/family_counts")
+    params: code=code("family-counts"), settings=settings("family-counts")
+    shell: command("family-counts")
 """
 NEW_LAYOUT = '''"""One line."""
 
@@ -134,6 +161,26 @@ def test_a_selection_method_is_one_file(copy: Path) -> None:
     (copy / "src" / "teachable" / "selection" / "methods" / "latest.py").write_text(NEW_METHOD)
     planned = plan(copy, "phase5", config="selection={methods: [random, latest]}")
     assert "choose the snapshots of S_random_k4 S_latest_k4" in planned
+
+
+def test_a_stage_is_one_file_and_its_rule(copy: Path) -> None:
+    (copy / "src" / "teachable" / "stages" / "family_counts.py").write_text(NEW_STAGE)
+    with (copy / "rules" / "phase1.smk").open("a") as rules:
+        rules.write(NEW_RULE)
+    planned = plan(copy, "family_counts")
+    assert "--in labeled=results/phase1/labeled_snapshots.parquet" in planned
+    assert """--out family_counts=results/phase1/family_counts.json --params '{"least": 3, "seed": 1}'""" in planned
+
+    inputs, made = copy / "labeled.parquet", copy / "counts.json"
+    families = ["walk"] * 3 + ["easy"] * 2
+    rows = pl.DataFrame([{**dict.fromkeys(tables.LABELED), "family": name} for name in families], tables.LABELED)
+    tables.write(rows, inputs, tables.LABELED)
+    line = ["family-counts", "--in", f"labeled={inputs}", "--out", f"family_counts={made}", "--params"]
+    environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
+    command = [BIN / "teachable", *line, '{"least": 3, "seed": 1}']
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert tables.read_json(made) == {"walk": 3}
 
 
 def test_a_format_of_supervision_is_one_file(copy: Path) -> None:

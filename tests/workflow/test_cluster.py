@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from teachable.store import Store
+from teachable.artifacts.store import Store
 from workflow.workplace import BIN, ROOT, Workplace, compare, wait_until
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm, pytest.mark.timeout(3600)]

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from teachable import fingerprint, tables
+from teachable import tables
+from teachable.artifacts import fingerprint
 from teachable.artifacts.commandline import parse_all
 from teachable.paper import FIGURES, TABLES
 from teachable.stages import STAGES
@@ -82,7 +83,7 @@ def closure(*modules: str) -> set[str]:
 
 def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(smoke: Workplace) -> None:
     traces = [json.loads(path.read_text()) for path in smoke.path("modules").iterdir()]
-    program = closure("teachable.cli", "teachable.artifacts.runner", "teachable.store", "teachable.gpus")
+    program = closure("teachable.cli", *(f"teachable.artifacts.{name}" for name in ("runner", "store", "gpus")))
     program |= closure("teachable.worlds.textworld.entry")  # says where the parts are; is none of them
     known: dict[int, set[str]] = {}  # of a stage's process
     stages = set()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from toy import bring
 
-from teachable import fingerprint as fp
+from teachable.artifacts import fingerprint as fp
 from teachable.generation import get_generator
 from teachable.worlds import (
     InadmissibleCommand,

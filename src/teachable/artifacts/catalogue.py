@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from teachable.declared import modules
+from teachable.artifacts.declared import modules
 from teachable.errors import TeachableError
 
 RESULTS = "results"

@@ -24,11 +24,11 @@ from typing import Any, NoReturn, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from teachable import fingerprint
+from teachable.artifacts import fingerprint
+from teachable.artifacts.objects import digest as digest_of
+from teachable.artifacts.recipe import Recipe
 from teachable.config import operational
 from teachable.errors import MissingInput, TeachableError
-from teachable.store.objects import digest as digest_of
-from teachable.store.recipe import Recipe
 
 PROGRAM = "teachable"
 THEN = "--then"

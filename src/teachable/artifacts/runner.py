@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from teachable import gpus
+from teachable.artifacts import gpus
 from teachable.artifacts.catalogue import Artifact
 from teachable.artifacts.commandline import CommandLineError, Invocation, validated
 from teachable.artifacts.stage import Stage
@@ -46,7 +46,7 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
 
     The stage writes to temporary names beside the final ones; only a stage that ended well replaces anything.
     """
-    from teachable.store import Store
+    from teachable.artifacts.store import Store
     from teachable.tables import made_by
 
     for name, paths in invocation.inputs.items():

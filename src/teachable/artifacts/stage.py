@@ -36,8 +36,8 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from teachable.artifacts import catalogue
 from teachable.artifacts.catalogue import Artifact, outputs
+from teachable.artifacts.declared import modules
 from teachable.config import Config
-from teachable.declared import modules
 from teachable.errors import TeachableError
 
 OWN = {"int": int, "str": str, "list": list[Any], "dict": dict[str, Any]}
@@ -115,7 +115,9 @@ def stage(module: str, about: Mapping[str, Any], known: Mapping[str, Artifact]) 
             {artifact.name: artifact for artifact in outputs(name, about)},
             cache(lambda: _model(name, knobs, own)),
             knobs,
-            {slot: known[result] for slot, _, result in inputs if result in known},
+            known
+            if ("", "*", "") in inputs
+            else {slot: known[result] for slot, _, result in inputs if result in known},
             tuple(about.get("world", "").split()),
             tuple(about.get("follows", "").split()),
             about.get("student", False),

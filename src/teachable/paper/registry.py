@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from teachable.declared import modules
+from teachable.artifacts.declared import modules
 from teachable.errors import TeachableError
 
 WHISKERS = "Whiskers are the stored 95 % intervals, clustered by game."

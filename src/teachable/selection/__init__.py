@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from teachable.declared import modules
+from teachable.artifacts.declared import modules
 from teachable.errors import ConfigError, TeachableError
 
 

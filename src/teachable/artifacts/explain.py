@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from teachable import fingerprint
+from teachable.artifacts import fingerprint
+from teachable.artifacts.objects import TREE, CorruptObject, digest
+from teachable.artifacts.recipe import Recipe, canonical_json
+from teachable.artifacts.store import Record, Store
 from teachable.errors import TeachableError
-from teachable.store.objects import TREE, CorruptObject, digest
-from teachable.store.recipe import Recipe, canonical_json
-from teachable.store.store import Record, Store
 
 
 @dataclass(frozen=True, slots=True)

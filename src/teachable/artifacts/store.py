@@ -20,9 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from teachable.store.objects import CorruptObject, Objects, StoreError, is_digest, remove
-from teachable.store.objects import digest as digest_of
-from teachable.store.recipe import Recipe, RecipeError
+from teachable.artifacts.objects import CorruptObject, Objects, StoreError, is_digest, remove
+from teachable.artifacts.objects import digest as digest_of
+from teachable.artifacts.recipe import Recipe, RecipeError
 
 OFF = "off"
 ENVIRONMENT = "TEACHABLE_STORE"  # the directory, or "off"

@@ -42,8 +42,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from teachable import syntax
-from teachable.syntax import FingerprintError, Source, analyse
+from teachable.artifacts import syntax
+from teachable.artifacts.syntax import FingerprintError, Source, analyse
 
 __all__ = ["FingerprintError", "fingerprint", "library_imports", "parts", "versions"]
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from teachable.store.objects import TREE, StoreError, decode_manifest
-from teachable.store.recipe import canonical_json
-from teachable.store.store import Record, Store
+from teachable.artifacts.objects import TREE, StoreError, decode_manifest
+from teachable.artifacts.recipe import canonical_json
+from teachable.artifacts.store import Record, Store
 
 MANIFEST = "manifest.json"
 FORMAT = 1

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from teachable.store.objects import TREE, CorruptObject, digest_file, walk
-from teachable.store.store import Record, Store, read_record
+from teachable.artifacts.objects import TREE, CorruptObject, digest_file, walk
+from teachable.artifacts.store import Record, Store, read_record
 
 DAY = 86_400.0  # seconds
 

@@ -24,8 +24,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from teachable.artifacts.recipe import canonical_json
 from teachable.errors import MissingInput, TeachableError
-from teachable.store.recipe import canonical_json
 
 TREE = "tree:"
 _FICLONE = 0x40049409
