@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 from teachable.supervision import (
     TOLERANCE,
     AdviceText,
-    context_fields,
     example,
     patch,
     patches,
     placebo,
-    renderer,
 )
 from teachable.teacher.advice import bad_action, names_action
 from teachable.teacher.errors import AdviceError
@@ -113,24 +111,23 @@ def test_placebos_vary_with_the_snapshot() -> None:
 def test_examples_differ_only_in_the_patch_and_complete_with_the_teachers_action() -> None:
     made = {name: example(SNAPSHOT, ADVICE, name) for name in ("demo", "contrast", "hint")}
     assert {item.completion for item in made.values()} == {ADVICE.suggested_action}
-    assert made["demo"].context == context_fields(SNAPSHOT)
-    assert made["demo"].context["patch"] == ""
-    assert made["contrast"].context["patch"] == patch("contrast", ADVICE, key="s1")
-    assert made["hint"].context["patch"] == patch("hint", ADVICE, key="s1")
-    assert made["hint"].context["history"] == (("go south", "A kitchen."),)
+    assert made["demo"].patch == ""
+    assert made["contrast"].patch == patch("contrast", ADVICE, key="s1")
+    assert made["hint"].patch == patch("hint", ADVICE, key="s1")
     with pytest.raises(AdviceError, match="not an admissible"):
         example({**SNAPSHOT, "commands": ["go north"]}, ADVICE, "demo")
     with pytest.raises(AdviceError, match="unknown format"):
         example(SNAPSHOT, ADVICE, "placebo")
 
 
-def test_the_fields_are_those_of_the_students_context() -> None:
+def test_a_stored_decision_is_the_students_context() -> None:
     from teachable.student.prompt import Context
 
-    render = renderer(lambda fields: repr(Context(**fields)), "full")
-    prompt, completion = render(SNAPSHOT, ROW, "hint")
-    assert "Here is an example from a similar situation." in prompt
-    assert completion == ROW["suggested_action"]
+    context = Context.of(SNAPSHOT, "do this")
+    assert context.patch == "do this"
+    assert context.history == (("go south", "A kitchen."),)
+    assert Context.of(context.columns(), "do this") == context
+    assert {name: SNAPSHOT[name] for name in context.columns()} == context.columns()
 
 
 @pytest.mark.parametrize("condition", ["placebo", "demo", "contrast", "hint"])

@@ -12,9 +12,9 @@ for chat models (about 36-90 words).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 from teachable import formats, seeds
 from teachable.teacher.advice import AdviceText, names_action
@@ -26,14 +26,11 @@ __all__ = [
     "FORMATS",
     "TOLERANCE",
     "AdviceText",
-    "ContextFields",
     "Example",
-    "context_fields",
     "example",
     "patch",
     "patches",
     "placebo",
-    "renderer",
 ]
 
 TOLERANCE = 1.3  # most words of any patch of a snapshot / fewest words
@@ -93,24 +90,12 @@ _STYLES: Mapping[str, _Style] = {
 }
 
 
-class ContextFields(TypedDict):
-    """The fields of the student's ``Context``, so that callers write ``Context(**fields)``."""
-
-    goal: str
-    memo: str
-    scene: str
-    observation: str
-    history: tuple[tuple[str, str], ...]
-    commands: tuple[str, ...]
-    patch: str
-
-
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One supervised example: what the student sees, and what it should answer."""
+    """One supervised example: what the student is shown beside the decision, and what it should answer."""
 
     format: str
-    context: ContextFields
+    patch: str  # "" on the plain prompt
     completion: str  # the teacher's action
 
 
@@ -176,25 +161,12 @@ def placebo(words: int, *, verbosity: Verbosity = "compact", key: str = "", avoi
     return _pad(style, style.opening, most - 2, most, f"{key}|placebo", avoid)
 
 
-def context_fields(snapshot: Mapping[str, Any], patch: str = "") -> ContextFields:
-    """The student's context at a snapshot: a row of SNAPSHOTS (or LABELED) and a patch."""
-    return ContextFields(
-        goal=snapshot["goal"],
-        memo=snapshot["memo"],
-        scene=snapshot["scene"],
-        observation=snapshot["observation"],
-        history=tuple((turn["command"], turn["observation"]) for turn in snapshot["history"]),
-        commands=tuple(snapshot["commands"]),
-        patch=patch,
-    )
-
-
 def example(
     snapshot: Mapping[str, Any], advice: AdviceText, format: str, *, verbosity: Verbosity = "compact"
 ) -> Example:
     """The supervised example of a snapshot in one format; the completion is always the teacher's action.
 
-    A format that shows its patch has it in its place of the context; ``demo`` stands on the plain context. Raises
+    A format that shows its patch has it in the prompt; ``demo`` stands on the plain prompt. Raises
     :class:`AdviceError` when the teacher's action is not admissible there.
     """
     if format not in FORMATS:
@@ -203,22 +175,7 @@ def example(
     if advice.suggested_action not in snapshot["commands"]:
         raise AdviceError(f"snapshot {name}: {advice.suggested_action!r} is not an admissible command there.")
     text = patch(format, advice, verbosity=verbosity, key=name) if formats.FORMATS[format].shows_patch else ""
-    return Example(format, context_fields(snapshot, text), advice.suggested_action)
-
-
-def renderer(
-    render: Callable[[ContextFields], str], verbosity: Verbosity
-) -> Callable[[Mapping[str, Any], Mapping[str, Any], str], tuple[str, str]]:
-    """A function from a snapshot row, its advice row and a format to the texts of a prompt and its completion.
-
-    ``render`` writes a context down, e.g. ``lambda fields: student.prompt(Context(**fields))``.
-    """
-
-    def texts(snapshot: Mapping[str, Any], advice: Mapping[str, Any], format: str) -> tuple[str, str]:
-        made = example(snapshot, AdviceText.from_rows(snapshot, advice), format, verbosity=verbosity)
-        return render(made.context), made.completion
-
-    return texts
+    return Example(format, text, advice.suggested_action)
 
 
 def _style(verbosity: str) -> _Style:

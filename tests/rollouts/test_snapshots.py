@@ -16,10 +16,10 @@ from teachable.rollouts import (
     play,
     restore_check,
     retention_panel,
-    snapshot_context,
     starts_of,
 )
 from teachable.rollouts.snapshots import decisions_of_failures
+from teachable.student.prompt import Context
 from teachable.worlds.base import RestoreMismatch
 
 from .tiny import GAMES, TablePolicy, TinyWorld, brute_force, make_task
@@ -208,7 +208,7 @@ def test_the_recorded_context_is_the_replayed_one(played) -> None:
     chosen = choose(played)
     with Environments(TinyWorld(rooms=12), GAMES) as open_environments:
         for row, start in zip(chosen.to_dicts(), starts_of(chosen, BY_ID), strict=True):
-            assert open_environments[start.task].moment(start).context() == snapshot_context(row)
+            assert open_environments[start.task].moment(start).context() == Context.of(row)
 
 
 def test_retention_takes_won_tasks_near_misses_first(played) -> None:

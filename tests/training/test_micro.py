@@ -25,7 +25,6 @@ from teachable.rollouts import (
     tree_values,
 )
 from teachable.student.prompt import Context
-from teachable.supervision import context_fields
 from teachable.training import micro
 from teachable.training.errors import SetError, TrainingError
 from teachable.training.similar import Neighbours
@@ -117,7 +116,7 @@ def run(
     labeled = snapshots(seeds)
 
     def render(row: Any, text: Any, format_: str) -> tuple[str, str]:
-        return student.prompt(Context(**context_fields(row))), text["suggested_action"]
+        return student.prompt(Context.of(row)), text["suggested_action"]
 
     trials, skipped = micro.plan_trials(labeled, advice(labeled, invalid), panels(labeled), render, settings)
     evaluator = RolloutEvaluator(
@@ -140,7 +139,7 @@ def run(
     )
 
     def probe(adapter: str, row: Any) -> float:
-        return adapter_probe(student, adapter, [student.prompt(Context(**context_fields(row)))], [row["commands"]])
+        return adapter_probe(student, adapter, [student.prompt(Context.of(row))], [row["commands"]])
 
     return micro.microtrain(trials, student, evaluator, probe, settings), trials, skipped
 

@@ -20,7 +20,6 @@ from teachable.student import Context, Student
 from teachable.student.builder import StudentSettings, new_model, save_student, train_tokenizer
 from teachable.student.layouts.compact import CompactLayout
 from teachable.student.lora import Example, LoraSettings, train_lora
-from teachable.supervision import context_fields
 from teachable.training import micro
 from teachable.worlds.textworld.words import WORDS
 
@@ -59,7 +58,7 @@ def test_microtraining_moves_a_real_model(student: Student) -> None:
     labeled = snapshots(SEEDS)
 
     def prompt(row: Any) -> str:
-        return student.prompt(Context(**context_fields(row)))
+        return student.prompt(Context.of(row))
 
     settings = micro.MicroSettings(similar_tasks=1, group=2)
     trials, _ = micro.plan_trials(
@@ -104,7 +103,7 @@ def test_microtraining_moves_a_real_model(student: Student) -> None:
 def test_panels_and_probes_with_an_adapter_from_disk(student: Student, tmp_path: Path) -> None:
     labeled = snapshots(SEEDS).with_columns(expert_action=pl.col("commands").list.first())
     row = labeled.row(0, named=True)
-    example = Example(student.prompt(Context(**context_fields(row))), row["commands"][-1])
+    example = Example(student.prompt(Context.of(row)), row["commands"][-1])
     train_lora(student, [example], LORA, seed=1, out=tmp_path / "adapter")
     student.add_adapter("recovery", tmp_path / "adapter")
     tasks = {make_task(seed).task_id: make_task(seed) for seed in SEEDS}

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from teachable import tables
 from teachable.evaluation.errors import EvaluationError
 from teachable.student.prompt import Context
-from teachable.supervision import context_fields
 from teachable.terms import BASE
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def decision_probes(
     snapshots = list(rows.sort("snapshot_id").iter_rows(named=True))
     if not snapshots:
         return tables.empty(tables.PROBES)
-    prompts = [student.prompt(Context(**context_fields(row))) for row in snapshots]
+    prompts = [student.prompt(Context.of(row)) for row in snapshots]
     commands = [row["commands"] for row in snapshots]
     logps = student.policy(prompts, commands, adapters=[adapter] * len(prompts))
     hidden = student.embed(prompts, adapter=adapter)

@@ -13,7 +13,7 @@ from teachable.errors import ConfigError
 from teachable.rollouts.episodes import Progress
 from teachable.student.builder import BuildRecord, StudentSettings, build_student
 from teachable.student.prompt import Context
-from teachable.supervision import context_fields, patches
+from teachable.supervision import patches
 from teachable.teacher.oracle import advise
 from teachable.training.demonstrations import Decision
 from teachable.training.warmstart import MixSettings, Patcher, mix, validator
@@ -47,7 +47,7 @@ def build(
     held_out = _last_of_each_family(tasks, section.validation_games)
     names = {task.task_id for task in held_out}
     decisions = [
-        Decision(row["key"], Context(**context_fields(row)), row["expert_action"], row["demonstrator_action"])
+        Decision(row["key"], Context.of(row), row["expert_action"], row["demonstrator_action"])
         for row in demonstrations.iter_rows(named=True)
         if row["key"].split("/")[0] not in names
     ]

@@ -123,18 +123,12 @@ def _continue(environment: Environment, start: Start, max_steps: int) -> tuple[l
         command = None if moment.state.done else environment.expert(moment)
         if command is None:
             break
-        context = moment.context()
         decisions.append(
             {
                 "snapshot_id": start.snapshot_id,
                 "task_id": start.task.task_id,
                 "step": len(moment.path),
-                "goal": context.goal,
-                "memo": context.memo,
-                "scene": context.scene,
-                "observation": context.observation,
-                "history": [{"command": c, "observation": o} for c, o in context.history],
-                "commands": list(context.commands),
+                **moment.context().columns(),
                 "action": command,
             }
         )

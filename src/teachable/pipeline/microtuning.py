@@ -18,7 +18,6 @@ from teachable.rollouts.episodes import PlaySettings, Progress
 from teachable.student.lora import Example, LoraSettings, train_lora
 from teachable.student.model import Student
 from teachable.student.prompt import Context
-from teachable.supervision import context_fields
 from teachable.training.micro import Fitted, MicroResult, MicroSettings, microtrain, plan_trials
 from teachable.worlds.base import Task, World
 
@@ -88,7 +87,7 @@ def micro_train(
     )
 
     def probe(adapter: str, row: Mapping[str, Any]) -> float:
-        prompt = student.prompt(Context(**context_fields(row)))
+        prompt = student.prompt(Context.of(row))
         return adapter_probe(student, adapter, [prompt], [row["commands"]])
 
     evaluator = RolloutEvaluator(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from teachable.student.prompt import Context, Layout
-from teachable.supervision import context_fields, renderer
+from teachable.supervision import AdviceText, example
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,13 @@ class Prompter:
 
     def render(self, snapshot: Mapping[str, Any], advice: Mapping[str, Any], format: str) -> tuple[str, str]:
         """Prompt and completion of the supervised example of a snapshot in one format."""
-        texts = renderer(lambda fields: self.layout.render(Context(**fields)), self.layout.verbosity)
-        return texts(snapshot, advice, format)
+        text = AdviceText.from_rows(snapshot, advice)
+        made = example(snapshot, text, format, verbosity=self.layout.verbosity)
+        return self.layout.render(Context.of(snapshot, made.patch)), made.completion
 
     def render_decision(self, snapshot: Mapping[str, Any], command: str) -> tuple[str, str]:
         """Plain prompt and completion of a decision."""
-        return self.layout.render(Context(**context_fields(snapshot))), command
+        return self.layout.render(Context.of(snapshot)), command
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of every text, special ones not counted."""

@@ -11,7 +11,6 @@ from teachable.rollouts.snapshots import (
     choose_snapshots,
     restore_check,
     retention_panel,
-    snapshot_context,
 )
 from teachable.rollouts.tree_growth import TreeSettings
 from teachable.rollouts.tree_values import tree_values
@@ -38,7 +37,6 @@ __all__ = [
     "play",
     "restore_check",
     "retention_panel",
-    "snapshot_context",
     "starts_of",
     "tree_values",
 ]

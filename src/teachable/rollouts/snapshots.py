@@ -16,7 +16,6 @@ from teachable.config.model import Snapshots
 from teachable.errors import TableError
 from teachable.rollouts.sessions import starts_of
 from teachable.seeds import stream
-from teachable.student.prompt import Context
 from teachable.worlds.base import InadmissibleCommand, RestoreMismatch, Session, Task, World
 
 Row = dict[str, Any]
@@ -214,25 +213,6 @@ def _next(
 def _history(failure: _Failure, t: int) -> tuple[tuple[str, str], ...]:
     following = failure.steps[1 : t + 1]
     return tuple((row["action"], after["observation"]) for row, after in zip(failure.steps[:t], following, strict=True))
-
-
-def context_of(row: Mapping[str, Any], history: Sequence[tuple[str, str]], patch: str = "") -> Context:
-    """The student's context of a row of STEPS or SNAPSHOTS."""
-    return Context(
-        goal=row["goal"],
-        memo=row["memo"],
-        scene=row["scene"],
-        observation=row["observation"],
-        history=tuple(history),
-        commands=tuple(row["commands"]),
-        patch=patch,
-    )
-
-
-def snapshot_context(snapshot: Mapping[str, Any], patch: str = "") -> Context:
-    """The student's context of a row of SNAPSHOTS (or LABELED), with ``patch`` in its place."""
-    history = [(turn["command"], turn["observation"]) for turn in snapshot["history"]]
-    return context_of(snapshot, history, patch)
 
 
 def _row(failure: _Failure, t: int, kind: str) -> Row:

@@ -30,6 +30,30 @@ class Context:
     commands: tuple[str, ...]  # admissible commands, in the order of the policy
     patch: str = ""  # text from the teacher, "" for none
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any], patch: str = "") -> Context:
+        """That of a stored decision, a row of SNAPSHOTS, LABELED or DEMONSTRATIONS, with ``patch`` in its place."""
+        return cls(
+            goal=row["goal"],
+            memo=row["memo"],
+            scene=row["scene"],
+            observation=row["observation"],
+            history=tuple((turn["command"], turn["observation"]) for turn in row["history"]),
+            commands=tuple(row["commands"]),
+            patch=patch,
+        )
+
+    def columns(self) -> dict[str, Any]:
+        """What a stored decision has of it: the inverse of :meth:`of`, without the patch."""
+        return {
+            "goal": self.goal,
+            "memo": self.memo,
+            "scene": self.scene,
+            "observation": self.observation,
+            "history": [{"command": command, "observation": seen} for command, seen in self.history],
+            "commands": list(self.commands),
+        }
+
 
 class Layout(Protocol):
     """A way to write a `Context` down."""

@@ -18,6 +18,7 @@ from teachable.tables.files import (
 from teachable.tables.play import (
     ACTION_VALUES,
     ADVICE,
+    DECISION,
     EPISODE_VALUES,
     EPISODES,
     ESTIMATES,
@@ -74,6 +75,7 @@ __all__ = [
     "CONFUSION",
     "CONTRASTS",
     "COST",
+    "DECISION",
     "DEMONSTRATIONS",
     "DRIFT",
     "EPISODES",

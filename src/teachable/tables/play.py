@@ -53,6 +53,16 @@ EPISODES = Table(
     },
 )
 
+# What the student may know at a decision: the columns of teachable.student.prompt.Context.
+DECISION = {
+    "goal": of(TEXT),
+    "memo": of(TEXT),
+    "scene": of(TEXT),
+    "observation": of(TEXT),
+    "history": of(HISTORY, "oldest first"),
+    "commands": of(TEXTS, "admissible commands, sorted"),
+}
+
 STEPS = Table(
     "STEPS",
     "Every decision of the phase 0 rollouts.",
@@ -60,11 +70,7 @@ STEPS = Table(
         "episode_id": of(TEXT),
         "task_id": of(TEXT),
         "step": of(INT, "0 is the first decision", "decisions"),
-        "goal": of(TEXT),
-        "memo": of(TEXT),
-        "scene": of(TEXT),
-        "observation": of(TEXT),
-        "commands": of(TEXTS, "admissible commands, sorted"),
+        **{name: column for name, column in DECISION.items() if name != "history"},
         "logp": of(REALS, "log-probability of each", "nats"),
         "action": of(TEXT),
         "digest": of(TEXT, "world state before the action"),
@@ -98,12 +104,7 @@ SNAPSHOTS = Table(
         "distance": of(INT, "decisions back from the deciding decision, 1 is itself", "decisions"),
         "prefix": of(TEXTS, "commands that lead from the start to here"),
         "digest": of(TEXT),
-        "goal": of(TEXT),
-        "memo": of(TEXT),
-        "scene": of(TEXT),
-        "observation": of(TEXT),
-        "history": of(HISTORY, "oldest first"),
-        "commands": of(TEXTS),
+        **DECISION,
         "logp": of(REALS, "", "nats"),
         "student_action": of(TEXT, "what the student did here in the failed episode"),
     },

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from teachable.tables.schema import FLAG, HISTORY, INT, INTERVAL, METHOD_INTERVAL, REAL, REALS, TEXT, TEXTS, Table, of
+from teachable.tables.play import DECISION
+from teachable.tables.schema import FLAG, INT, INTERVAL, METHOD_INTERVAL, REAL, REALS, TEXT, TEXTS, Table, of
 from teachable.terms import CONDITIONS, FORMATS
 
 EXAMPLES = Table(
@@ -282,12 +283,7 @@ DEMONSTRATIONS = Table(
     "What the built-in student is cloned from: decisions of an expert, a noisy one and a demonstrator with gaps.",
     {
         "key": of(TEXT, "task, trajectory and step"),
-        "goal": of(TEXT),
-        "memo": of(TEXT),
-        "scene": of(TEXT),
-        "observation": of(TEXT),
-        "history": of(HISTORY),
-        "commands": of(TEXTS),
+        **DECISION,
         "expert_action": of(TEXT),
         "demonstrator_action": of(TEXT, "the expert's, but for the demonstrator's gaps"),
     },

@@ -90,12 +90,7 @@ def demonstrations_frame(decisions: Sequence[Decision]) -> pl.DataFrame:
     rows = [
         {
             "key": decision.key,
-            "goal": decision.context.goal,
-            "memo": decision.context.memo,
-            "scene": decision.context.scene,
-            "observation": decision.context.observation,
-            "history": [{"command": c, "observation": o} for c, o in decision.context.history],
-            "commands": list(decision.context.commands),
+            **decision.context.columns(),
             "expert_action": decision.expert,
             "demonstrator_action": decision.demonstrator,
         }

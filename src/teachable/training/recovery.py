@@ -17,12 +17,7 @@ CONTINUATIONS: tables.Schema = {
     "snapshot_id": pl.String,
     "task_id": pl.String,
     "step": pl.Int64,
-    "goal": pl.String,
-    "memo": pl.String,
-    "scene": pl.String,
-    "observation": pl.String,
-    "history": tables.HISTORY,
-    "commands": tables.TEXTS,
+    **{name: column.dtype for name, column in tables.DECISION.items()},
     "action": pl.String,  # the expert's command
     "success": pl.Boolean,  # of the whole continuation
 }
