@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from configured import section
 from rollouts.tiny import GAMES, Maze, TablePolicy, TinyWorld, make_task
 
 from teachable import seeds as seeding
 from teachable import tables
+from teachable.errors import ConfigError
 from teachable.evaluation.measuring import RolloutEvaluator
 from teachable.evaluation.probes import adapter_probe
 from teachable.rollouts import (
@@ -26,7 +28,7 @@ from teachable.rollouts import (
 )
 from teachable.student.prompt import Context
 from teachable.training import micro
-from teachable.training.errors import SetError, TrainingError
+from teachable.training.errors import TrainingError
 from teachable.training.similar import Neighbours
 
 PLAY = PlaySettings(max_steps=8, stop_unwinnable=True)
@@ -110,10 +112,16 @@ def panels(labeled: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(tables.PANELS))
 
 
+def micro_section(**changes: Any) -> Any:
+    """Of the configuration; by route and with half of the weight on similar games where a test says nothing."""
+    return section("microtraining", **{"format": "route", "similar_tasks": 10, "snapshot_weight": 0.5, **changes})
+
+
 def run(
-    student: Learner, seeds: Sequence[int], settings: micro.MicroSettings, invalid: tuple[str, ...] = ()
+    student: Learner, seeds: Sequence[int], invalid: tuple[str, ...] = (), group: int = 16, **changes: Any
 ) -> tuple[micro.MicroResult, list[micro.Trial], dict[str, str]]:
     labeled = snapshots(seeds)
+    settings = micro_section(**changes)
 
     def render(row: Any, text: Any, format_: str) -> tuple[str, str]:
         return student.prompt(Context.of(row)), text["suggested_action"]
@@ -141,7 +149,7 @@ def run(
     def probe(adapter: str, row: Any) -> float:
         return adapter_probe(student, adapter, [student.prompt(Context.of(row))], [row["commands"]])
 
-    return micro.microtrain(trials, student, evaluator, probe, settings), trials, skipped
+    return micro.microtrain(trials, student, evaluator, probe, settings, group=group), trials, skipped
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +159,7 @@ def winnable() -> list[int]:
 
 def test_the_tuned_student_is_measured(winnable: list[int]) -> None:
     student = Learner()
-    result, trials, _ = run(student, winnable, micro.MicroSettings(similar_tasks=2, group=3))
+    result, trials, _ = run(student, winnable, similar_tasks=2, group=3)
     rows = result.rows
     assert rows.height == len(trials) == 8
     assert not result.skipped
@@ -174,8 +182,8 @@ def test_the_tuned_student_is_measured(winnable: list[int]) -> None:
 
 
 def test_before_is_the_base_student(winnable: list[int]) -> None:
-    result, _, _ = run(Learner(), winnable, micro.MicroSettings(similar_tasks=0, snapshot_weight=1.0))
-    again, _, _ = run(Learner(), winnable, micro.MicroSettings(similar_tasks=0, snapshot_weight=1.0, group=1))
+    result, _, _ = run(Learner(), winnable, similar_tasks=0, snapshot_weight=1.0)
+    again, _, _ = run(Learner(), winnable, similar_tasks=0, snapshot_weight=1.0, group=1)
     assert result.rows.drop("seconds").equals(again.rows.drop("seconds")), "the group size changes nothing"
     assert (result.rows["delta_micro"] == result.rows["delta_snapshot"]).all()
     assert set(result.rows["similar_tasks"]) == {0}
@@ -184,7 +192,7 @@ def test_before_is_the_base_student(winnable: list[int]) -> None:
 
 def test_an_adapter_that_changes_nothing_is_an_error(winnable: list[int]) -> None:
     with pytest.raises(Exception, match="micro/"):
-        run(Learner(learns=False), winnable, micro.MicroSettings(similar_tasks=0, snapshot_weight=1.0))
+        run(Learner(learns=False), winnable, similar_tasks=0, snapshot_weight=1.0)
     labeled = snapshots(winnable)
     trial = micro.Trial(labeled.row(0, named=True), "demo", "p", "go a", ())
 
@@ -195,13 +203,13 @@ def test_an_adapter_that_changes_nothing_is_an_error(winnable: list[int]) -> Non
         def on_tasks(self, asked: Any, purpose: str) -> list[float | None]:
             return [0.0] * len(asked)
 
-    settings = micro.MicroSettings(similar_tasks=0, snapshot_weight=1.0)
+    settings = micro_section(similar_tasks=0, snapshot_weight=1.0)
     with pytest.raises(TrainingError, match="changes no probability"):
         micro.microtrain([trial], Learner(), Nowhere(), lambda adapter, row: 0.0, settings)
 
 
 def test_similar_games_are_held_out_of_the_family_and_never_the_own(winnable: list[int]) -> None:
-    _, trials, skipped = run(Learner(), winnable, micro.MicroSettings(similar_tasks=3), invalid=("s999",))
+    _, trials, skipped = run(Learner(), winnable, similar_tasks=3, invalid=("s999",))
     assert not skipped
     memo = {f"maze-{seed}": i % 2 for i, seed in enumerate(winnable)}
     for trial in trials:
@@ -213,8 +221,8 @@ def test_similar_games_are_held_out_of_the_family_and_never_the_own(winnable: li
 
 def test_snapshots_without_advice_are_reported(winnable: list[int]) -> None:
     name = f"s{winnable[0]:03d}"
-    settings = micro.MicroSettings(similar_tasks=0, snapshot_weight=1.0, format="demo")
-    result, trials, skipped = run(Learner(), winnable, settings, invalid=(name,))
+    changes = {"similar_tasks": 0, "snapshot_weight": 1.0, "format": "demo"}
+    result, trials, skipped = run(Learner(), winnable, invalid=(name,), **changes)
     assert skipped == {name: "no valid advice"}
     assert result.rows.height == 7
     assert {trial.format for trial in trials} == {"demo"}
@@ -242,13 +250,9 @@ def test_neighbours_prefer_rare_words_and_ignore_common_ones() -> None:
     assert near.nearest("t0", ["t0"], 3) == []
 
 
-def test_settings_that_contradict_themselves() -> None:
-    with pytest.raises(SetError, match="similar_tasks"):
-        micro.MicroSettings(similar_tasks=0, snapshot_weight=0.5)
-    with pytest.raises(SetError, match="snapshot_weight"):
-        micro.MicroSettings(snapshot_weight=1.5)
-    with pytest.raises(SetError, match="format"):
-        micro.MicroSettings(format="poem")  # type: ignore[arg-type]
+def test_similar_games_that_weigh_must_be_played() -> None:
+    with pytest.raises(ConfigError, match="snapshot_weight below 1 needs similar_tasks"):
+        section("microtraining", similar_tasks=0, snapshot_weight=0.5)
 
 
 class Untaught(Learner):
@@ -304,9 +308,9 @@ def test_label_before_and_after_share_no_random_stream(
             return found
 
     evaluator = Watched(student, TinyWorld(), GAMES, labeled, tasks, estimate, PLAY, run_seed=1, repeats=3)
-    settings = micro.MicroSettings(similar_tasks=2, group=8)
+    settings = micro_section(similar_tasks=2)
     trials, _ = micro.plan_trials(labeled, advice(labeled), panels(labeled), lambda *_: ("prompt", "go a"), settings)
-    rows = micro.microtrain(trials, student, evaluator, lambda *_: 1.0, settings).rows
+    rows = micro.microtrain(trials, student, evaluator, lambda *_: 1.0, settings, group=8).rows
     assert all(streams.values())
     for one, other in (("label", "before"), ("label", "after"), ("before", "after")):
         assert not streams[one] & streams[other], (one, other)

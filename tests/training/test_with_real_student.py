@@ -23,7 +23,7 @@ from teachable.student.lora import Example, LoraSettings, train_lora
 from teachable.training import micro
 from teachable.worlds.textworld.words import WORDS
 
-from .test_micro import advice, panels, snapshots
+from .test_micro import advice, micro_section, panels, snapshots
 
 SEEDS = [s for s in range(60) if 0 in Maze(s).distance() and len(Maze(s).commands(0)) > 2][:4]
 PLAY = PlaySettings(max_steps=6, stop_unwinnable=True)
@@ -60,7 +60,7 @@ def test_microtraining_moves_a_real_model(student: Student) -> None:
     def prompt(row: Any) -> str:
         return student.prompt(Context.of(row))
 
-    settings = micro.MicroSettings(similar_tasks=1, group=2)
+    settings = micro_section(similar_tasks=1)
     trials, _ = micro.plan_trials(
         labeled,
         advice(labeled),
@@ -91,6 +91,7 @@ def test_microtraining_moves_a_real_model(student: Student) -> None:
         evaluator,
         lambda adapter, row: adapter_probe(student, adapter, [prompt(row)], [row["commands"]]),
         settings,
+        group=2,
     )
     rows = result.rows
     assert rows.height == len(SEEDS)

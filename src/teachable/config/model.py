@@ -181,6 +181,12 @@ class Microtraining(Section):
     tree_episodes: Positive = Field(description="frontier episodes of the same")
     shard_size: Annotated[Positive, OPERATIONAL] = Field(description="snapshots per job")
 
+    @model_validator(mode="after")
+    def _similar_tasks_where_they_weigh(self) -> Microtraining:
+        if self.snapshot_weight < 1 and not self.similar_tasks:
+            raise ValueError("snapshot_weight below 1 needs similar_tasks of at least 1")
+        return self
+
 
 class Training(Section):
     learning_rate: Above0 = Field(description="learning rate of the matrix")

@@ -18,7 +18,7 @@ from teachable.rollouts.episodes import PlaySettings, Progress
 from teachable.student.lora import Example, LoraSettings, train_lora
 from teachable.student.model import Student
 from teachable.student.prompt import Context
-from teachable.training.micro import Fitted, MicroResult, MicroSettings, microtrain, plan_trials
+from teachable.training.micro import Fitted, MicroResult, microtrain, plan_trials
 from teachable.worlds.base import Task, World
 
 if TYPE_CHECKING:
@@ -68,11 +68,8 @@ def micro_train(
 
     What is left out is named in ``MicroResult.skipped``. Tables are LABELED, ADVICE and PANELS.
     """
-    settings = MicroSettings(
-        format=section.format, similar_tasks=section.similar_tasks, snapshot_weight=section.snapshot_weight
-    )
     render = Prompter(student.layout_spec, student.tokenizer).render
-    trials, skipped = plan_trials(labeled, advice, panels, render, settings)
+    trials, skipped = plan_trials(labeled, advice, panels, render, section)
     estimation = estimation.model_copy(
         update={"tree_prompts": section.tree_prompts, "tree_episodes": section.tree_episodes}
     )
@@ -101,5 +98,5 @@ def micro_train(
         run_seed=run_seed,
     )
     tuner = Tuner(student, tuning, run_seed)
-    result = microtrain(trials[shard::shards], tuner, evaluator, probe, settings, progress=progress)
+    result = microtrain(trials[shard::shards], tuner, evaluator, probe, section, progress=progress)
     return MicroResult(result.rows, {**skipped, **result.skipped}), evaluator.episodes

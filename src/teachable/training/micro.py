@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import polars as pl
 
 from teachable import tables
-from teachable.terms import FORMATS
 from teachable.training.errors import SetError, TrainingError
 from teachable.training.sets import Render, check_sides
 from teachable.training.similar import Neighbours
+
+if TYPE_CHECKING:
+    from teachable.config.model import Microtraining
 
 Row = Mapping[str, Any]
 Probe = Callable[[str, Row], float]  # adapter, snapshot row -> largest change of a command's probability there
@@ -65,24 +67,6 @@ class Evaluator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class MicroSettings:
-    """``format``: of the example, that of the snapshot's route or one for all. ``group``: adapters kept at a time."""
-
-    format: str = "route"
-    similar_tasks: int = 10
-    snapshot_weight: float = 0.5
-    group: int = 16
-
-    def __post_init__(self) -> None:
-        if self.format not in ("route", *FORMATS):
-            raise SetError(f"microtraining.format is {self.format!r}: expected route or one of {FORMATS}.")
-        if not 0.0 <= self.snapshot_weight <= 1.0:
-            raise SetError(f"microtraining.snapshot_weight is {self.snapshot_weight}: it must lie in [0, 1].")
-        if self.snapshot_weight < 1.0 and not self.similar_tasks:
-            raise SetError("microtraining.snapshot_weight below 1 needs similar_tasks of at least 1.")
-
-
-@dataclass(frozen=True, slots=True)
 class Trial:
     """One snapshot to train on: its row, the example, and the games to try the adapter on."""
 
@@ -107,7 +91,7 @@ class MicroResult:
 
 
 def plan_trials(
-    labeled: pl.DataFrame, advice: pl.DataFrame, panels: pl.DataFrame, render: Render, settings: MicroSettings
+    labeled: pl.DataFrame, advice: pl.DataFrame, panels: pl.DataFrame, render: Render, section: Microtraining
 ) -> tuple[list[Trial], dict[str, str]]:
     """The trials of the validation panel in its order, and why snapshots are left out.
 
@@ -127,7 +111,7 @@ def plan_trials(
         row, text = rows.get(snapshot_id), advices.get(snapshot_id)
         if row is None:
             raise SetError(f"Validation snapshot {snapshot_id!r} has no label: make the panels again.")
-        format_ = row["route"] if settings.format == "route" else settings.format
+        format_ = row["route"] if section.format == "route" else section.format
         if text is None or not text["valid"]:
             skipped[snapshot_id] = "no valid advice"
         elif format_ is None:
@@ -136,7 +120,7 @@ def plan_trials(
             skipped[snapshot_id] = "a single admissible command: there is nothing to choose"
         else:
             prompt, completion = render(row, text, format_)
-            near = neighbours.nearest(row["task_id"], neighbours.task_ids, settings.similar_tasks)
+            near = neighbours.nearest(row["task_id"], neighbours.task_ids, section.similar_tasks)
             trials.append(Trial(row, format_, prompt, completion, tuple(near)))
     return trials, skipped
 
@@ -146,11 +130,12 @@ def microtrain(
     tuner: Tuner,
     evaluator: Evaluator,
     probe: Probe,
-    settings: MicroSettings,
+    section: Microtraining,
     *,
+    group: int = 16,
     progress: Progress | None = None,
 ) -> MicroResult:
-    """Train and measure every trial; ``settings.group`` adapters are measured side by side.
+    """Train and measure every trial; ``group`` adapters are kept, and measured, side by side.
 
     Raises :class:`TrainingError` when an adapter leaves every probability at its snapshot as it was: then
     the base student would be what is measured, and the difference 0 by mistake.
@@ -160,19 +145,19 @@ def microtrain(
     on_base = dict(zip(tasks, evaluator.on_tasks([(task, None) for task in tasks], "before"), strict=True))
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
-    for done, group in _groups(trials, settings.group):
-        fits = {trial.adapter: tuner.fit(trial.adapter, trial.prompt, trial.completion) for trial in group}
-        shifts = {trial.adapter: probe(trial.adapter, trial.row) for trial in group}
+    for done, part in _groups(trials, group):
+        fits = {trial.adapter: tuner.fit(trial.adapter, trial.prompt, trial.completion) for trial in part}
+        shifts = {trial.adapter: probe(trial.adapter, trial.row) for trial in part}
         same = [name for name, shift in shifts.items() if not shift > 0]
         if same:
             raise TrainingError(
-                f"Adapter {same[0]!r} changes no probability at its snapshot ({len(same)} of {len(group)}): "
+                f"Adapter {same[0]!r} changes no probability at its snapshot ({len(same)} of {len(part)}): "
                 "it would be the base student that is measured. Raise the learning rate or the steps."
             )
-        after = evaluator.from_snapshots([(trial.row["snapshot_id"], trial.adapter) for trial in group], "after")
-        pairs = [(task, trial.adapter) for trial in group for task in trial.similar]
+        after = evaluator.from_snapshots([(trial.row["snapshot_id"], trial.adapter) for trial in part], "after")
+        pairs = [(task, trial.adapter) for trial in part for task in trial.similar]
         tuned = dict(zip(pairs, evaluator.on_tasks(pairs, "after"), strict=True))
-        for trial in group:
+        for trial in part:
             tuner.discard(trial.adapter)
             snapshot_id = trial.row["snapshot_id"]
             if snapshot_id not in before or snapshot_id not in after:
@@ -187,7 +172,7 @@ def microtrain(
                     [(a, b) for a, b in similar if a is not None and b is not None],
                     fits[trial.adapter],
                     shifts[trial.adapter],
-                    settings,
+                    section.snapshot_weight,
                 )
             )
         if progress is not None:
@@ -210,7 +195,7 @@ def _row(
     similar: Sequence[tuple[float, float]],
     fitted: Fitted,
     shift: float,
-    settings: MicroSettings,
+    weight: float,
 ) -> dict[str, Any]:
     number = len(similar)
     similar_before = sum(a for a, _ in similar) / number if number else None
@@ -235,7 +220,7 @@ def _row(
         "similar_after": similar_after,
         "similar_tasks": number,
         "delta_similar": delta_similar,
-        "delta_micro": combine(delta_snapshot, delta_similar, settings.snapshot_weight),
+        "delta_micro": combine(delta_snapshot, delta_similar, weight),
         "loss_first": fitted.loss_first,
         "loss_last": fitted.loss_last,
         "probe_shift": shift,
