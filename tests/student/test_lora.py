@@ -23,6 +23,7 @@ from teachable.student import (
     StudentError,
     train_lora,
 )
+from teachable.student.batches import epoch_batches
 
 from .tiny import COMMANDS, context
 
@@ -77,9 +78,7 @@ def test_loss_is_on_the_completion_only(student: Student) -> None:
 
 
 def test_every_epoch_replays_other_decisions_until_all_were_used() -> None:
-    batches = list(
-        lora.epoch_batches(5, 4, 12, np.random.default_rng(0), strata=["one"] * 10, replayed=3)
-    )  # 8 an epoch
+    batches = list(epoch_batches(5, 4, 12, np.random.default_rng(0), strata=["one"] * 10, replayed=3))  # 8 an epoch
     epochs = [[*batches[i], *batches[i + 1]] for i in range(0, 12, 2)]
     assert all(sorted(row for row in epoch if row < 5) == [*range(5)] for epoch in epochs)
     replayed = [row for epoch in epochs for row in epoch if row >= 5]
@@ -92,7 +91,7 @@ def test_every_epoch_replays_other_decisions_until_all_were_used() -> None:
 
 def test_a_rare_stratum_is_replayed_as_often_as_a_common_one() -> None:
     strata = ["common"] * 90 + ["rare"] * 4 + ["other"] * 6
-    batches = lora.epoch_batches(2, 32, 12, np.random.default_rng(0), strata=strata, replayed=10)
+    batches = epoch_batches(2, 32, 12, np.random.default_rng(0), strata=strata, replayed=10)
     replayed = [[strata[row - 2] for row in batch if row >= 2] for batch in batches]
     assert {len(epoch) for epoch in replayed} == {10}
     assert Counter(name for epoch in replayed for name in epoch) == {"common": 40, "rare": 40, "other": 40}
