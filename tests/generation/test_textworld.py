@@ -11,8 +11,9 @@ import pytest
 from textworld.generator import compile_inform7_game, generate_inform7_source
 
 from teachable.generation import get_generator
+from teachable.generation.splits import SPLITS, split_of
 from teachable.generation.textworld import TextWorldGenerator, make
-from teachable.generation.textworld.canonical import SPLITS, canonical, split_of, structure_of
+from teachable.generation.textworld.canonical import canonical, structure_of
 from teachable.generation.textworld.make import Limits, draw, write
 from teachable.worlds import GenerationError, WorldError
 from teachable.worlds.textworld.engine import stamped

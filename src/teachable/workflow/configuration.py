@@ -45,6 +45,10 @@ def configuration(
         testing = entry.resolve("tasks.test_options", "making", {**tasks.options, **tasks.test_options})
     except OptionError as error:
         raise ConfigError(f"{source}: {error}") from error
+    try:
+        entry.check_ready()
+    except WorldError as error:
+        raise ConfigError(f"{source}: world.name: {error}") from error
     for name in entry.libraries:
         try:
             metadata.version(name)

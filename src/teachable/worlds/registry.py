@@ -64,6 +64,7 @@ class WorldEntry:
     making: type[BaseModel] | None = None  # tasks.options
     skills: tuple[str, ...] = ()  # that builtin.gaps may name
     libraries: tuple[str, ...] = field(default=())  # distributions whose versions the report shows
+    ready: str = ""  # module:function called with the name and each library: raises WorldError, with the remedy
 
     def modules(self, parts: Iterable[str]) -> tuple[str, ...]:
         """The modules that hold the parts called play, generator, words, reasons."""
@@ -77,6 +78,12 @@ class WorldEntry:
             return getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
             raise WorldError(f"world {self.name!r}: its {name} should be {path}, which fails: {error}.") from error
+
+    def check_ready(self) -> None:
+        """Raise WorldError, with the remedy, where what the world needs is not installed."""
+        if self.ready:
+            for library in self.libraries:
+                self.part("ready")(self.name, library)
 
     def check_tasks(self, path: str, counts: Iterable[str]) -> None:
         """Raise OptionError for a family that there is not."""

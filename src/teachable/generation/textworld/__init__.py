@@ -1,6 +1,6 @@
 """TextWorld's games: settings and seeds in, verified story files out.
 
-Modules: ``canonical`` (a game's data in order, and the split that owns it), ``make`` and ``worker`` (games from seeds,
+Modules: ``canonical`` (a game's data in order), ``make`` and ``worker`` (games from seeds,
 in processes of their own). What can be asked for is in :mod:`teachable.worlds.textworld.families`.
 """
 
@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from teachable.generation.textworld.canonical import SPLITS
+from teachable.generation.splits import SPLITS
 from teachable.worlds.base import GenerationError, Task, WorldError
 from teachable.worlds.textworld.families import FAMILIES
 from teachable.worlds.textworld.process import environment

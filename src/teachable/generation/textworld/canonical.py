@@ -1,4 +1,4 @@
-"""The data of a game in canonical order, and the split that owns the game."""
+"""The data of a game in canonical order, and a digest of what is where in it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from teachable.worlds.textworld.games import text_of
-
-SPLITS = ("warmstart", "train", "test")
-
-# Games are dealt to splits by a hash of their content (rooms, doors, things, states, recipe; not the
-# wording), two parts in five to `warmstart`, two to `train`, one to `test`. So no game can be in two splits,
-# whatever the seeds, and no split needs to know what the others hold.
-_PARTS = ("warmstart", "warmstart", "train", "train", "test")
-
-
-def split_of(structure: str) -> str:
-    """The split that owns the game whose content hashes to ``structure`` (hexadecimal)."""
-    return _PARTS[int(structure[:12], 16) % len(_PARTS)]
 
 
 def canonical(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from textworld.generator.inform7.world2inform7 import I7_DEFAULT_PATH, Inform7Ga
 from textworld.logic import GameLogic
 
 from teachable import seeds as streams
-from teachable.generation.textworld.canonical import canonical, split_of, structure_of
+from teachable.generation.splits import split_of
+from teachable.generation.textworld.canonical import canonical, structure_of
 from teachable.worlds.base import GenerationError, Task, WorldError
 from teachable.worlds.textworld.engine import check_story, stamped
 from teachable.worlds.textworld.expert import Expert
