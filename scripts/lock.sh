@@ -16,9 +16,9 @@ uv lock --quiet ${UPGRADE:+--upgrade}
 	pins
 } >requirements.lock.new
 {
-	echo "# What tests and lint need beside it; made by \`make lock\`."
+	echo "# What tests and lint need beside it, optional worlds included; made by \`make lock\`."
 	echo "-r requirements.lock"
-	LC_ALL=C comm -13 <(pins) <(pins --extra dev)
+	LC_ALL=C comm -13 <(pins) <(pins --extra dev --extra textworld-express)
 } >requirements-dev.lock.new
 mv requirements.lock.new requirements.lock
 mv requirements-dev.lock.new requirements-dev.lock

@@ -33,7 +33,9 @@ def pins(lock: str) -> dict[str, str]:
 
 
 RUNTIME = names(PROJECT["project"]["dependencies"])
-DEVELOPMENT = names(PROJECT["project"]["optional-dependencies"]["dev"])
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+DEVELOPMENT = names(EXTRAS["dev"])
+OPTIONAL = names(EXTRAS["textworld-express"])
 
 
 def test_every_dependency_is_imported_and_every_import_declared() -> None:
@@ -47,13 +49,15 @@ def test_every_dependency_is_imported_and_every_import_declared() -> None:
     own = {path.name for path in (ROOT / "src").iterdir()}
     of = packages_distributions()
     used = {normal(of.get(name, [name])[0]) for name in imported - set(sys.stdlib_module_names) - own}
-    assert used == RUNTIME
+    assert used == RUNTIME | OPTIONAL
+    assert not RUNTIME & OPTIONAL
 
 
 def test_locks_agree_and_users_get_no_development_tool() -> None:
     users, developers = pins("requirements.lock"), pins("requirements-dev.lock")
     assert users.keys() >= RUNTIME
-    assert users.keys() | developers.keys() >= DEVELOPMENT
+    assert users.keys() | developers.keys() >= DEVELOPMENT | OPTIONAL
+    assert not users.keys() & OPTIONAL
     assert not users.keys() & developers.keys()
     assert not users.keys() & {"pytest", "hypothesis", "ruff", "mypy", "import-linter", "pre-commit"}
     assert users["torch"] == "2.13.0"
@@ -75,7 +79,7 @@ def test_uv_lock_is_of_these_dependencies() -> None:
     locked = {(one["name"] + one.get("specifier", ""), one.get("marker")) for one in own["metadata"]["requires-dist"]}
     project = PROJECT["project"]
     declared = {(line.lower(), None) for line in project["dependencies"]}
-    declared |= {(line.lower(), "extra == 'dev'") for line in project["optional-dependencies"]["dev"]}
+    declared |= {(line.lower(), f"extra == '{extra}'") for extra, lines in EXTRAS.items() for line in lines}
     assert locked == declared
 
 
