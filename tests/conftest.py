@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from teachable.generation import get_generator
 from teachable.generation.textworld import TextWorldGenerator
-from teachable.worlds import Task, World, get_world
+from teachable.worlds import Task, World, WorldError, get_entry, get_world
 
 settings.register_profile("no deadline", deadline=None)  # how fast a machine is says nothing about the code
 settings.load_profile("no deadline")
@@ -76,6 +77,25 @@ def games(pytestconfig: pytest.Config) -> Games:
             listing.write_text(json.dumps([asdict(task) for task in tasks]))
         tasks = [Task(**row) for row in json.loads(listing.read_text())]
     return Games(world, root, tuple(tasks))
+
+
+@pytest.fixture(scope="session")
+def java() -> None:
+    """Skips, with the reason, where Java or a package that needs it is not installed."""
+    try:
+        get_entry("textworld_express").check_ready()
+    except WorldError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def express(java: None, tmp_path_factory: pytest.TempPathFactory) -> Games:
+    """Two train games of each family of TextWorldExpress."""
+    root = tmp_path_factory.mktemp("express")
+    generator = get_generator("textworld_express")
+    families = [family for family in get_entry("textworld_express").families for _ in range(2)]
+    tasks = generator.generate(families, "train", [index % 2 for index in range(len(families))], root)
+    return Games(get_world("textworld_express"), root, tuple(tasks))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,9 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable
+from functools import reduce
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,7 @@ class Machine:
         self._world, self._limit = world, limit_s
         self.pid = os.getpid()
         self.alive = True
+        self.owners: dict[str, object] = {}  # of what the program has only one of, whatever is open; for engines
         try:
             port, token, self.process = launch_gateway(
                 classpath=str(jar),
@@ -78,34 +81,43 @@ class Machine:
             )
         except Exception as error:  # py4j raises many kinds for a program that says nothing useful
             raise EngineFault(f"world {world!r}: {java} does not start ({type(error).__name__}: {error}).") from error
-        wanted = GatewayParameters(port=port, auth_token=token, read_timeout=limit_s, auto_field=True)
+        wanted = GatewayParameters(port=port, auth_token=token, read_timeout=limit_s)
         self._gateway = JavaGateway(gateway_parameters=wanted, java_process=self.process)
         atexit.register(self.close)
 
-    @property
-    def jvm(self) -> Any:
-        """py4j's view of the classes there are."""
-        return self._gateway.jvm
+    def make(self, name: str) -> Any:
+        """A new object of the class called ``name`` in full, by its constructor without arguments."""
+        return self.call(lambda: reduce(getattr, name.split("."), self._gateway.jvm)())
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What ``function`` of the machine answers. Raises :class:`EngineFault`; a hung machine is ended."""
-        from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
+        from py4j.protocol import Py4JError, Py4JJavaError
 
         if not self.alive:
             raise EngineFault(f"the Java machine of world {self._world!r} has ended.")
+        began = time.monotonic()
         try:
             return function(*arguments)
         except Py4JJavaError as error:  # the program threw; the machine is well
             said = str(error.java_exception).splitlines()[0]
             raise EngineFault(f"the engine failed: {said}") from error
-        except (Py4JError, OSError) as error:
-            if isinstance(error, Py4JError) and not isinstance(error, Py4JNetworkError):
-                said = " ".join(str(error).split())[:300]  # no such method, say
-                raise EngineFault(f"the engine failed: {said}") from error
-            hung = self.process.poll() is None
+        except (Py4JError, OSError) as error:  # py4j does not say which of the three it was
+            if time.monotonic() - began >= self._limit:
+                trouble = f"did not answer within {self._limit:g} s and was stopped"
+            elif self._ended():
+                trouble = "ended unexpectedly"
+            else:
+                trouble = f"was asked for what it has not: {' '.join(str(error).split())[:300]}"
             self.close()
-            trouble = f"did not answer within {self._limit:g} s and was stopped" if hung else "ended unexpectedly"
             raise EngineFault(f"the Java machine of world {self._world!r} {trouble}.") from error
+
+    def _ended(self) -> bool:
+        """Whether the process has ended, which shows a moment after its connection has."""
+        try:
+            self.process.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def close(self) -> None:
         """End the machine; closing twice, or in a forked process, is harmless."""

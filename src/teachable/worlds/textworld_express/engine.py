@@ -3,7 +3,8 @@
 TextWorldExpress has nothing to save: ``clone`` and ``serialize`` start a machine of their own and play from the start.
 Playing is cheap (a command takes less than a millisecond), so an engine knows the commands that led to where it is and
 plays what is missing. Object trees exist in every game, but the published call prints only cookingworld's; here rooms
-and inventory are asked for theirs, after a command only those that it can have changed.
+and inventory are asked for theirs, after a command only those that it can have changed. Two games of sorting with the
+same problem share its things if one machine runs both, so of these only the one that was started last is whole.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Engine:
         self._machine: java.Machine | None = None
         self._played: list[str] | None = None  # commands that led to where the engine is; None: nowhere
         self._closed = False
+        self._token = object()
         self._server: Any = None
         self._rooms: dict[str, Any] = {}  # Java's rooms by name
         self._bag: Any = None
@@ -65,11 +67,12 @@ class Engine:
         machine = java.connect(WORLD, _jar(), self._limit)
         if machine is not self._machine:
             self._machine, self._played = machine, None
-            self._server = self._call(machine.jvm.textworldexpress.runtime.PythonInterface)
+            self._server = machine.make("textworldexpress.runtime.PythonInterface")
             said = self._call(self._server.load, self.game, self._parameters)
             if said:
                 raise WorldError(f"TextWorldExpress makes no {self.game} with {self._parameters}: {said.strip()}")
         self._played = None
+        machine.owners[self.game] = self._token
         reply = _reply(self._call(self._server.generateNewGameJSON, self._number, self._fold, False))
         self._rooms, self._bag = {}, None
         if self.game != "simonsays":
@@ -87,8 +90,7 @@ class Engine:
         if self._closed:
             raise EngineFault("the engine has been closed.")
         at = self._played
-        alive = self._machine is not None and self._machine.alive
-        again = not alive or at is None or list(played[: len(at)]) != at
+        again = not self._whole() or at is None or list(played[: len(at)]) != at
         if again:
             self.start()
         for command in played[len(self._played or ()) :]:
@@ -98,7 +100,7 @@ class Engine:
     def step(self, command: str) -> Reply:
         """The answer to ``command``, which must be one that the engine offers."""
         if self._played is None:
-            raise EngineFault("the engine has not been started.")
+            raise EngineFault("the engine is nowhere: bring it to a state first.")
         played, self._played = self._played, None
         reply = _reply(self._call(self._server.stepJSON, command))
         if reply.observation.startswith("Unknown action"):
@@ -171,6 +173,12 @@ class Engine:
         self._closed = True
         self._machine = self._server = self._bag = self._played = None
         self._rooms = {}
+
+    def _whole(self) -> bool:
+        """Whether nothing has happened to the game behind this engine's back."""
+        if self._machine is None or not self._machine.alive:
+            return False
+        return self.game != "sorting" or self._machine.owners.get(self.game) is self._token
 
     def _found(self) -> str:
         """Which ingredients have ever been in hand: the score counts them for good."""

@@ -66,15 +66,16 @@ class Facts:
     def find(self, name: str) -> Iterator[tuple[str, tuple[Thing, ...], Thing]]:
         """(room, what it is in from the outside in, thing) of every thing of that name that is not in hand."""
         for room in self.rooms.values():
-            for inside, thing in _walk(room.things, ()):
+            for inside, thing in walk(room.things):
                 if thing.name == name:
                     yield room.name, inside, thing
 
 
-def _walk(things: tuple[Thing, ...], inside: tuple[Thing, ...]) -> Iterator[tuple[tuple[Thing, ...], Thing]]:
+def walk(things: tuple[Thing, ...], inside: tuple[Thing, ...] = ()) -> Iterator[tuple[tuple[Thing, ...], Thing]]:
+    """(what it is in from the outside in, thing) of every thing, and of what is in it."""
     for thing in things:
         yield inside, thing
-        yield from _walk(thing.contents, (*inside, thing))
+        yield from walk(thing.contents, (*inside, thing))
 
 
 def facts_of(here: str, rooms: Mapping[str, str], carried: str) -> Facts:
