@@ -89,6 +89,7 @@ class TextWorldExpressGenerator:
         it in time. Raises :class:`GenerationError` when none does.
         """
         parameters = {**FAMILIES[family].parameters, **self.parameters.get(family, {})}
+        most = min(self.max_expert_steps, FAMILIES[family].longest)
         trouble, unfit = "none of them belongs to this split", 0
         for attempt in range(_ATTEMPTS):
             number = streams.integer(seed, _WORLD, family, split, attempt) % 2**31
@@ -101,7 +102,7 @@ class TextWorldExpressGenerator:
                     continue
                 game = Game(family, parameters, self.fold, number, structure, engine.solution(facts))
                 task = _task(game, split, seed, 0)
-                steps = self._play(TextWorldExpressSession(task, game, engine))
+                steps = self._play(TextWorldExpressSession(task, game, engine), most)
             except EngineFault as error:
                 raise GenerationError(f"{family} game for split {split!r} and seed {seed}: {error}") from error
             finally:
@@ -109,7 +110,7 @@ class TextWorldExpressGenerator:
             if steps:
                 return game, steps
             unfit += 1
-            trouble = f"its expert does not win within {self.max_expert_steps} commands"
+            trouble = f"its expert does not win within {most} commands"
             if unfit == _UNFIT:
                 break
         raise GenerationError(
@@ -117,9 +118,10 @@ class TextWorldExpressGenerator:
             f"{trouble}."
         )
 
-    def _play(self, session: TextWorldExpressSession) -> int:
-        """The expert's commands in its winning play; 0 where it does not win in time."""
-        for step in range(1, self.max_expert_steps + 1):
+    @staticmethod
+    def _play(session: TextWorldExpressSession, most: int) -> int:
+        """The expert's commands in its winning play; 0 where it does not win within ``most``."""
+        for step in range(1, most + 1):
             command = session.expert_command()
             if command is None:
                 return 0

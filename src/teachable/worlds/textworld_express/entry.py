@@ -51,6 +51,7 @@ WORLD = WorldEntry(
     play="teachable.worlds.textworld_express.play:TextWorldExpress",
     generator="teachable.generation.textworld_express:TextWorldExpressGenerator",
     words="teachable.worlds.textworld_express.words:WORDS",
+    reasons="teachable.worlds.textworld_express.reasons:explain",
     ready="teachable.worlds.java:require",
     options=Options,
     making=Making,

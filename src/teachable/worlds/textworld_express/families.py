@@ -19,9 +19,10 @@ class Family:
     renewed: bool = False  # whether the document says something else after each success
     puts: bool = False  # whether the goal needs `put`
     can_fail: bool = True  # whether a wrong command can lose the game
+    longest: int = 100  # commands of its expert's longest play
 
 
-_ONE_FLOOR = {"includeDoors": 0, "limitInventorySize": 0}
+_OPEN = {"includeDoors": 0, "limitInventorySize": 0}
 
 FAMILIES = {
     family.name: family
@@ -29,15 +30,16 @@ FAMILIES = {
         Family(
             "easy",
             "cookingworld",
-            "a kitchen, one ingredient to find and prepare (cookingworld at its smallest)",
-            {"numLocations": 1, "numIngredients": 1, "numDistractorItems": 2, **_ONE_FLOOR},
+            "a kitchen, one ingredient to find and prepare in five commands (cookingworld at its smallest)",
+            {"numLocations": 1, "numIngredients": 1, "numDistractorItems": 2, **_OPEN},
             document="cookbook",
+            longest=5,
         ),
         Family(
             "cookingworld",
             "cookingworld",
             "three rooms, two ingredients to find and prepare",
-            {"numLocations": 3, "numIngredients": 2, "numDistractorItems": 4, **_ONE_FLOOR},
+            {"numLocations": 3, "numIngredients": 2, "numDistractorItems": 4, **_OPEN},
             document="cookbook",
         ),
         Family(
