@@ -34,7 +34,9 @@ else:
 
 
 class World(Section):
-    name: str = Field(description="which world the tasks come from: textworld, or one that a package brings")
+    name: str = Field(
+        description="the world that tasks come from: textworld, textworld_express, or one that a package brings"
+    )
     max_steps: Positive = Field(description="commands an episode may take")
     options: dict[str, Any] = Field(description="how the world is played: its own options, see below")
 
