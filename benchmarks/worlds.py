@@ -2,8 +2,8 @@
 
     python benchmarks/worlds.py textworld=DIR textworld_express=DIR ... > docs/worlds-side-by-side.md
 
-Each DIR is one in which Snakemake has made ``results/config.json`` and ``results/phase1/thresholds.json``. Means are over
-labelled snapshots, with the standard error of the mean over games (each game's mean counts once).
+Each DIR is one in which Snakemake has made ``results/config.json`` and ``results/phase1/thresholds.json``.
+Means are over labelled snapshots, with the standard error of the mean over games (each game's mean counts once).
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Machine:
         self._world, self._limit = world, limit_s
         self.pid = os.getpid()
         self.alive = True
-        self.owners: dict[str, object] = {}  # of what the program has only one of, whatever is open; for engines
+        self.shared: dict[str, Any] = {}  # what the engines on this machine have in common; for them to use
         try:
             port, token, self.process = launch_gateway(
                 classpath=str(jar),

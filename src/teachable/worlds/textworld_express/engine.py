@@ -68,11 +68,9 @@ class Engine:
         if machine is not self._machine:
             self._machine, self._played = machine, None
             self._server = machine.make("textworldexpress.runtime.PythonInterface")
-            said = self._call(self._server.load, self.game, self._parameters)
-            if said:
-                raise WorldError(f"TextWorldExpress makes no {self.game} with {self._parameters}: {said.strip()}")
+            self._load(machine.shared)
         self._played = None
-        machine.owners[self.game] = self._token
+        machine.shared[self.game] = self._token
         reply = _reply(self._call(self._server.generateNewGameJSON, self._number, self._fold, False))
         self._rooms, self._bag = {}, None
         if self.game != "simonsays":
@@ -84,6 +82,17 @@ class Engine:
         self._trees, self._here, self.reply = {}, place_of(reply.look), reply
         self._played = []
         return reply
+
+    def _load(self, shared: dict[str, Any]) -> None:
+        """Have the server make games of this kind. Reading what a maker needs takes 50 ms, so makers are shared."""
+        kind = f"{self.game}({self._parameters})"
+        if kind in shared:
+            self._call(getattr(self._server, "gameGenerator_$eq"), shared[kind])
+            return
+        said = self._call(self._server.load, self.game, self._parameters)
+        if said:
+            raise WorldError(f"TextWorldExpress makes no {self.game} with {self._parameters}: {said.strip()}")
+        shared[kind] = self._call(self._server.gameGenerator)
 
     def reach(self, played: Sequence[str]) -> bool:
         """Bring the engine to the state after ``played``; whether that took playing from the start."""
@@ -178,7 +187,7 @@ class Engine:
         """Whether nothing has happened to the game behind this engine's back."""
         if self._machine is None or not self._machine.alive:
             return False
-        return self.game != "sorting" or self._machine.owners.get(self.game) is self._token
+        return self.game != "sorting" or self._machine.shared.get(self.game) is self._token
 
     def _found(self) -> str:
         """Which ingredients have ever been in hand: the score counts them for good."""
