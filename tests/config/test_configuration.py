@@ -42,15 +42,6 @@ def test_what_the_world_does_not_have_is_one_clear_sentence(override: dict[str, 
     assert "\n" not in str(caught.value)
 
 
-def test_a_zero_switches_off_what_another_world_would_have() -> None:
-    """So that a preset's families can be left behind; a name that no world has is a slip whatever its count."""
-    config, _ = configuration({**RAW, "override": {"tasks": {"train": {"twc": 0}}}})
-    assert config.tasks.train["twc"] == 0
-    for family, count in (("twc", 1), ("eazy", 0)):
-        with pytest.raises(ConfigError, match=f"tasks.train.{family}: world 'textworld' has no such family"):
-            configuration({**RAW, "override": {"tasks": {"train": {family: count}}}})
-
-
 def test_options_left_out_are_those_given_their_defaults() -> None:
     given, entry = configuration(RAW)
     bare = {**RAW, "world": {**RAW["world"], "options": {}}, "tasks": {**RAW["tasks"], "options": {}}}

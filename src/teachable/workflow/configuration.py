@@ -37,10 +37,8 @@ def configuration(
         )
     tasks = config.tasks
     try:
-        elsewhere = {family for one in built_in() for family in one.families}  # a preset's, switched off by a 0
         for split in SPLITS:
-            counts = getattr(tasks, split).items()
-            entry.check_tasks(f"tasks.{split}", [name for name, count in counts if count or name not in elsewhere])
+            entry.check_tasks(f"tasks.{split}", getattr(tasks, split))
         entry.check_skills("builtin.gaps", config.builtin.gaps if config.student.source == "builtin" else ())
         playing = entry.resolve("world.options", "options", config.world.options)
         making = entry.resolve("tasks.options", "making", tasks.options)
