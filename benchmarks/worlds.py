@@ -43,7 +43,7 @@ def measure(directory: Path) -> dict[str, str]:
         "won": _share(student["success"]),
         "lost by a wrong command": _share(student["lost"]),
         "out of commands": _share(~student["success"] & ~student["lost"]),
-        "faults of the engine": str(int(student["fault"].sum())),
+        "faults of the engine": str(student["fault"].count()),
         "failure snapshots": str(thresholds["failure_snapshots"]),
         "labelled": str(thresholds["labelled"]),
         "no expert there": str(thresholds["no_expert"]),
