@@ -23,7 +23,7 @@ MEANS = {
     "U": "uncertainty U (nats)",
     "L_local": "leverage L_local (probability)",
     "ELP_net": "patch gain ELP_net (probability)",
-    "p_policy": "success of the student from there",
+    "p_policy": "success of the student from there, its commands counted anew",
 }
 
 
