@@ -13,9 +13,9 @@ from pathlib import Path
 
 import configured
 import pytest
-from teachable.stages.configuration import configuration
 
 from teachable.config.load import ConfigError
+from teachable.workflow.configuration import configuration
 from teachable.worlds import EngineFault, WorldError, get_world
 from teachable.worlds.java import Machine, find_java, require
 
