@@ -64,7 +64,7 @@ def test_inputs_of_a_rule_may_be_named_or_left_out() -> None:
 
 def test_parameters_are_what_the_stage_declares_and_no_more() -> None:
     config = configure("smoke", seed=7)
-    assert json.loads(parameters(config, "panels")) == {"seed": 7, "sizes": config.panels.model_dump(mode="json")}
+    assert json.loads(parameters(config, "panels")) == {"seed": 7, "panels": config.panels.model_dump(mode="json")}
     teacher = json.loads(parameters(config, "advise", student_layout="compact", shard=0, shards=1))["teacher"]
     assert "budget_usd" not in teacher, "how the teacher is asked is no part of what is asked"
     assert "budget_usd" in json.loads(operational_parameters(config)["advise"])["teacher"]

@@ -164,7 +164,7 @@ def test_a_missing_key_of_the_teacher_is_one_sentence_and_costs_nothing(tmp_path
         ["--in", "snapshots=phase0/snapshots.parquet", "tasks=phase0/tasks_train.parquet",
          f"games={smoke.path('results/world/train/games/000')}", "--out", "advice=advice.parquet"],
         {
-            "seed": 1, "world": section("world"), "student_layout": "chat", "shard": 0, "shards": 1,
+            "world": section("world"), "student_layout": "chat", "shard": 0, "shards": 1,
             "teacher": {**section("teacher"), "source": "openai"},
         },
     )  # fmt: skip

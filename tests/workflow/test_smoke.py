@@ -71,7 +71,7 @@ def test_every_benchmark_and_log_is_kept(smoke: Workplace) -> None:
 
 def closure(*modules: str) -> set[str]:
     """Every module that loading ``modules`` can load: what they reach, and what their packages do on the way."""
-    base = Path(fingerprint.__file__).parent
+    base = Path(fingerprint.__file__).parents[1]
     found: set[str] = set()
     pending = set(modules)
     while pending:

@@ -28,7 +28,7 @@ ABOUT = {
         "continued_steps": ("phase2/continuations/steps.parquet", "STEPS"),
         "continued_episodes": ("phase2/continuations/episodes.parquet", "EPISODES"),
     },
-    "params": "seed world estimation.horizon repeats=training.continuations",
+    "params": "seed world estimation.horizon training.continuations",
     "world": "play",
     "student": True,
 }
@@ -44,7 +44,7 @@ def run(
     seed: int,
     world: c.World,
     horizon: Literal["fresh", "remaining"],
-    repeats: int,
+    continuations: int,
 ) -> dict[str, Any]:
     played = continue_after_advice(
         load_student(student),
@@ -53,7 +53,7 @@ def run(
         by_id(tasks),
         teachable_pool(labeled, advice, panels),
         advice,
-        repeats,
+        continuations,
         settings=PlaySettings(max_steps=world.max_steps, horizon=horizon),
         run_seed=seed,
         progress=Reporter("episodes"),

@@ -16,9 +16,9 @@ ABOUT = {
     "about": "judge every criterion of the protocol",
     "inputs": "*",
     "outputs": {"criteria": ("criteria.json", None, "a list: every criterion, its numbers and its verdict")},
-    "params": "limits=criteria student_source=student.source",
+    "params": "criteria student_source=student.source",
 }
 
 
-def run(data: Mapping[str, Any], limits: c.Criteria, student_source: str) -> list[dict[str, Any]]:
-    return judge(data, builtin_student=student_source == "builtin", per_quadrant=limits.per_quadrant)
+def run(data: Mapping[str, Any], criteria: c.Criteria, student_source: str) -> list[dict[str, Any]]:
+    return judge(data, builtin_student=student_source == "builtin", per_quadrant=criteria.per_quadrant)

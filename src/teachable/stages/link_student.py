@@ -18,11 +18,11 @@ ABOUT = {
     "about": "record which model is the student and how it answers",
     "inputs": "weights?",
     "outputs": {"student": ("student",)},
-    "params": "model=student",
+    "params": "student",
 }
 
 
-def run(weights: Path | None, out: Mapping[str, Path], model: c.Student) -> None:
+def run(weights: Path | None, out: Mapping[str, Path], student: c.Student) -> None:
     """For the built-in student the weights are copied; a pretrained model stays where it is.
 
     Raises StudentError when the path or hub name is not on this machine.
@@ -31,10 +31,10 @@ def run(weights: Path | None, out: Mapping[str, Path], model: c.Student) -> None
 
     directory = out["student"]
     directory.mkdir(parents=True)
-    settings = model.model_dump()
+    settings = student.model_dump()
     if weights is not None:
         shutil.copytree(weights, directory / WEIGHTS, ignore=shutil.ignore_patterns(".snakemake*"))
         settings["fingerprint"] = fingerprint(directory / WEIGHTS)
     else:
-        settings["fingerprint"] = fingerprint(locate(model.path or "", model.revision))
+        settings["fingerprint"] = fingerprint(locate(student.path or "", student.revision))
     tables.write_json(settings, directory / SETTINGS)

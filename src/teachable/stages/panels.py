@@ -15,9 +15,9 @@ ABOUT = {
     "about": "choose which snapshots serve what, by game",
     "inputs": "labeled retention",
     "outputs": {"panels": ("phase1/panels.parquet", "PANELS")},
-    "params": "seed sizes=panels",
+    "params": "seed panels",
 }
 
 
-def run(labeled: pl.DataFrame, retention: pl.DataFrame, sizes: c.Panels, seed: int) -> pl.DataFrame:
-    return make_panels(labeled, sizes, run_seed=seed, held_out_tasks=set(retention["task_id"].to_list()))
+def run(labeled: pl.DataFrame, retention: pl.DataFrame, panels: c.Panels, seed: int) -> pl.DataFrame:
+    return make_panels(labeled, panels, run_seed=seed, held_out_tasks=set(retention["task_id"].to_list()))

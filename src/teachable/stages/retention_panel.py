@@ -13,9 +13,9 @@ ABOUT = {
     "about": "choose tasks the base student wins",
     "inputs": "steps episodes",
     "outputs": {"retention": ("phase0/retention_panel.parquet", "PANELS")},
-    "params": "size=panels.retention",
+    "params": "panels.retention",
 }
 
 
-def run(steps: pl.DataFrame, episodes: pl.DataFrame, size: int) -> pl.DataFrame:
-    return retention_panel(steps, episodes, size)
+def run(steps: pl.DataFrame, episodes: pl.DataFrame, retention: int) -> pl.DataFrame:
+    return retention_panel(steps, episodes, retention)

@@ -15,11 +15,11 @@ ABOUT = {
     "about": "mine decision points of failed episodes",
     "inputs": "steps episodes values=episode_values?",
     "outputs": {"snapshots": ("phase0/snapshots.parquet", "SNAPSHOTS")},
-    "params": "seed section=snapshots",
+    "params": "seed snapshots",
 }
 
 
 def run(
-    steps: pl.DataFrame, episodes: pl.DataFrame, values: pl.DataFrame | None, section: c.Snapshots, seed: int
+    steps: pl.DataFrame, episodes: pl.DataFrame, values: pl.DataFrame | None, snapshots: c.Snapshots, seed: int
 ) -> pl.DataFrame:
-    return choose_snapshots(steps, episodes, section, run_seed=seed, values=values)
+    return choose_snapshots(steps, episodes, snapshots, run_seed=seed, values=values)
