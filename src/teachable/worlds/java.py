@@ -1,6 +1,6 @@
 """Java machines under worlds: found, started, called and ended, with one sentence where that fails.
 
-A process starts at most one machine per jar, on first use, and all its sessions share it. A machine that hangs or dies
+A process starts at most one machine per jar and options, on first use, and all its sessions share it. A machine that hangs or dies
 is an :class:`EngineFault` for the call that met it; the next call starts another, and sessions come back by replay.
 """
 
@@ -59,9 +59,12 @@ def require(world: str, package: str) -> None:
 
 
 class Machine:
-    """One running Java machine; ``limit_s`` is the longest that one call may take, in seconds."""
+    """One running Java machine; ``limit_s`` is the longest that one call may take, in seconds.
 
-    def __init__(self, world: str, jar: Path, limit_s: float) -> None:
+    ``options`` are of the ``java`` program, after those that every machine has; of two that contradict, the later holds.
+    """
+
+    def __init__(self, world: str, jar: Path, limit_s: float, options: tuple[str, ...] = ()) -> None:
         from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 
         java = find_java(world)
@@ -72,7 +75,7 @@ class Machine:
         try:
             port, token, self.process = launch_gateway(
                 classpath=str(jar),
-                javaopts=list(_OPTIONS),
+                javaopts=[*_OPTIONS, *options],
                 java_path=java,
                 cwd=str(jar.parent),  # where it looks for its data
                 die_on_exit=True,
@@ -88,6 +91,14 @@ class Machine:
     def make(self, name: str) -> Any:
         """A new object of the class called ``name`` in full, by its constructor without arguments."""
         return self.call(lambda: reduce(getattr, name.split("."), self._gateway.jvm)())
+
+    def single(self, name: str) -> Any:
+        """The one instance of the Scala ``object`` called ``name`` in full."""
+        return self.call(lambda: getattr(reduce(getattr, f"{name}$".split("."), self._gateway.jvm), "MODULE$"))
+
+    def array(self, name: str, size: int) -> Any:
+        """A new array of ``size`` nulls of the class called ``name`` in full."""
+        return self.call(lambda: self._gateway.new_array(reduce(getattr, name.split("."), self._gateway.jvm), size))
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What ``function`` of the machine answers. Raises :class:`EngineFault`; a hung machine is ended."""
@@ -136,16 +147,17 @@ class Machine:
             self.process.wait(timeout=5)
 
 
-_machines: dict[tuple[Path, float], Machine] = {}
+_machines: dict[tuple[Path, float, tuple[str, ...]], Machine] = {}
 _lock = threading.Lock()
 
 
-def connect(world: str, jar: Path, limit_s: float) -> Machine:
+def connect(world: str, jar: Path, limit_s: float, options: tuple[str, ...] = ()) -> Machine:
     """This process's machine for ``jar``; one that has died, or belongs to the process this was forked from, is
     replaced.
     """
+    key = (jar, limit_s, options)
     with _lock:
-        machine = _machines.get((jar, limit_s))
+        machine = _machines.get(key)
         if machine is None or not machine.alive or machine.pid != os.getpid():
-            machine = _machines[jar, limit_s] = Machine(world, jar, limit_s)
+            machine = _machines[key] = Machine(world, jar, limit_s, options)
         return machine
