@@ -99,6 +99,27 @@ def express(java: None, tmp_path_factory: pytest.TempPathFactory) -> Games:
 
 
 @pytest.fixture(scope="session")
+def scienceworld() -> None:
+    """Skips, with the reason, where Java or the package scienceworld is not installed."""
+    try:
+        get_entry("scienceworld").check_ready()
+    except WorldError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def science(scienceworld: None, tmp_path_factory: pytest.TempPathFactory) -> Games:
+    """A train game of each family of ScienceWorld, and a second one of each that is about a box."""
+    root = tmp_path_factory.mktemp("science")
+    families = list(get_entry("scienceworld").families)
+    wanted = [(family, seed) for family in families for seed in range(2 if family.startswith("find") else 1)]
+    tasks = get_generator("scienceworld").generate(
+        [family for family, _ in wanted], "train", [seed for _, seed in wanted], root
+    )
+    return Games(get_world("scienceworld"), root, tuple(tasks))
+
+
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Path]:
     """A real SLURM of two nodes on this machine, in its directory; skips, with the reason, where there can be none."""
     scripts = Path(__file__).parent / "cluster"

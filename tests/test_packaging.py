@@ -35,7 +35,7 @@ def pins(lock: str) -> dict[str, str]:
 RUNTIME = names(PROJECT["project"]["dependencies"])
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 DEVELOPMENT = names(EXTRAS["dev"])
-OPTIONAL = names(EXTRAS["textworld-express"])
+OPTIONAL = names(EXTRAS["textworld-express"]) | names(EXTRAS["scienceworld"])
 
 
 def test_every_dependency_is_imported_and_every_import_declared() -> None:

@@ -44,7 +44,7 @@ def forget() -> None:
 
 
 def test_a_built_in_world_needs_no_installation() -> None:
-    assert [entry.name for entry in registry.built_in()] == ["textworld", "textworld_express"]
+    assert [entry.name for entry in registry.built_in()] == ["scienceworld", "textworld", "textworld_express"]
     assert get_words("textworld").memo_label == "recipe"
     assert get_reasons("textworld").__module__ == "teachable.worlds.textworld.reasons"
     code = "from teachable.worlds import get_entry; import sys; get_entry('textworld'); "

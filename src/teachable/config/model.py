@@ -35,7 +35,7 @@ else:
 
 class World(Section):
     name: str = Field(
-        description="the world that tasks come from: textworld, textworld_express, or one that a package brings"
+        description="the world that tasks come from: textworld, textworld_express, scienceworld or one of a package"
     )
     max_steps: Positive = Field(description="commands an episode may take")
     options: dict[str, Any] = Field(description="how the world is played: its own options, see below")

@@ -1,7 +1,7 @@
 """ScienceWorld's games: families and seeds in, small files that say what to make out.
 
-There is nothing to compile. A file holds the numbers that ScienceWorld makes the game of, a digest of what it then makes,
-and what is right in it, which its gold path tells; a session checks that it still makes the same.
+There is nothing to compile. A file holds the numbers that ScienceWorld makes the game of, a digest of what it then
+makes, and what is right in it, which its gold path tells; a session checks that it still makes the same.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class ScienceWorldGenerator:
             gold, focus, box = _errands(engine, engine.gold())
             structure = structure_of(engine.goal(), engine.tree())
             game = Game(family, number, self.simplifications, structure, gold, focus, box)
-            options = Options()
+            options = Options.model_validate({})
             task = _task(game, split, seed, 0)
             session = ScienceWorldSession(task, game, engine, options.verbs, options.holders)
             for step in range(1, self.max_expert_steps + 1):
@@ -141,8 +141,8 @@ def _errands(engine: Engine, gold: Sequence[str]) -> tuple[tuple[str, ...], tupl
     """The gold path in commands that are offered, what it focuses on, and the box that it fills.
 
     Leaves the engine at the start. Gold commands call things by any of their names; here a name is looked up among all
-    names of what is within reach, and the engine's own name for that object is put in its place. Doors are open and what
-    is in a room is seen, so `open door` and `look around` are left out.
+    names of what is within reach, and the engine's own name for that object is put in its place. Doors are open and
+    rooms are seen, so `open door` and `look around` are left out.
     """
     engine.start()
     path: list[str] = []

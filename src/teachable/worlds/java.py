@@ -1,7 +1,8 @@
 """Java machines under worlds: found, started, called and ended, with one sentence where that fails.
 
-A process starts at most one machine per jar and options, on first use, and all its sessions share it. A machine that hangs or dies
-is an :class:`EngineFault` for the call that met it; the next call starts another, and sessions come back by replay.
+A process starts at most one machine per jar and options, on first use, and all its sessions share it. A machine that
+hangs or dies is an :class:`EngineFault` for the call that met it; the next call starts another, and sessions come back
+by replay.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def require(world: str, package: str) -> None:
 class Machine:
     """One running Java machine; ``limit_s`` is the longest that one call may take, in seconds.
 
-    ``options`` are of the ``java`` program, after those that every machine has; of two that contradict, the later holds.
+    ``options`` are of the ``java`` program, after those that every machine has; the later of two holds.
     """
 
     def __init__(self, world: str, jar: Path, limit_s: float, options: tuple[str, ...] = ()) -> None:

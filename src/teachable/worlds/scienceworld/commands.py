@@ -1,7 +1,7 @@
 """Which commands are offered: ScienceWorld's own valid ones of some verbs, about things within reach.
 
 ScienceWorld calls 250 to 1,200 commands valid: it looks into closed containers, moves anything into anything (rooms and
-doors included), and any two things can be mixed, connected or used on each other. Here each verb asks the engine for its
+doors included), and any two things can be connected or used on each other. Here each verb asks the engine for its own
 valid commands about what can be reached, and leaves out rooms, doors, the air and the agent where they make no sense.
 """
 
@@ -55,8 +55,8 @@ class Reach:
 def offered(verb: str, valid: Iterable[str], reach: Reach, places: Iterable[str], holders: Sequence[str]) -> list[str]:
     """Those of the ``valid`` commands of ``verb`` that are offered.
 
-    ``places``: names of rooms and doors. ``holders``: how the names of containers end that things may be moved into; none:
-    into all. Other rooms than by a door are never gone to, and a room is gone to by its own name.
+    ``places``: names of rooms and doors. ``holders``: how the names of containers end that things may be moved into;
+    none: into all. A room is gone to by its own name, not by its door's.
     """
     start, dropped = VERBS[verb].start, {*places, reach.room, "air", "agent"}
     chosen = []

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from teachable.worlds.registry import WorldEntry
 from teachable.worlds.scienceworld.families import FAMILIES
 
+_Verb = Literal["go", "focus", "take", "move", "open", "close", "drop", "activate", "deactivate", "read", "eat", "wait"]
+_OFFERED: tuple[_Verb, ...] = ("go", "focus", "take", "move", "open")
 _NEEDED = ("go", "focus", "take", "move")
 
 

@@ -12,17 +12,16 @@ import re
 
 _ROOM = re.compile(r"(?:room|location) is called the (.+?)\. ")
 _SILENT = ("the agent", "a substance called air")
-_CUTS = (  # in this order
+_CUTS = (  # in this order, each until nothing changes: what holds something may lie in something
+    (re.compile(r"\. The [^:.]*? door is (open|closed)(?=\.)"), r" (\1)"),
     (re.compile(r"\(containing nothing\)|\. (?:On|In) the [^:.]*? is: nothing\.?"), ""),
     (re.compile(r", which is (?:turned )?off|, which is deactivated|, which is closed"), ""),
     (re.compile(r", which is (?:turned )?on\b|, which is activated"), " (on)"),
     (re.compile(r", which is open"), " (open)"),
     (re.compile(r", currently reading a temperature of (-?\d+) degrees celsius"), r" (\1 degrees)"),
-    (re.compile(r"\bA book \(([^()]*)\) titled [^,)]*"), r"book (\1)"),
-    (re.compile(r"\. The [^:.]*? door is closed\."), " (closed)"),
-    (re.compile(r"\. The [^:.]*? door is open\."), " (open)."),
+    (re.compile(r"\bA book \(([^()]*)\) titled [^,)]*"), r"book '\1'"),
     (re.compile(r"\.? (?:On|In) the [^:.]*? is: "), ": "),
-    (re.compile(r"\(containing ((?:[^()]|\([^()]*\))*)\)"), r": \1"),
+    (re.compile(r" \(containing ((?:[^()]|\((?!containing)[^()]*\))*)\)"), r": \1"),
     (re.compile(r"\b(?:a substance called|a|A|an|the) (?=\S)"), ""),
     (re.compile(r"\s+(?=[:,;.])|\.+$"), ""),
 )
@@ -62,9 +61,15 @@ def _short(text: str) -> str:
 
     >>> _short("a fridge. The fridge door is closed. ")
     'fridge (closed)'
+    >>> _short("a closet. The closet door is open. In the closet is: nothing.")
+    'closet (open)'
+    >>> _short("a chair. On the chair is: a bowl (containing a red apple, a jug (containing nothing)).")
+    'chair: bowl: red apple, jug'
     >>> _short("a flower pot 2 (containing a apple tree in the adult stage, soil)")
     'flower pot 2: apple tree in adult stage, soil'
     """
     for pattern, instead in _CUTS:
-        text = pattern.sub(instead, text)
+        changed = 1
+        while changed:
+            text, changed = pattern.subn(instead, text)
     return " ".join(text.split()).rstrip(".")

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from teachable.worlds.base import EngineFault, InadmissibleCommand, RestoreMismatch, State, Task, WorldError
 from teachable.worlds.scienceworld.commands import VERBS, Reach, offered
-from teachable.worlds.scienceworld.engine import Engine, Reply
-from teachable.worlds.scienceworld.expert import HELD, advise
+from teachable.worlds.scienceworld.engine import Engine
+from teachable.worlds.scienceworld.expert import HELD, Known, advise
 from teachable.worlds.scienceworld.games import Game, digest_of, structure_of
+from teachable.worlds.scienceworld.reply import Reply
 from teachable.worlds.scienceworld.scene import scene_of
 
 
@@ -23,8 +24,7 @@ class Point:
     mark: str  # a digest of what the engine shows there, however it came there
     reach: Reach
     reached: int  # goals, of those that come in order
-    moved: int | None  # what was focused on last and must be moved
-    seen: dict[int, str]  # where the objects that matter were seen last: a room or HELD
+    known: Known
 
 
 class ScienceWorldSession:
@@ -47,7 +47,7 @@ class ScienceWorldSession:
                     f"task {task.task_id}: ScienceWorld makes another game of these numbers than when the task was "
                     "made: run the stage that makes the games again."
                 )
-            self._at = self._view(reply, goal, (), game.digest)
+            self._at = self._view(reply, goal, (), game.digest, Known())
         self._at = replace(self._at, state=replace(self._at.state, observation=f"{goal}\n\n{tidy(reply.look)}"))
 
     @property
@@ -67,9 +67,14 @@ class ScienceWorldSession:
             )
         with self._named():
             self._return()
-            carrier = self._carrier(command)
+            focused, moved = self._focus(command)
+            known, reached = self._at.known, self._at.reached
             reply = self._engine.step(command)
-            self._at = self._view(reply, before.goal, (*self._at.played, command), before.digest, carrier)
+            if focused is not None:
+                known = replace(known, focused=focused)
+                if reached < reply.reached == len(self._game.focus):
+                    known = replace(known, found=focused, moved=moved)
+            self._at = self._view(reply, before.goal, (*self._at.played, command), before.digest, known)
         return self.state
 
     def _return(self) -> None:
@@ -95,7 +100,7 @@ class ScienceWorldSession:
         mark = digest_of([*texts, sorted(commands)])
         return reach, tuple(sorted(commands)), scene_of(reply.look, reply.inventory), mark
 
-    def _view(self, reply: Reply, goal: str, played: tuple[str, ...], before: str, carrier: int | None = None) -> Point:
+    def _view(self, reply: Reply, goal: str, played: tuple[str, ...], before: str, known: Known) -> Point:
         """The point after ``played``. A clock runs in this world, so the way to a state is part of its digest."""
         reach, commands, scene, mark = self._show(reply)
         state = State(
@@ -110,32 +115,35 @@ class ScienceWorldSession:
             unwinnable=reply.lost,
             digest=digest_of([before, played[-1:], mark]),
         )
-        moved = carrier if carrier is not None else self._at.moved if played else None
-        seen = dict(self._at.seen) if played else {}
-        for id in (*(target.id for target in self._game.focus), self._game.box and self._game.box.id, moved):
+        seen = dict(known.seen)
+        matter = [*self._game.focus, *([self._game.box] if self._game.box else [])]
+        for id in (*(target.id for target in matter), known.found, known.moved):
             if id is not None and reach.name(id):
                 seen[id] = HELD if id in reach.held else reach.room
-        return Point(played, state, mark, reach, reply.reached, moved, seen)
+        return Point(played, state, mark, reach, reply.reached, replace(known, seen=seen))
 
-    def _carrier(self, command: str) -> int | None:
-        """What must be moved after focusing on a thing: it, or the flower pot that it grows in."""
-        start = VERBS["focus"].start
-        if self._game.box is None or not command.startswith(start):
-            return None
-        id = self._at.reach.id(command.removeprefix(start))
-        if id is None:
-            return None
+    def _focus(self, command: str) -> tuple[int | None, int | None]:
+        """What ``command`` focuses on, and what must be moved for it: itself, or what holds it.
+
+        The latter for a plant in its flower pot, and for what cannot be picked up, like a liquid in a cup.
+        """
+        start, at = VERBS["focus"].start, self._at
+        name = command.removeprefix(start)
+        id = at.reach.id(name) if command.startswith(start) else None
+        if id is None or self._game.box is None or at.reached >= len(self._game.focus):
+            return id, id
         _, things, _ = self._engine.reach()
         holder = self._engine.holder(things, id)
-        potted = holder is not None and self._at.reach.name(holder).startswith("flower pot")
-        return holder if potted else id
+        holds = "" if holder is None else at.reach.name(holder)
+        portable = id in at.reach.held or f"{VERBS['take'].start}{name}" in self.state.commands
+        return id, holder if holds.startswith("flower pot") or not portable else id
 
     def expert_command(self) -> str | None:
         """The next command of the nearest errand; None where there is none that is offered."""
         if self.state.done:
             return None
         at = self._at
-        command = advise(self._game, at.reach, at.reached, at.moved, at.seen)
+        command = advise(self._game, at.reach, at.reached, at.known)
         return command if command in self.state.commands else None
 
     def save(self) -> Point:
