@@ -24,7 +24,7 @@ from teachable.worlds import (
 )
 from teachable.worlds.java import require
 from teachable.worlds.registry import OptionError
-from teachable.worlds.scienceworld.commands import VERBS
+from teachable.worlds.scienceworld.commands import VERBS, split_move
 from teachable.worlds.scienceworld.expert import DOORS, way
 from teachable.worlds.scienceworld.families import FAMILIES
 from teachable.worlds.scienceworld.games import load
@@ -35,7 +35,8 @@ LOOK = (
     "This room is called the bedroom. In it, you see: \n\tthe agent\n\ta substance called air\n"
     "\ta bed. On the bed is: a mattress. On the mattress is: a white pillow..\n"
     "\ta closet. The closet door is open. In the closet is: nothing.\n\ta fridge. The fridge door is closed. \n"
-    "\ta stove, which is turned on. On the stove is: nothing.\n\ta bowl (containing a red apple, a cup (containing nothing))\n"
+    "\ta stove, which is turned on. On the stove is: nothing.\n"
+    "\ta bowl (containing a red apple, a cup (containing nothing))\n"
     "\ta substance called soap\nYou also see:\n\tA door to the hallway (that is open)\n"
 )
 
@@ -58,7 +59,7 @@ def points(science):
     rng, found = random.Random(0), []
     sessions = [science.world.start(task, science.root) for task in science.tasks]
     starts = [session.save() for session in sessions]
-    for _ in range(4):
+    for _ in range(2):
         for session, start in zip(sessions, starts, strict=True):
             session.restore(start)
             played = walk(session, rng, rng.randint(1, 7))
@@ -105,7 +106,7 @@ def test_the_expert_wins_from_wherever_it_knows_a_command(science, points):
             session.step(session.expert_command())
         tried, won = tried + 1, won + session.state.won
         session.close()
-    assert tried >= 12
+    assert tried >= 6
     assert won >= 0.9 * tried
 
 
@@ -126,7 +127,7 @@ def test_points_are_restored_exactly_in_another_process(science, points):
         [sys.executable, "-c", code, str(science.root)], input=json.dumps(rows), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == len(rows) >= 40
+    assert int(done.stdout) == len(rows) >= 20
 
 
 def test_restoring_and_remembering_show_what_playing_shows(science):
@@ -185,21 +186,39 @@ def test_the_expert_goes_on_with_another_right_thing_and_comes_back_to_it(scienc
 
 
 def test_commands_are_the_engines_valid_ones_about_things_in_reach(science):
-    """Sorted, each once, and all of them among those that the package itself calls valid, or about what is in hand."""
+    """Neither more nor less, by verb and objects, than the package's own list has of these verbs about these things."""
+    starts = [VERBS[verb].start for verb in science.world.verbs]
+    compared = 0
     for family in ("find-plant", "find-non-living-thing"):
         session = science.world.start(science.of(family)[0], science.root)
         while not session.state.done:
-            commands = session.state.commands
+            reach, commands = session._at.reach, session.state.commands
             assert list(commands) == sorted(set(commands))
             assert len(commands) < 130
             engine = session._engine
             engine._seed()
-            valid = {str(command) for command in engine._call(engine._server.getValidActionObjectCombinations)}
-            held = {session._at.reach.name(id) for id in session._at.reach.held}
-            unknown = [c for c in commands if c not in valid and not any(name in c for name in held)]
-            assert len(unknown) <= 0.1 * len(commands), unknown  # a thing whose name the closed things change
+            listed = json.loads(engine._call(engine._server.getValidActionObjectCombinationsJSON))["validActions"]
+            valid = {(start, *one["obj_ids"]) for one in listed for start in starts if one["action"].startswith(start)}
+            offered = set()
+            for command in commands:
+                start = next(start for start in starts if command.startswith(start))
+                rest = command.removeprefix(start)
+                ids = [tuple(map(reach.id, pair)) for pair in split_move(command)] if start == "move " else []
+                offered.add((start, *next((pair for pair in ids if None not in pair), (reach.id(rest),))))
+            assert {one for one in offered if not reach.held & {*one}} <= valid
+            going = {one[1] for one in valid if one[0] == "go to "}
+            dropped = {*going, *(id for id, name in reach.names.items() if name in ("air", "agent", reach.room))}
+            wanted = {one for one in valid if {*one[1:]} <= {*reach.names} - dropped and one[0] != "move "}
+            wanted |= {
+                one
+                for one in valid
+                if one[0] == "move " and {*one[1:]} <= {*reach.names} - dropped and reach.name(one[2]).endswith("box")
+            }
+            assert wanted <= offered
+            compared += len(offered)
             session.step(session.expert_command())
         session.close()
+    assert compared > 200
 
 
 def test_more_verbs_and_places_come_when_asked_for(science):
@@ -216,7 +235,7 @@ def test_more_verbs_and_places_come_when_asked_for(science):
     many.step("wait1")
     few.close()
     many.close()
-    with pytest.raises(OptionError, match="cannot be done without focus|no task can be done without focus"):
+    with pytest.raises(OptionError, match="no task can be done without focus"):
         get_world("scienceworld", verbs=["go", "take", "move"])
     with pytest.raises(OptionError, match="verbs"):
         get_world("scienceworld", verbs=["fly"])

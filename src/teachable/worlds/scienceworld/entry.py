@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -10,8 +10,7 @@ from teachable.worlds.registry import WorldEntry
 from teachable.worlds.scienceworld.families import FAMILIES
 
 _Verb = Literal["go", "focus", "take", "move", "open", "close", "drop", "activate", "deactivate", "read", "eat", "wait"]
-_OFFERED: tuple[_Verb, ...] = ("go", "focus", "take", "move", "open")
-_NEEDED = ("go", "focus", "take", "move")
+_NEEDED: tuple[_Verb, ...] = get_args(Literal["go", "focus", "take", "move"])
 
 
 class Options(BaseModel):
