@@ -120,7 +120,7 @@ def test_a_package_of_several_modules_counts_whole(tmp_path: Path, monkeypatch: 
         ("corridor = corridor:ABSENT", "corridor", "its entry point is corridor:ABSENT, which fails"),
         ("corridor = nowhere:WORLD", "corridor", "its entry point is nowhere:WORLD, which fails"),
         ("textworld = corridor:WORLD", "textworld", "two worlds called 'textworld'"),
-        ("", "corridor", "there is no world called 'corridor'; known worlds: textworld"),
+        ("", "corridor", "there is no world called 'corridor'; known worlds: scienceworld, textworld"),
     ],
 )
 def test_a_wrong_entry_point_is_one_clear_error(site: Path, points: str, name: str, said: str) -> None:

@@ -24,7 +24,7 @@ from teachable.worlds.scienceworld.games import Game, Target, structure_of
 from teachable.worlds.scienceworld.session import ScienceWorldSession
 
 _WORLD = "scienceworld"
-_UNFIT = 20  # variations of the right split that do not fit, before giving up
+_UNFIT = 5  # variations that do not fit (some 2 s each), before giving up
 _LEARNT = ("focus on ", "pick up ", "move ")  # of the gold path: what the errands are made of
 
 
@@ -115,8 +115,10 @@ class ScienceWorldGenerator:
         """The game of this variation and the number of its expert's commands; None where it does not win in time."""
         engine = Engine(family, number, self.simplifications)
         try:
-            gold, focus, box = _errands(engine, engine.gold())
+            path = engine.gold()
+            engine.start()
             structure = structure_of(engine.goal(), engine.tree())
+            gold, focus, box = _errands(engine, path)
             game = Game(family, number, self.simplifications, structure, gold, focus, box)
             options = Options.model_validate({})
             task = _task(game, split, seed, 0)
@@ -140,11 +142,10 @@ def owner(family: str, number: int) -> str:
 def _errands(engine: Engine, gold: Sequence[str]) -> tuple[tuple[str, ...], tuple[Target, ...], Target | None]:
     """The gold path in commands that are offered, what it focuses on, and the box that it fills.
 
-    Leaves the engine at the start. Gold commands call things by any of their names; here a name is looked up among all
+    Begins with the engine at the start and leaves it at the end. Gold commands call things by any of their names; here a name is looked up among all
     names of what is within reach, and the engine's own name for that object is put in its place. Doors are open and
     rooms are seen, so `open door` and `look around` are left out.
     """
-    engine.start()
     path: list[str] = []
     focus: list[Target] = []
     box: Target | None = None
@@ -171,7 +172,6 @@ def _errands(engine: Engine, gold: Sequence[str]) -> tuple[tuple[str, ...], tupl
                     command = f"move {reach.name(one)} to {reach.name(into)}"
         engine.step(command)
         path.append(command)
-    engine.start()
     return tuple(path), tuple(focus), box
 
 

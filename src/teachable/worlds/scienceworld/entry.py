@@ -21,12 +21,7 @@ class Options(BaseModel):
     turn_limit_s: Annotated[float, Field(gt=0)] = Field(
         60.0, description="seconds after which one call of the Java machine counts as an engine fault"
     )
-    verbs: tuple[
-        Literal[
-            "go", "focus", "take", "move", "open", "close", "drop", "activate", "deactivate", "read", "eat", "wait"
-        ],
-        ...,
-    ] = Field(
+    verbs: tuple[_Verb, ...] = Field(
         (*_NEEDED, "open"), description="verbs of the commands that are offered; go, focus, take and move must be"
     )
     holders: tuple[str, ...] = Field(
