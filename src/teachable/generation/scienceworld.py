@@ -142,8 +142,8 @@ def owner(family: str, number: int) -> str:
 def _errands(engine: Engine, gold: Sequence[str]) -> tuple[tuple[str, ...], tuple[Target, ...], Target | None]:
     """The gold path in commands that are offered, what it focuses on, and the box that it fills.
 
-    Begins with the engine at the start and leaves it at the end. Gold commands call things by any of their names; here a
-    name is looked up among all names of what is within reach, and the engine's own name for that object is put in its
+    Begins with the engine at the start and leaves it at the end. Gold commands call things by any of their names; here
+    a name is looked up among all names of what is within reach, and the engine's own name for that object is put in its
     place. Doors are open and rooms are seen, so `open door` and `look around` are left out.
     """
     path: list[str] = []
