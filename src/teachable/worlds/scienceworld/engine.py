@@ -50,7 +50,6 @@ class Engine:
     def start(self) -> Reply:
         """The start of the game."""
         self._load(gold=False)
-        self._call(self._server.freeActionLook)
         self._played, self.reply = [], self._reply("")
         return self.reply
 
@@ -99,6 +98,8 @@ class Engine:
             raise EngineFault(f"the engine does not know {command!r}: {said.splitlines()[0]}")
         self._count = self._call(self._part("util.UniqueIdentifier").count)
         self.reply = self._reply(said)
+        if self.reply.completed and self.reply.lost:  # how it goes on after an error of its own
+            raise EngineFault(f"the engine failed at {command!r}: {said.splitlines()[0]}")
         self._played = [*played, command]
         return self.reply
 

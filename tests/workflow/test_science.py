@@ -1,0 +1,35 @@
+"""ScienceWorld in the workflow: preset smoke to the labels, or to its end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from teachable import tables
+from workflow.workplace import Workplace
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(2400)]
+
+CONFIG = (
+    "--config",
+    "preset=smoke",
+    "world={name: scienceworld}",
+    "builtin={gaps: {}}",
+    "tasks={warmstart: {find-non-living-thing: 6, lifespan-shortest-lived: 4}, "
+    "train: {find-non-living-thing: 8, lifespan-shortest-lived: 6}, "
+    "test: {find-non-living-thing: 2, lifespan-shortest-lived: 2}}",
+)
+
+
+def test_scienceworld_runs_to_the_labels(scienceworld: None, tmp_path: Path) -> None:
+    place = Workplace(tmp_path, "off")
+    result = place.snakemake("results/phase1/thresholds.json", "--cores", "2", *CONFIG, timeout=2300)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
+    episodes = tables.read(place.path("results/phase0/episodes.parquet"), tables.EPISODES)
+    assert episodes["fault"].is_null().all()
+    steps = tables.read(place.path("results/phase0/steps.parquet"), tables.STEPS)
+    assert steps["scene"].str.contains(r" \| exits: ").all()
+    counts = json.loads(place.path("results/phase1/thresholds.json").read_text())
+    assert counts["labelled"] > 0
