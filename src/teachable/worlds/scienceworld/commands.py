@@ -84,3 +84,13 @@ def split_move(command: str) -> list[tuple[str, str]]:
     """
     words = command.removeprefix("move ").split(" ")
     return [(" ".join(words[:at]), " ".join(words[at + 1 :])) for at, word in enumerate(words) if word == "to"]
+
+
+def pairs(text: str) -> dict[int, str]:
+    """Scala's lines of a map from ids to names.
+
+    >>> pairs("17523 -> air")
+    {17523: 'air'}
+    """
+    split = (line.partition(" -> ") for line in text.splitlines() if line)
+    return {int(id): name for id, _, name in split}

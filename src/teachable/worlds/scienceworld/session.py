@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from teachable.worlds.base import EngineFault, InadmissibleCommand, RestoreMismatch, State, Task, WorldError
 from teachable.worlds.scienceworld.commands import VERBS, Reach, offered
 from teachable.worlds.scienceworld.engine import Engine
+from teachable.worlds.scienceworld.engines import Engines
 from teachable.worlds.scienceworld.expert import HELD, Known, advise
 from teachable.worlds.scienceworld.games import Game, digest_of, structure_of
 from teachable.worlds.scienceworld.reply import Reply
@@ -39,6 +40,7 @@ class ScienceWorldSession:
     ) -> None:
         self.task = task
         self._game, self._engine, self._verbs, self._holders = game, engine, verbs, holders
+        self._engines = Engines(engine)
         with self._named():
             reply = engine.start()
             goal = engine.goal()
@@ -78,8 +80,9 @@ class ScienceWorldSession:
         return self.state
 
     def _return(self) -> None:
-        """Bring the engine here, and make sure that it is: playing again must show the same."""
-        if self._engine.bring(self._at.played):
+        """Bring an engine here, and make sure that it is: playing again must show the same."""
+        self._engine, again = self._engines.bring(self._at.played)
+        if again:
             _, _, _, mark = self._show(self._engine.reply)
             if mark != self._at.mark:
                 raise RestoreMismatch(
@@ -166,8 +169,8 @@ class ScienceWorldSession:
             raise EngineFault(f"task {self.task.task_id}: {error}") from error
 
     def close(self) -> None:
-        """Free the engine."""
-        self._engine.close()
+        """Free the engines."""
+        self._engines.close()
 
 
 def tidy(text: str) -> str:
