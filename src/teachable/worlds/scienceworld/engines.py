@@ -13,7 +13,7 @@ from teachable.worlds.scienceworld.engine import Engine
 class Engines:
     """At most ``limit`` engines of the game of ``first``."""
 
-    def __init__(self, first: Engine, limit: int = 4) -> None:
+    def __init__(self, first: Engine, limit: int = 8) -> None:
         self._all, self._limit = [first], limit  # the one used last at the end
 
     def bring(self, played: Sequence[str]) -> tuple[Engine, bool]:
