@@ -25,6 +25,8 @@ from teachable.worlds import (
 from teachable.worlds.java import require
 from teachable.worlds.registry import OptionError
 from teachable.worlds.scienceworld.commands import VERBS, split_move
+from teachable.worlds.scienceworld.engine import Engine
+from teachable.worlds.scienceworld.engines import Engines
 from teachable.worlds.scienceworld.expert import DOORS, way
 from teachable.worlds.scienceworld.families import FAMILIES
 from teachable.worlds.scienceworld.games import load
@@ -146,6 +148,20 @@ def test_restoring_and_remembering_show_what_playing_shows(science):
             plain.step(command)
             memo.step(command)
     assert memo.turns < 15
+
+
+def test_going_to_and_fro_plays_from_the_start_once_a_branch(science):
+    game = load(science.root / science.of("lifespan-shortest-lived")[0].game)
+    engines = Engines(Engine(game.family, game.variation, game.simplifications), limit=2)
+    one, other, third = (), game.gold[:1], ("wait1",)
+    assert [engines.bring(way)[1] for way in (other, third, other, third)] == [True, True, False, False]
+    looks = {way: engines.bring(way)[0].reply.look for way in (other, third)}
+    assert [engines.bring(way)[1] for way in (one, other)] == [True, False]
+    assert engines.bring(other)[0].reply.look == looks[other]
+    engines.close()
+    engines.close()
+    with pytest.raises(EngineFault, match="closed"):
+        engines.bring(third)
 
 
 def test_a_wrong_focus_loses(science):
