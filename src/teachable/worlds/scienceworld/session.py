@@ -95,7 +95,7 @@ class ScienceWorldSession:
         reach, things, names = self._engine.reach()
         commands: set[str] = set()
         if not (reply.won or reply.lost):
-            listed = {verb: self._engine.valid(verb, things, names) for verb in {*self._verbs, "go"}}
+            listed = {verb: self._engine.valid(verb, things, names) for verb in sorted({*self._verbs, "go"})}
             places = [command.removeprefix(VERBS["go"].start) for command in listed["go"]]
             for verb in self._verbs:
                 commands |= {*offered(verb, listed[verb], reach, places, self._holders)}
