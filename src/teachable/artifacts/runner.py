@@ -106,7 +106,7 @@ def _arguments(
 
 def read(stage: Stage, name: str, paths: Sequence[Path] | None) -> Any:
     """The input ``name`` of a stage from where it lies: its table, its JSON value, or its path (a list where there may
-    be several). None where an input that may be left out is."""
+    be several). Where none is given: None, or of several an empty table or list."""
     import polars as pl
 
     from teachable import tables
@@ -115,7 +115,9 @@ def read(stage: Stage, name: str, paths: Sequence[Path] | None) -> Any:
     artifact = stage.reads.get(name)
     kind = "path" if artifact is None else artifact.kind
     if not paths:
-        return [] if several and kind == "path" else None
+        if several:
+            return tables.empty(_schema(artifact)) if kind == "table" else []
+        return None
     if kind == "path":
         return list(paths) if several else paths[0]
     if kind == "json":
