@@ -148,7 +148,7 @@ def test_a_directory_that_cannot_be_written_is_one_clear_error(tmp_path):
 def test_options_are_checked():
     with pytest.raises(WorldError, match="colour: world 'textworld' has no such option"):
         get_generator("textworld", colour="red")
-    with pytest.raises(WorldError, match="known worlds: textworld"):
+    with pytest.raises(WorldError, match="known worlds: .*\\btextworld\\b"):
         get_generator("chess")
     with pytest.raises(WorldError, match="foods"):
         get_generator("textworld", foods="exotic")
