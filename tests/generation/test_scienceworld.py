@@ -10,9 +10,10 @@ from teachable.generation import get_generator
 from teachable.generation.scienceworld import owner
 from teachable.generation.splits import SPLITS
 from teachable.worlds import GenerationError, WorldError
+from teachable.worlds.files import load
 from teachable.worlds.registry import OptionError
 from teachable.worlds.scienceworld.families import FAMILIES
-from teachable.worlds.scienceworld.games import load
+from teachable.worlds.scienceworld.games import game_of
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def test_a_file_is_small_and_says_what_to_make(science):
     keys = {"family", "variation", "simplifications", "structure", "gold", "focus", "box"}
     for task in science.tasks:
         text = (science.root / task.game).read_text()
-        game = load(science.root / task.game)
+        game = load(task, science.root, game_of)
         assert set(json.loads(text)) == keys
         assert len(text) < 1000
         assert game.text() == text
@@ -66,7 +67,7 @@ def test_splits_share_no_game(tmp_path):
     generator, owners = get_generator("scienceworld"), {}
     for split in SPLITS:
         for task in generator.generate("lifespan-longest-lived", split, [0], tmp_path):
-            game = load(tmp_path / task.game)
+            game = load(task, tmp_path, game_of)
             assert owner(game.family, game.variation) == split
             for name in (game.structure, task.digest):
                 assert owners.setdefault(name, split) == split
@@ -84,7 +85,7 @@ def test_simplifications_are_in_the_file_and_change_the_game(tmp_path):
     for simple in ([], ["openContainers"]):
         generator = get_generator("scienceworld", simplifications=simple)
         [task] = generator.generate("lifespan-shortest-lived", "train", [0], tmp_path / str(len(simple)))
-        made[len(simple)] = load(tmp_path / str(len(simple)) / task.game)
+        made[len(simple)] = load(task, tmp_path / str(len(simple)), game_of)
     assert made[1].simplifications == ("openContainers",)
     assert made[0].variation == made[1].variation
     assert made[0].structure != made[1].structure

@@ -16,9 +16,10 @@ from teachable.generation.textworld import TextWorldGenerator, make
 from teachable.generation.textworld.canonical import canonical, structure_of
 from teachable.generation.textworld.make import Limits, draw, write
 from teachable.worlds import GenerationError, WorldError
+from teachable.worlds.files import text_of
 from teachable.worlds.textworld.engine import stamped
 from teachable.worlds.textworld.families import FAMILIES
-from teachable.worlds.textworld.games import digest_of, game_of, text_of
+from teachable.worlds.textworld.games import digest_of, game_of
 
 LIMITS = Limits(max_expert_steps=15, foods="train")
 
@@ -148,7 +149,7 @@ def test_a_directory_that_cannot_be_written_is_one_clear_error(tmp_path):
 def test_options_are_checked():
     with pytest.raises(WorldError, match="colour: world 'textworld' has no such option"):
         get_generator("textworld", colour="red")
-    with pytest.raises(WorldError, match="known worlds: .*\\btextworld\\b"):
+    with pytest.raises(WorldError, match=r"known worlds: .*\btextworld\b"):
         get_generator("chess")
     with pytest.raises(WorldError, match="foods"):
         get_generator("textworld", foods="exotic")

@@ -9,9 +9,10 @@ import pytest
 from teachable.generation import get_generator
 from teachable.generation.splits import SPLITS, split_of
 from teachable.worlds import GenerationError, WorldError, get_world
+from teachable.worlds.files import load
 from teachable.worlds.registry import OptionError
 from teachable.worlds.textworld_express.families import FAMILIES
-from teachable.worlds.textworld_express.games import load
+from teachable.worlds.textworld_express.games import game_of
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,7 @@ def test_same_seeds_give_the_same_bytes_in_any_order(tmp_path):
 def test_a_file_is_small_and_says_what_to_make(express):
     for task in express.tasks:
         text = (express.root / task.game).read_text()
-        game = load(express.root / task.game)
+        game = load(task, express.root, game_of)
         assert len(text) < 1000
         assert game.text() == text
         assert game.digest == task.digest
@@ -65,7 +66,7 @@ def test_splits_share_no_game(tmp_path, family):
     generator, owners = get_generator("textworld_express"), {}
     for split in SPLITS:
         for task in generator.generate(family, split, range(3), tmp_path):
-            structure = load(tmp_path / task.game).structure
+            structure = load(task, tmp_path, game_of).structure
             assert split_of(structure) == split
             assert owners.setdefault(structure, split) == split
     assert len(owners) == 9
@@ -75,7 +76,7 @@ def test_another_fold_has_other_things(tmp_path):
     scenes = {}
     for fold in ("train", "test"):
         [task] = get_generator("textworld_express", fold=fold).generate("simonsays", "test", [0], tmp_path / fold)
-        assert load(tmp_path / fold / task.game).fold == fold
+        assert load(task, tmp_path / fold, game_of).fold == fold
         commands = get_world("textworld_express").start(task, tmp_path / fold).state.commands
         scenes[fold] = {command.split()[-1] for command in commands}
     assert not scenes["train"] & scenes["test"]
@@ -86,7 +87,7 @@ def test_parameters_are_the_games_own(tmp_path):
     [task] = wide.generate("easy", "train", [0], tmp_path)
     session = get_world("textworld_express").start(task, tmp_path)
     assert any(command.startswith("move ") for command in session.state.commands)
-    assert load(tmp_path / task.game).parameters == {**FAMILIES["easy"].parameters, "numLocations": 2}
+    assert load(task, tmp_path, game_of).parameters == {**FAMILIES["easy"].parameters, "numLocations": 2}
     wrong = get_generator("textworld_express", parameters={"easy": {"rooms": 2}})
     with pytest.raises(WorldError, match=r"rooms=2.*Unrecognized property name"):
         wrong.generate("easy", "train", [0], tmp_path)

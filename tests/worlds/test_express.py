@@ -12,10 +12,11 @@ from dataclasses import asdict, replace
 import pytest
 
 from teachable.worlds import InadmissibleCommand, MemoSession, RestoreMismatch, WorldError, get_words, get_world, replay
+from teachable.worlds.files import load
 from teachable.worlds.graph import cheapest
 from teachable.worlds.textworld_express.facts import walk as things_in
 from teachable.worlds.textworld_express.families import FAMILIES
-from teachable.worlds.textworld_express.games import load
+from teachable.worlds.textworld_express.games import game_of
 from teachable.worlds.textworld_express.scene import memo_of
 
 FAILING = [name for name, family in FAMILIES.items() if family.can_fail]
@@ -278,7 +279,7 @@ def test_a_wrong_prefix_or_game_is_never_silent(express, tmp_path):
         replay(express.world, task, express.root, ["read cookbook"], "0" * 32)
     with pytest.raises(RestoreMismatch, match="command 1 of 1"):
         replay(express.world, task, express.root, ["fly"])
-    other = replace(load(express.root / task.game), structure="0" * 64)
+    other = replace(load(task, express.root, game_of), structure="0" * 64)
     (tmp_path / "other.json").write_text(other.text())
     with pytest.raises(WorldError, match="holds another game"):
         express.world.start(replace(task, game="other.json"), tmp_path)

@@ -22,6 +22,7 @@ from teachable.worlds import (
     get_world,
     replay,
 )
+from teachable.worlds.files import load
 from teachable.worlds.java import require
 from teachable.worlds.registry import OptionError
 from teachable.worlds.scienceworld.commands import VERBS, split_move
@@ -29,7 +30,7 @@ from teachable.worlds.scienceworld.engine import Engine
 from teachable.worlds.scienceworld.engines import Engines
 from teachable.worlds.scienceworld.expert import DOORS, way
 from teachable.worlds.scienceworld.families import FAMILIES
-from teachable.worlds.scienceworld.games import load
+from teachable.worlds.scienceworld.games import game_of
 from teachable.worlds.scienceworld.reasons import explain
 from teachable.worlds.scienceworld.scene import scene_of
 
@@ -89,7 +90,7 @@ def test_the_expert_wins_in_the_recorded_number_of_commands(science):
 def test_the_gold_path_is_offered_and_wins(science):
     for family in FAMILIES:
         task = science.of(family)[0]
-        session = replay(science.world, task, science.root, load(science.root / task.game).gold)
+        session = replay(science.world, task, science.root, load(task, science.root, game_of).gold)
         assert session.state.won
         assert task.expert_steps <= len(session._at.played)
         session.close()
@@ -151,7 +152,7 @@ def test_restoring_and_remembering_show_what_playing_shows(science):
 
 
 def test_going_to_and_fro_plays_from_the_start_once_a_branch(science):
-    game = load(science.root / science.of("lifespan-shortest-lived")[0].game)
+    game = load(science.of("lifespan-shortest-lived")[0], science.root, game_of)
     engines = Engines(Engine(game.family, game.variation, game.simplifications), limit=2)
     one, other, third = (), game.gold[:1], ("wait1",)
     assert [engines.bring(way)[1] for way in (other, third, other, third)] == [True, True, False, False]
@@ -269,12 +270,12 @@ def test_what_is_not_offered_changes_nothing(science):
 
 def test_a_wrong_prefix_or_game_is_never_silent(science, tmp_path):
     task = science.of("find-animal")[0]
-    step = load(science.root / task.game).gold[0]
+    step = load(task, science.root, game_of).gold[0]
     with pytest.raises(RestoreMismatch, match=f"{task.task_id}.*digest"):
         replay(science.world, task, science.root, [step], "0" * 32)
     with pytest.raises(RestoreMismatch, match="command 1 of 1"):
         replay(science.world, task, science.root, ["fly"])
-    other = replace(load(science.root / task.game), structure="0" * 64)
+    other = replace(load(task, science.root, game_of), structure="0" * 64)
     (tmp_path / "other.json").write_text(other.text())
     with pytest.raises(WorldError, match="holds another game"):
         science.world.start(replace(task, game="other.json"), tmp_path)

@@ -322,7 +322,7 @@ def test_options_are_checked():
         get_world("textworld", prune=("eat",))
     with pytest.raises(WorldError, match="colour: world 'textworld' has no such option"):
         get_world("textworld", colour="red")
-    with pytest.raises(WorldError, match="known worlds: .*\\btextworld\\b"):
+    with pytest.raises(WorldError, match=r"known worlds: .*\btextworld\b"):
         get_world("base")
     with pytest.raises(WorldError, match="turn_limit_s"):
         get_world("textworld", turn_limit_s=0)

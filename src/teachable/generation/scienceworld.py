@@ -7,20 +7,19 @@ makes, and what is right in it, which its gold path tells; a session checks that
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from teachable import seeds as streams
-from teachable.generation.splits import SPLITS, split_of
-from teachable.worlds.base import EngineFault, GenerationError, Task, WorldError
+from teachable.generation.drawn import DrawnGames, expert_steps
+from teachable.generation.splits import split_of
+from teachable.worlds.base import EngineFault, GenerationError
+from teachable.worlds.files import structure_of
 from teachable.worlds.scienceworld.commands import VERBS, split_move
 from teachable.worlds.scienceworld.engine import Engine
 from teachable.worlds.scienceworld.entry import Options
 from teachable.worlds.scienceworld.expert import HELD
 from teachable.worlds.scienceworld.families import FAMILIES
-from teachable.worlds.scienceworld.games import Game, Target, structure_of
+from teachable.worlds.scienceworld.games import Game, Target
 from teachable.worlds.scienceworld.session import ScienceWorldSession
 
 _WORLD = "scienceworld"
@@ -28,7 +27,7 @@ _UNFIT = 5  # variations that do not fit (some 2 s each), before giving up
 _LEARNT = ("focus on ", "pick up ", "move ")  # of the gold path: what the errands are made of
 
 
-class ScienceWorldGenerator:
+class ScienceWorldGenerator(DrawnGames[Game]):
     """The generator called ``scienceworld``; see :class:`teachable.generation.Generator`.
 
     Options:
@@ -38,47 +37,13 @@ class ScienceWorldGenerator:
     """
 
     name = _WORLD
+    known = FAMILIES
 
     def __init__(
         self, max_expert_steps: int = 15, simplifications: Sequence[str] = ("selfWateringFlowerPots",)
     ) -> None:
-        if max_expert_steps < 1:
-            raise WorldError(f"{_WORLD}: max_expert_steps must be at least 1.")
-        self.max_expert_steps = max_expert_steps
+        super().__init__(max_expert_steps)
         self.simplifications = tuple(sorted(simplifications))
-
-    def generate(
-        self,
-        family: str | Sequence[str],
-        split: str,
-        seeds: Sequence[int],
-        games: Path,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> list[Task]:
-        """One task per seed, in the order of ``seeds``; ``family`` is one for all or one for each.
-
-        The same arguments give the same bytes in ``games``. Raises :class:`GenerationError` when a game cannot be made.
-        """
-        families = [family] * len(seeds) if isinstance(family, str) else list(family)
-        if len(families) != len(seeds):
-            raise WorldError(f"{_WORLD}: {len(families)} families for {len(seeds)} seeds.")
-        for name in {*families, *([family] if isinstance(family, str) else [])}:
-            if name not in FAMILIES:
-                raise WorldError(f"{_WORLD} has no family {name!r}; it has: {', '.join(FAMILIES)}.")
-        if split not in SPLITS:
-            raise WorldError(f"there is no split {split!r}; splits: {', '.join(SPLITS)}.")
-        wanted = [(name, int(seed)) for name, seed in zip(families, seeds, strict=True)]
-        if len(set(wanted)) != len(wanted):
-            raise WorldError(f"{_WORLD}: the seeds for {split} games of one family are not distinct.")
-        tasks = []
-        for name, seed in wanted:
-            game, steps = self.draw(name, split, seed)
-            task = _task(game, split, seed, steps)
-            _write(game, Path(games) / task.game)
-            tasks.append(task)
-            if progress is not None:
-                progress(len(tasks), len(wanted))
-        return tasks
 
     def draw(self, family: str, split: str, seed: int) -> tuple[Game, int]:
         """The game for this seed and the number of its expert's commands.
@@ -121,15 +86,10 @@ class ScienceWorldGenerator:
             gold, focus, box = _errands(engine, path)
             game = Game(family, number, self.simplifications, structure, gold, focus, box)
             options = Options.model_validate({})
-            task = _task(game, split, seed, 0)
+            task = self.task_of(game, split, seed, 0)
             session = ScienceWorldSession(task, game, engine, options.verbs, options.holders)
-            for step in range(1, self.max_expert_steps + 1):
-                command = session.expert_command()
-                if command is None:
-                    return None
-                if session.step(command).won:
-                    return game, step
-            return None
+            steps = expert_steps(session, self.max_expert_steps)
+            return None if steps is None else (game, steps)
         finally:
             engine.close()
 
@@ -178,31 +138,3 @@ def _errands(engine: Engine, gold: Sequence[str]) -> tuple[tuple[str, ...], tupl
 def _one(aliases: dict[str, list[int]], name: str) -> int | None:
     """The first object that answers to ``name``; None where none does."""
     return next(iter(aliases.get(name, ())), None)
-
-
-def _task(game: Game, split: str, seed: int, steps: int) -> Task:
-    return Task(
-        task_id=f"{_WORLD}-{game.family}-{split}-{seed}",
-        world=_WORLD,
-        family=game.family,
-        split=split,
-        seed=seed,
-        game=f"{_WORLD}/{game.family}/{split}/{seed}.json",
-        digest=game.digest,
-        expert_steps=steps,
-    )
-
-
-def _write(game: Game, target: Path) -> None:
-    """Write a game's file, atomically; one that is there already and holds this game is kept."""
-    text = game.text()
-    try:
-        if target.exists() and target.read_text() == text:
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as scratch:
-            new = Path(scratch) / target.name
-            new.write_text(text)
-            os.replace(new, target)
-    except OSError as error:
-        raise GenerationError(f"game file {target} cannot be written: {error}") from error

@@ -8,7 +8,8 @@ very same state was reached.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -69,6 +70,25 @@ class State:
     def done(self) -> bool:
         """Whether the game is over."""
         return self.won or self.lost
+
+
+def check_admissible(task: Task, state: State, command: str) -> None:
+    """Raise :class:`InadmissibleCommand`, naming the task, unless ``state`` offers ``command``."""
+    if state.done:
+        raise InadmissibleCommand(f"task {task.task_id}: the game is over; {command!r} cannot be played.")
+    if command not in state.commands:
+        raise InadmissibleCommand(
+            f"task {task.task_id}: {command!r} is not admissible here; admissible: {', '.join(state.commands)}."
+        )
+
+
+@contextmanager
+def faults_of(task: Task) -> Iterator[None]:
+    """Engine faults in this context name the task."""
+    try:
+        yield
+    except EngineFault as error:
+        raise EngineFault(f"task {task.task_id}: {error}") from error
 
 
 Saved = Any  # opaque to callers, valid within one process and one session

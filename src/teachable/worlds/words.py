@@ -84,3 +84,8 @@ def explain(suggested: str, bad: str, *, memo: str, goal: str, scene: str) -> Re
         error_type="affordance_miss",
         confidence="medium",
     )
+
+
+def tidy(text: str) -> str:
+    """Text without indentation, trailing blanks and empty lines."""
+    return "\n".join(line for line in (" ".join(line.split()) for line in text.splitlines()) if line)

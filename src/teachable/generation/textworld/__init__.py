@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from teachable.generation.splits import SPLITS
+from teachable.generation.requests import wanted_games
 from teachable.worlds.base import GenerationError, Task, WorldError
 from teachable.worlds.textworld.families import FAMILIES
 from teachable.worlds.textworld.process import environment
@@ -62,17 +62,7 @@ class TextWorldGenerator:
         The same arguments give the same bytes in ``games``, on any day and with any number of jobs.
         Raises :class:`GenerationError` with the first trouble when a game cannot be made.
         """
-        families = [family] * len(seeds) if isinstance(family, str) else list(family)
-        if len(families) != len(seeds):
-            raise WorldError(f"textworld: {len(families)} families for {len(seeds)} seeds.")
-        for name in {*families, *([family] if isinstance(family, str) else [])}:
-            if name not in FAMILIES:
-                raise WorldError(f"textworld has no family {name!r}; it has: {', '.join(FAMILIES)}.")
-        if split not in SPLITS:
-            raise WorldError(f"there is no split {split!r}; splits: {', '.join(SPLITS)}.")
-        wanted = [(name, int(seed)) for name, seed in zip(families, seeds, strict=True)]
-        if len(set(wanted)) != len(wanted):
-            raise WorldError(f"textworld: the seeds for {split} games of one family are not distinct.")
+        wanted = wanted_games(self.name, FAMILIES, family, split, seeds)
         jobs = max(1, min(self.jobs, len(seeds)))
         requests = [
             {

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from teachable.worlds.textworld.games import text_of
+from teachable.worlds.files import text_of
 
 
 def canonical(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,10 +29,11 @@ from teachable import seeds as streams
 from teachable.generation.splits import split_of
 from teachable.generation.textworld.canonical import canonical, structure_of
 from teachable.worlds.base import GenerationError, Task, WorldError
+from teachable.worlds.files import text_of
 from teachable.worlds.textworld.engine import check_story, stamped
 from teachable.worlds.textworld.expert import Expert
 from teachable.worlds.textworld.families import FAMILIES, Family
-from teachable.worlds.textworld.games import digest_of, game_of, text_of
+from teachable.worlds.textworld.games import digest_of, game_of
 from teachable.worlds.textworld.ground import GroundGame
 
 _PRUNED = ("put", "insert", "close", "drop")  # no plan needs them

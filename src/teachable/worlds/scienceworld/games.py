@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from teachable.worlds.base import EngineFault, WorldError
+from teachable.worlds.files import digest_of, text_of
 from teachable.worlds.scienceworld.families import FAMILIES
 
 
@@ -42,38 +39,14 @@ class Game:
         return text_of(asdict(self)) + "\n"
 
 
-def text_of(value: Any) -> str:
-    """Compact JSON with sorted keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def digest_of(value: Any) -> str:
-    """32 hexadecimal digits of the SHA-256 of a value's JSON."""
-    return hashlib.sha256(text_of(value).encode()).hexdigest()[:32]
-
-
-def structure_of(*texts: str) -> str:
-    """A digest of everything at the start (64 hexadecimal digits)."""
-    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()
-
-
-def load(path: Path) -> Game:
-    """The game whose file is at ``path``. Raises WorldError when it is missing, EngineFault when it is damaged."""
-    try:
-        data = json.loads(path.read_text())
-        focus = tuple(Target(**one) for one in data.pop("focus"))
-        box = data.pop("box")
-        simplifications, gold = tuple(data.pop("simplifications")), tuple(data.pop("gold"))
-        game = Game(
-            **data, simplifications=simplifications, gold=gold, focus=focus, box=None if box is None else Target(**box)
-        )
-        if game.family not in FAMILIES:
-            raise ValueError(f"no family {game.family!r}")
-    except FileNotFoundError:
-        raise WorldError(f"game file {path} is missing: run the stage that makes the games again.") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise EngineFault(
-            f"game file {path} is damaged ({type(error).__name__}: {error}): delete it and run the stage that makes "
-            "the games again."
-        ) from error
+def game_of(data: dict[str, Any]) -> Game:
+    """The game that a file's JSON describes; another file raises ValueError, TypeError, KeyError or AttributeError."""
+    focus = tuple(Target(**one) for one in data.pop("focus"))
+    box = data.pop("box")
+    simplifications, gold = tuple(data.pop("simplifications")), tuple(data.pop("gold"))
+    game = Game(
+        **data, simplifications=simplifications, gold=gold, focus=focus, box=None if box is None else Target(**box)
+    )
+    if game.family not in FAMILIES:
+        raise ValueError(f"no family {game.family!r}")
     return game

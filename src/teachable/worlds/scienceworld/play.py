@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachable.worlds.base import Task, WorldError
+from teachable.worlds.base import Task
 
 if TYPE_CHECKING:
     from teachable.worlds.scienceworld.session import ScienceWorldSession
@@ -29,16 +29,11 @@ class ScienceWorld:
 
     def start(self, task: Task, games: Path) -> ScienceWorldSession:
         """A session at the start of ``task``; the game must have the digest that the task says."""
+        from teachable.worlds.files import load
         from teachable.worlds.scienceworld.engine import Engine
-        from teachable.worlds.scienceworld.games import load
+        from teachable.worlds.scienceworld.games import game_of
         from teachable.worlds.scienceworld.session import ScienceWorldSession
 
-        file = Path(games) / task.game
-        game = load(file)
-        if game.digest != task.digest:
-            raise WorldError(
-                f"task {task.task_id}: {file} holds another game (digest {game.digest}, the task says {task.digest}). "
-                "Run the stage that makes the games again."
-            )
+        game = load(task, games, game_of)
         engine = Engine(game.family, game.variation, game.simplifications, self.turn_limit_s)
         return ScienceWorldSession(task, game, engine, self.verbs, self.holders)

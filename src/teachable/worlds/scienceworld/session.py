@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from teachable.worlds.base import EngineFault, InadmissibleCommand, RestoreMismatch, State, Task, WorldError
+from teachable.worlds.base import EngineFault, RestoreMismatch, State, Task, WorldError, check_admissible, faults_of
+from teachable.worlds.files import digest_of, structure_of
 from teachable.worlds.scienceworld.commands import VERBS, Reach, offered
 from teachable.worlds.scienceworld.engine import Engine
 from teachable.worlds.scienceworld.engines import Engines
 from teachable.worlds.scienceworld.expert import HELD, Known, advise
-from teachable.worlds.scienceworld.games import Game, digest_of, structure_of
+from teachable.worlds.scienceworld.games import Game
 from teachable.worlds.scienceworld.reply import Reply
 from teachable.worlds.scienceworld.scene import scene_of
+from teachable.worlds.words import tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ScienceWorldSession:
         self.task = task
         self._game, self._engine, self._verbs, self._holders = game, engine, verbs, holders
         self._engines = Engines(engine)
-        with self._named():
+        with faults_of(self.task):
             reply = engine.start()
             goal = engine.goal()
             if structure_of(goal, engine.tree()) != game.structure:
@@ -60,14 +60,8 @@ class ScienceWorldSession:
     def step(self, command: str) -> State:
         """Play one admissible command."""
         before = self.state
-        if before.done:
-            raise InadmissibleCommand(f"task {self.task.task_id}: the game is over; {command!r} cannot be played.")
-        if command not in before.commands:
-            raise InadmissibleCommand(
-                f"task {self.task.task_id}: {command!r} is not admissible here; admissible: "
-                f"{', '.join(before.commands)}."
-            )
-        with self._named():
+        check_admissible(self.task, self.state, command)
+        with faults_of(self.task):
             self._return()
             focused, moved = self._focus(command)
             known, reached = self._at.known, self._at.reached
@@ -160,19 +154,6 @@ class ScienceWorldSession:
         self._at = saved
         return self.state
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Faults of the engine name the task."""
-        try:
-            yield
-        except EngineFault as error:
-            raise EngineFault(f"task {self.task.task_id}: {error}") from error
-
     def close(self) -> None:
         """Free the engines."""
         self._engines.close()
-
-
-def tidy(text: str) -> str:
-    """Text without indentation, trailing blanks and empty lines."""
-    return "\n".join(line for line in (" ".join(line.split()) for line in text.splitlines()) if line)

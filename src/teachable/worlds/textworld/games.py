@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,20 +11,17 @@ from textworld.generator.game import EntityInfo, Game, Quest
 from textworld.generator.world import World
 from textworld.logic import GameLogic
 
+from teachable.worlds import files
+
 
 @lru_cache(maxsize=16)
 def _parsed(logic: str) -> KnowledgeBase:
     return KnowledgeBase(GameLogic.deserialize(logic), "")
 
 
-def text_of(value: Any) -> str:
-    """Compact JSON with sorted keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 def digest_of(data: Mapping[str, Any]) -> str:
     """The digest of a canonical game: everything but its metadata (seeds, names of settings)."""
-    return hashlib.sha256(text_of({k: v for k, v in data.items() if k != "metadata"}).encode()).hexdigest()[:32]
+    return files.digest_of({k: v for k, v in data.items() if k != "metadata"})
 
 
 def game_of(data: Mapping[str, Any]) -> Game:

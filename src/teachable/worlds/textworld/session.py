@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from teachable.worlds.base import EngineFault, InadmissibleCommand, State, Task, WorldError
+from teachable.worlds.base import EngineFault, State, Task, WorldError, check_admissible, faults_of
 from teachable.worlds.textworld.engine import Engine, Reply, opening
 from teachable.worlds.textworld.expert import Expert
 from teachable.worlds.textworld.games import digest_of, game_of
@@ -96,7 +95,7 @@ class TextWorldSession:
         self._game = game
         self._mode = game.ground.start
         goal = game.ground.goal
-        with self._named():
+        with faults_of(self.task):
             self._engine = Engine(story, turn_limit_s, game.ground.digest)
             reply = Reply(opening(self._engine.banner), (), "", 0, won=False, lost=False)
         self.state = self._view(reply, goal, "")
@@ -104,14 +103,8 @@ class TextWorldSession:
 
     def step(self, command: str) -> State:
         """Play one admissible command."""
-        if self.state.done:
-            raise InadmissibleCommand(f"task {self.task.task_id}: the game is over; {command!r} cannot be played.")
-        if command not in self.state.commands:
-            raise InadmissibleCommand(
-                f"task {self.task.task_id}: {command!r} is not admissible here; admissible: "
-                f"{', '.join(self.state.commands)}."
-            )
-        with self._named():
+        check_admissible(self.task, self.state, command)
+        with faults_of(self.task):
             reply = self._engine.send(command)
         try:
             self._mode = self._game.ground.after(self._mode, reply.events)
@@ -167,23 +160,15 @@ class TextWorldSession:
 
     def save(self) -> Point:
         """A point of this session (about 40 kB)."""
-        with self._named():
+        with faults_of(self.task):
             return Point(self._engine.save(), self._mode, self.state)
 
     def restore(self, saved: Point) -> State:
         """Come back to a point of this session."""
-        with self._named():
+        with faults_of(self.task):
             self._engine.restore(saved.image)
         self._mode, self.state = saved.mode, saved.state
         return self.state
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Faults of the engine name the task."""
-        try:
-            yield
-        except EngineFault as error:
-            raise EngineFault(f"task {self.task.task_id}: {error}") from error
 
     def close(self) -> None:
         """Free the engine."""

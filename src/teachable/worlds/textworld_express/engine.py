@@ -9,7 +9,6 @@ same problem share its things if one machine runs both, so of these only the one
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -216,11 +215,6 @@ def place_of(look: str) -> str:
     if not look.startswith("You are in the "):
         return ""
     return look.removeprefix("You are in the ").split(".", 1)[0]
-
-
-def structure_of(*texts: str) -> str:
-    """A digest of what is where at the start (64 hexadecimal digits)."""
-    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()
 
 
 def _jar() -> Path:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from teachable.worlds.base import EngineFault, WorldError
+from teachable.worlds.files import digest_of, text_of
 from teachable.worlds.textworld_express.families import FAMILIES, Family
 
 
@@ -39,29 +36,10 @@ class Game:
         return text_of(asdict(self)) + "\n"
 
 
-def text_of(value: Any) -> str:
-    """Compact JSON with sorted keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def digest_of(value: Any) -> str:
-    """32 hexadecimal digits of the SHA-256 of a value's JSON."""
-    return hashlib.sha256(text_of(value).encode()).hexdigest()[:32]
-
-
-def load(path: Path) -> Game:
-    """The game whose file is at ``path``. Raises WorldError when it is missing, EngineFault when it is damaged."""
-    try:
-        data = json.loads(path.read_text())
-        solution = tuple((name, tuple(values)) for name, values in data.pop("solution"))
-        game = Game(**data, solution=solution)
-        if game.family not in FAMILIES:
-            raise ValueError(f"no family {game.family!r}")
-    except FileNotFoundError:
-        raise WorldError(f"game file {path} is missing: run the stage that makes the games again.") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise EngineFault(
-            f"game file {path} is damaged ({type(error).__name__}: {error}): delete it and run the stage that makes "
-            "the games again."
-        ) from error
+def game_of(data: dict[str, Any]) -> Game:
+    """The game that a file's JSON describes; another file raises ValueError, TypeError, KeyError or AttributeError."""
+    solution = tuple((name, tuple(values)) for name, values in data.pop("solution"))
+    game = Game(**data, solution=solution)
+    if game.family not in FAMILIES:
+        raise ValueError(f"no family {game.family!r}")
     return game

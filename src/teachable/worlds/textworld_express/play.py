@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachable.worlds.base import Task, WorldError
+from teachable.worlds.base import Task
 
 if TYPE_CHECKING:
     from teachable.worlds.textworld_express.session import TextWorldExpressSession
@@ -28,16 +28,11 @@ class TextWorldExpress:
 
     def start(self, task: Task, games: Path) -> TextWorldExpressSession:
         """A session at the start of ``task``; the game must have the digest that the task says."""
+        from teachable.worlds.files import load
         from teachable.worlds.textworld_express.engine import Engine
-        from teachable.worlds.textworld_express.games import load
+        from teachable.worlds.textworld_express.games import game_of
         from teachable.worlds.textworld_express.session import TextWorldExpressSession
 
-        file = Path(games) / task.game
-        game = load(file)
-        if game.digest != task.digest:
-            raise WorldError(
-                f"task {task.task_id}: {file} holds another game (digest {game.digest}, the task says {task.digest}). "
-                "Run the stage that makes the games again."
-            )
+        game = load(task, games, game_of)
         engine = Engine(game.kind.game, dict(game.parameters), game.fold, game.number, self.turn_limit_s)
         return TextWorldExpressSession(task, game, engine, self.prune)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from teachable.worlds.base import EngineFault, InadmissibleCommand, RestoreMismatch, State, Task, WorldError
-from teachable.worlds.textworld_express.engine import Engine, Reply, structure_of
+from teachable.worlds.base import EngineFault, RestoreMismatch, State, Task, WorldError, check_admissible, faults_of
+from teachable.worlds.files import digest_of, structure_of
+from teachable.worlds.textworld_express.engine import Engine, Reply
 from teachable.worlds.textworld_express.expert import advise
 from teachable.worlds.textworld_express.facts import Facts
-from teachable.worlds.textworld_express.games import Game, digest_of
+from teachable.worlds.textworld_express.games import Game
 from teachable.worlds.textworld_express.scene import memo_of, scene_of
+from teachable.worlds.words import tidy
 
 _NEVER = ("look around", "inventory", "task")  # the scene and the goal tell what they would
 
@@ -36,7 +36,7 @@ class TextWorldExpressSession:
         self._game, self._engine = game, engine
         self._pruned = tuple(f"{verb} " for verb in prune if verb != "put" or not game.kind.puts)
         self._played: tuple[str, ...] = ()
-        with self._named():
+        with faults_of(self.task):
             reply = engine.start()
             facts, text = engine.facts()
             goal = engine.goal()
@@ -50,14 +50,8 @@ class TextWorldExpressSession:
 
     def step(self, command: str) -> State:
         """Play one admissible command."""
-        if self.state.done:
-            raise InadmissibleCommand(f"task {self.task.task_id}: the game is over; {command!r} cannot be played.")
-        if command not in self.state.commands:
-            raise InadmissibleCommand(
-                f"task {self.task.task_id}: {command!r} is not admissible here; admissible: "
-                f"{', '.join(self.state.commands)}."
-            )
-        with self._named():
+        check_admissible(self.task, self.state, command)
+        with faults_of(self.task):
             self._return()
             reply = self._engine.step(command)
             facts, text = self._engine.facts()
@@ -127,19 +121,6 @@ class TextWorldExpressSession:
         self._played, self.state, self._plan = saved.played, saved.state, saved.plan
         return self.state
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Faults of the engine name the task."""
-        try:
-            yield
-        except EngineFault as error:
-            raise EngineFault(f"task {self.task.task_id}: {error}") from error
-
     def close(self) -> None:
         """Free the engine."""
         self._engine.close()
-
-
-def tidy(text: str) -> str:
-    """Text without indentation, trailing blanks and empty lines."""
-    return "\n".join(line for line in (" ".join(line.split()) for line in text.splitlines()) if line)
