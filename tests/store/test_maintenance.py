@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
+import struct
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -169,6 +172,79 @@ def test_a_cut_archive_is_refused(filled: Store, tmp_path: Path, keep: float) ->
     (tmp_path / "cut.zip").write_bytes(data[: int(len(data) * keep)])
     with pytest.raises(StoreError, match="not a whole archive"):
         import_archive(Store(tmp_path / "other"), tmp_path / "cut.zip")
+
+
+def test_a_damaged_archive_is_one_sentence(filled: Store, tmp_path: Path) -> None:
+    export(filled, tmp_path / "all.zip")
+    whole = (tmp_path / "all.zip").read_bytes()
+    draw = random.Random(14)
+    refused: list[str] = []
+    left_out = 0
+    for number in range(200):
+        data = bytearray(whole)
+        for _ in range(draw.choice([1, 1, 3, 30])):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        damaged = tmp_path / "damaged.zip"
+        damaged.write_bytes(data)
+        other = Store(tmp_path / "others" / str(number))
+        try:
+            left_out += bool(import_archive(other, damaged).problems)
+        except StoreError as error:
+            refused.append(str(error))
+        assert verify(other)
+    assert len(refused) > 20
+    assert left_out > 20
+    assert all("damaged.zip" in said and "\n" not in said for said in refused)
+
+
+def _archive(path: Path, members: dict[str, bytes], **options: int) -> Path:
+    with zipfile.ZipFile(path, "w", **options) as target:  # type: ignore[arg-type]
+        for name, data in members.items():
+            target.writestr(name, data)
+    return path
+
+
+def test_a_member_is_not_unpacked_beyond_what_it_may_have(store: Store, tmp_path: Path) -> None:
+    zeros = bytes(8 << 20)
+    value = hashlib.sha256(zeros).hexdigest()
+    name = f"objects/{value[:2]}/{value[2:]}"
+    manifest = json.dumps({"format": 1, "records": [], "objects": {value: 4}}).encode()
+    bomb = _archive(tmp_path / "bomb.zip", {"manifest.json": manifest, name: zeros}, compression=zipfile.ZIP_DEFLATED)
+    done = import_archive(store, bomb)
+    assert (done.objects, len(done.problems)) == (0, 1)
+    assert "more than the 4 bytes" in done.problems[0]
+    assert not list(store.objects.temporary.iterdir())
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_only_what_a_store_writes_is_unpacked(store: Store, tmp_path: Path, compression: int) -> None:
+    members = {"manifest.json": b'{"format": 1, "records": [], "objects": {}}'}
+    with pytest.raises(StoreError, match="which no store writes"):
+        import_archive(store, _archive(tmp_path / "other.zip", members, compression=compression))
+
+
+def test_a_manifest_that_declares_little_is_read_within_bounds(store: Store, tmp_path: Path) -> None:
+    """Two gigabytes that say they were four bytes: what is unpacked is bounded by the reader, not by the archive."""
+    packed = _archive(tmp_path / "bomb.zip", {"manifest.json": bytes(512 << 20)}, compression=zipfile.ZIP_DEFLATED)
+    data = packed.read_bytes()
+    packed.write_bytes(data.replace(struct.pack("<I", 512 << 20), struct.pack("<I", 4)))
+    tracemalloc.start()
+    with pytest.raises(StoreError, match="not a whole archive"):
+        import_archive(store, packed)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 << 20
+
+
+def test_an_archive_larger_than_the_disk_is_refused_beforehand(store: Store, tmp_path: Path) -> None:
+    manifest = json.dumps({"format": 1, "records": [], "objects": {"0" * 64: 1 << 60}}).encode()
+    with pytest.raises(StoreError, match="make room"):
+        import_archive(store, _archive(tmp_path / "huge.zip", {"manifest.json": manifest}))
+
+
+def test_an_archive_that_cannot_be_read_is_not_called_damaged(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot be imported.*No such file"):
+        import_archive(store, tmp_path / "nothing.zip")
 
 
 def test_export_leaves_damage_behind(filled: Store, tmp_path: Path) -> None:
