@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from teachable import __version__, tables
 from teachable.errors import MissingInput, TableError
+from teachable.generation.splits import SPLITS
 from teachable.seeds import integer, stream
 from teachable.stages import concat
 
@@ -55,6 +56,86 @@ def test_wrong_type_is_refused(tmp_path: Path) -> None:
     FRAME.with_columns(pl.lit("many").alias("value")).write_parquet(path)
     with pytest.raises(TableError, match="wrong type"):
         tables.read(path, SMALL)
+
+
+LABELS = tables.Table(
+    "LABELS",
+    "A little of everything.",
+    {
+        "name": tables.name(),
+        "p": tables.probability(),
+        "step": tables.count("", "decisions", null=False),
+        "kind": tables.word(("failure", "interval")),
+        "logp": tables.of(tables.REALS, "", "nats", high=0.0),
+    },
+    key=("name",),
+)
+ROW = {"name": "a", "p": 0.5, "step": 1, "kind": "failure", "logp": [-0.1, -2.0]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"p": 7.0}, r"column p holds 7\.0 in row 2, where 0 or more and 1 or less is expected"),
+        ({"p": -0.1}, "column p holds -0.1"),
+        ({"p": float("nan")}, "column p holds nan in row 2, where a number is expected"),
+        ({"p": float("inf")}, "column p holds inf"),
+        ({"step": 1.5}, r"column step holds 1\.5 in row 2, where a whole number is expected"),
+        ({"step": -1}, "column step holds -1 in row 2, where 0 or more is expected"),
+        ({"step": None}, "column step holds None in row 2, where a value is expected"),
+        ({"name": None}, "column name holds None"),
+        ({"kind": "failed"}, "column kind holds 'failed' in row 2, where one of failure, interval is expected"),
+        ({"kind": None}, "column kind holds None"),
+        ({"logp": [-0.1, 0.5]}, "column logp holds .* in row 2, where 0 or less is expected"),
+        ({"logp": [float("nan")]}, "column logp holds .* where a number is expected"),
+        ({"name": "a"}, "2 rows are not the only ones of their kind, e.g. name 'a'"),
+    ],
+)
+def test_what_may_not_stand_in_a_table_is_refused(tmp_path: Path, wrong: dict[str, object], said: str) -> None:
+    frame = pl.DataFrame([ROW, {**ROW, "name": "b", **wrong}], strict=False)
+    path = tmp_path / "labels.parquet"
+    frame.write_parquet(path)
+    for refused in (lambda: tables.read(path, LABELS), lambda: list(tables.batches(path, LABELS))):
+        with pytest.raises(TableError, match=said) as caught:
+            refused()
+        assert str(path) in str(caught.value)
+    with pytest.raises(TableError, match=said):
+        tables.write(frame, tmp_path / "new.parquet", LABELS)
+    assert not (tmp_path / "new.parquet").exists()
+
+
+def test_what_may_stand_there_may(tmp_path: Path) -> None:
+    rows = [ROW, {**ROW, "name": "b", "p": None, "logp": []}, {**ROW, "name": "c", "p": 1.0 + 1e-9, "logp": None}]
+    tables.write(pl.DataFrame(rows, strict=False), tmp_path / "labels.parquet", LABELS)
+    assert tables.read(tmp_path / "labels.parquet", LABELS)["name"].to_list() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("column", "found", "kept"),
+    [
+        ("step", pl.Series([1.0]), True),
+        ("step", pl.Series([1], dtype=pl.UInt8), True),
+        ("step", pl.Series([2**63], dtype=pl.UInt64), False),
+        ("step", pl.Series(["1"]), False),
+        ("p", pl.Series([1]), True),
+        ("p", pl.Series(["0.5"]), False),
+        ("p", pl.Series([None]), True),
+        ("kind", pl.Series([3]), False),
+        ("logp", pl.Series([[-1]]), True),
+        ("logp", pl.Series([["-1"]]), False),
+    ],
+)
+def test_types_change_only_where_no_value_does(column: str, found: pl.Series, kept: bool) -> None:
+    frame = pl.DataFrame([ROW]).with_columns(found.alias(column))
+    if kept:
+        assert tables.conform(frame, LABELS).schema == pl.Schema(dict(LABELS))
+        return
+    with pytest.raises(TableError, match=column if found.dtype != pl.UInt64 else "wrong type"):
+        tables.conform(frame, LABELS)
+
+
+def test_splits_are_those_of_the_games() -> None:
+    assert tables.TASKS.columns["split"].among == SPLITS
 
 
 def test_json_refuses_nan_and_torn_files(tmp_path: Path) -> None:
@@ -136,7 +217,9 @@ def test_where_a_frame_ends_does_not_show(
 
 def test_shards_are_concatenated_in_their_order(tmp_path: Path) -> None:
     shards = [tmp_path / f"{i}.parquet" for i in range(3)]
-    frames = [pl.DataFrame({"episode_id": [f"e{i}"] * i}) for i in range(3)]
+    given = {"task_id": "t", "commands": ["look"], "logp": [0.0], "action": "look", "digest": "d", "unwinnable": False}
+    rows = [[{"episode_id": f"e{i}", "step": step, **given} for step in range(i)] for i in range(3)]
+    frames = [pl.DataFrame(some, schema_overrides={"commands": tables.TEXTS}) for some in rows]
     full = [pl.concat([tables.empty(tables.STEPS), frame], how="diagonal") for frame in frames]
     for frame, path in zip(full, shards, strict=True):
         tables.write(frame, path, tables.STEPS)

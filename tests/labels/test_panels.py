@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachable import tables
+from teachable.errors import TableError
 from teachable.labels import make_panels, split_tasks
 from teachable.terms import QUADRANTS
 
@@ -116,6 +117,12 @@ def test_snapshots_without_a_quadrant_are_in_no_panel() -> None:
         quadrant=pl.when(pl.col("snapshot_id") != "s003").then("quadrant")
     )
     assert "s003" not in make_panels(labeled, panels_of(), run_seed=0)["snapshot_id"]
+
+
+def test_labels_without_any_quadrant_are_refused() -> None:
+    labeled = frame([(i, i % 4) for i in range(12)]).with_columns(quadrant=pl.lit(None, pl.String))
+    with pytest.raises(TableError, match="12 have a patch test and none has a quadrant"):
+        make_panels(labeled, panels_of(), run_seed=0)
 
 
 def test_expert_failures_are_on_a_side_but_in_no_panel() -> None:

@@ -35,10 +35,24 @@ SENTENCES = (
 
 
 def fit(rows: list[dict[str, Any]], schema: tables.Schema) -> pl.DataFrame:
-    """Rows as a frame of the schema; columns that are not given are null."""
+    """Rows as a frame of the schema; columns that are not given are null, or hold anything where null may not be."""
     if "interval_method" in schema:
         rows = [{**row, "interval_method": "cluster_bootstrap_percentile_95"} for row in rows]
+    if isinstance(schema, tables.Table):
+        rows = [{name: allowed(row.get(name), what) for name, what in schema.columns.items()} for row in rows]
     return tables.conform(pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema)), schema)
+
+
+def allowed(value: Any, what: tables.Column) -> Any:
+    """A made-up value moved into the bounds of its column."""
+    if value is None and not what.null:
+        return {tables.TEXT: what.among[0] if what.among else "", tables.FLAG: False}.get(
+            what.dtype, [] if isinstance(what.dtype, pl.List) else 0
+        )
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = value if what.low is None else max(value, what.low)
+        value = value if what.high is None else min(value, what.high)
+    return value
 
 
 def interval(

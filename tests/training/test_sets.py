@@ -31,6 +31,7 @@ def labeled_frame(sizes: dict[str, int], **columns: Any) -> pl.DataFrame:
                     **dict.fromkeys(tables.LABELED),
                     "snapshot_id": f"{quadrant}-s{i}",
                     "task_id": f"{quadrant}-t{i // 2}",
+                    "family": "easy",
                     "quadrant": quadrant,
                     "unwinnable": False,
                     "L_upper": 0.1 * (i % 10),

@@ -66,9 +66,10 @@ class RolloutEvaluator:
 
     def on_tasks(self, asked: Sequence[tuple[str, str | None]], purpose: str) -> list[float | None]:
         """Share of successes of each (task, adapter) pair; ``None`` where every episode had a fault."""
+        shard = min(self._starts, default="")  # its first snapshot tells a shard's episodes from another's
         specs = [
             EpisodeSpec(
-                episode_id=f"similar/{purpose}/{len(self._played)}/{index}/{task_id}/{repeat}",
+                episode_id=f"similar/{purpose}/{shard}/{len(self._played)}/{index}/{task_id}/{repeat}",
                 start=Start(self._tasks[task_id]),
                 model=adapter or "base",
                 adapter=adapter,

@@ -10,6 +10,7 @@ import polars as pl
 
 from teachable import tables
 from teachable.config.model import Panels
+from teachable.errors import TableError
 from teachable.seeds import stream
 from teachable.terms import QUADRANTS
 
@@ -39,8 +40,15 @@ def make_panels(
     Within a quadrant the draw goes round the games, so that no game dominates. ``held_out_tasks`` (the
     retention panel) are on the held-out side whatever the draw says. A panel takes what there is when there
     are fewer snapshots than it asks for.
+
+    Raises :class:`TableError` when there are labelled snapshots and none has a quadrant.
     """
     frame = labeled.filter(pl.col("quadrant").is_not_null()).sort("snapshot_id")
+    if frame.is_empty() and (patched := labeled["ELP_net"].count()):
+        raise TableError(
+            f"labelled snapshots: {patched} have a patch test and none has a quadrant. Run the stage `label` again, or "
+            "see labels.thresholds if they all lie between two cuts."
+        )
     sides = split_tasks(frame, settings.held_out, run_seed=run_seed, held_out_tasks=held_out_tasks)
     frame = frame.with_columns(side=pl.col("task_id").replace_strict(sides, return_dtype=pl.String))
     train, held = (frame.filter(pl.col("side") == side) for side in ("train", "held_out"))

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from teachable import __version__
 from teachable.errors import MissingInput, TableError
+from teachable.tables import values
 from teachable.tables.schema import Column, Schema, Table
 
 ROW_GROUP = 16_384
@@ -79,10 +80,10 @@ def empty(schema: Schema) -> pl.DataFrame:
 
 
 def conform(frame: pl.DataFrame, schema: Schema, name: str = "table") -> pl.DataFrame:
-    """``frame`` with exactly the schema's columns in the schema's order.
+    """``frame`` with exactly the schema's columns in the schema's order, each value checked (:mod:`.values`).
 
-    Integer and all-null columns are cast where nothing is lost; anything else that differs raises
-    :class:`TableError` naming the column.
+    Numbers and all-null columns are cast where nothing is lost; anything else that differs, or a value that may not be,
+    raises :class:`TableError` naming the column.
     """
     missing = [column for column in schema if column not in frame.columns]
     extra = [column for column in frame.columns if column not in schema]
@@ -91,10 +92,9 @@ def conform(frame: pl.DataFrame, schema: Schema, name: str = "table") -> pl.Data
             f"{name}: missing columns {missing}, unknown columns {extra}. It was made by another version: "
             "delete it and run the workflow again."
         )
-    try:
-        return frame.select([pl.col(column).cast(dtype, strict=True) for column, dtype in schema.items()])
-    except pl.exceptions.PolarsError as error:
-        raise TableError(f"{name}: a column has the wrong type: {error}") from error
+    same = values.cast(frame, schema, name)
+    values.check(same, schema, name)
+    return same
 
 
 def write(frame: pl.DataFrame, path: Path | str, schema: Schema) -> None:
@@ -154,7 +154,7 @@ def read(path: Path | str, schema: Schema) -> pl.DataFrame:
     """The table at ``path``, checked against ``schema``.
 
     Raises :class:`MissingInput` when there is no file and :class:`TableError` when it is torn, of another
-    schema, or in other units.
+    schema, in other units, or holds what may not be: a probability of 7, a row twice.
     """
     path = _there(path)
     _check_units(path, schema)
@@ -166,7 +166,10 @@ def read(path: Path | str, schema: Schema) -> pl.DataFrame:
 
 
 def batches(path: Path | str, schema: Schema) -> Iterator[pl.DataFrame]:
-    """The table at ``path`` a row group at a time, each checked as :func:`read` does; at least one frame."""
+    """The table at ``path`` a row group at a time, each checked as :func:`read` does; at least one frame.
+
+    A row that stands twice is found within a group only.
+    """
     path = _there(path)
     _check_units(path, schema)
     try:

@@ -5,24 +5,41 @@ from __future__ import annotations
 import polars as pl
 
 from teachable.tables.play import DECISION
-from teachable.tables.schema import FLAG, INT, INTERVAL, METHOD_INTERVAL, REAL, REALS, TEXT, TEXTS, Table, of
+from teachable.tables.schema import (
+    FLAG,
+    INT,
+    INTERVAL,
+    METHOD_INTERVAL,
+    REAL,
+    REALS,
+    TEXT,
+    TEXTS,
+    Table,
+    count,
+    difference,
+    name,
+    of,
+    probability,
+    share,
+    word,
+)
 from teachable.terms import CONDITIONS, FORMATS
 
 EXAMPLES = Table(
     "EXAMPLES",
     "What each run is trained on.",
     {
-        "run": of(TEXT, "'replay': a decision of a won episode of the student's own"),
-        "draw": of(INT, "the training seed that this example serves; null: all of them", "index"),
-        "example_id": of(TEXT),
+        "run": name("'replay': a decision of a won episode of the student's own"),
+        "draw": count("the training seed that this example serves; null: all of them", "index"),
+        "example_id": name(),
         "snapshot_id": of(TEXT, "null for a replayed decision"),
-        "task_id": of(TEXT),
-        "family": of(TEXT, "of the task; as many decisions of each are replayed"),
+        "task_id": name(),
+        "family": name("of the task; as many decisions of each are replayed"),
         "quadrant": of(TEXT),
         "format": of(TEXT, " | ".join(FORMATS)),
         "plain": of(FLAG, "a contrast or hint example without its patch"),
-        "prompt": of(TEXT, "as rendered by the student's layout"),
-        "completion": of(TEXT, "the teacher's action; replay: the student's own; C_random: any other"),
+        "prompt": name("as rendered by the student's layout"),
+        "completion": name("the teacher's action; replay: the student's own; C_random: any other"),
     },
 )
 
@@ -30,63 +47,68 @@ BUDGET = Table(
     "BUDGET",
     "How much each run is trained on.",
     {
-        "run": of(TEXT),
+        "run": name(),
         "quadrant": of(TEXT),
         "format": of(TEXT),
-        "examples": of(INT, "", "examples"),
-        "tokens": of(INT, "prompt and completion", "tokens"),
-        "completion_tokens": of(INT, "", "tokens"),
-        "target_examples": of(INT, "", "examples"),
+        "examples": count("", "examples", null=False),
+        "tokens": count("prompt and completion", "tokens", null=False),
+        "completion_tokens": count("", "tokens", null=False),
+        "target_examples": count("", "examples", null=False),
         "difference": of(INT, "", "examples"),
-        "repeated": of(INT, "of the examples, copies made by up-sampling; 0 unless it was asked for", "examples"),
-        "plain": of(INT, "of the examples, those of contrast and hint without their patch", "examples"),
-        "epochs": of(INT, "passes over the examples", "passes"),
-        "replayed": of(INT, "decisions of the student's own won episodes beside them, over all epochs", "decisions"),
-        "steps": of(INT, "", "optimiser steps"),
+        "repeated": count(
+            "of the examples, copies made by up-sampling; 0 unless it was asked for", "examples", null=False
+        ),
+        "plain": count("of the examples, those of contrast and hint without their patch", "examples", null=False),
+        "epochs": count("passes over the examples", "passes", null=False),
+        "replayed": count(
+            "decisions of the student's own won episodes beside them, over all epochs", "decisions", null=False
+        ),
+        "steps": count("", "optimiser steps", null=False),
     },
+    key=("run",),
 )
 
 MICROTRAINING = Table(
     "MICROTRAINING",
     "One snapshot, one example, one or two steps: success before and after.",
     {
-        "snapshot_id": of(TEXT),
-        "task_id": of(TEXT),
+        "snapshot_id": name(),
+        "task_id": name(),
         "quadrant": of(TEXT),
         "format": of(TEXT),
-        "ELP_net": of(REAL, "", "probability"),
-        "L_local": of(REAL, "", "probability"),
-        "before": of(REAL, "P(success from the snapshot), base student", "probability"),
-        "before_se": of(REAL, "", "probability"),
-        "after": of(REAL, "the same with the tuned student", "probability"),
-        "after_se": of(REAL, "", "probability"),
-        "delta_snapshot": of(REAL, "", "probability"),
-        "similar_before": of(REAL, "success on similar tasks", "share"),
-        "similar_after": of(REAL, "", "share"),
-        "similar_tasks": of(INT, "", "tasks"),
+        "ELP_net": difference(),
+        "L_local": difference(),
+        "before": probability("P(success from the snapshot), base student"),
+        "before_se": probability("standard error"),
+        "after": probability("the same with the tuned student"),
+        "after_se": probability("standard error"),
+        "delta_snapshot": difference(),
+        "similar_before": share("success on similar tasks"),
+        "similar_after": share(),
+        "similar_tasks": count("", "tasks"),
         "delta_similar": of(REAL, "", "share"),
         "delta_micro": of(REAL, "after - before over the snapshot and the similar tasks, as configured", "share"),
-        "loss_first": of(REAL, "", "nats a token"),
-        "loss_last": of(REAL, "", "nats a token"),
-        "probe_shift": of(
-            REAL,
-            "largest change of a command's probability at the snapshot; 0 would mean base was evaluated",
-            "probability",
+        "loss_first": of(REAL, "", "nats a token", low=0.0),
+        "loss_last": of(REAL, "", "nats a token", low=0.0),
+        "probe_shift": probability(
+            "largest change of a command's probability at the snapshot; 0 would mean base was evaluated"
         ),
-        "seconds": of(REAL, "", "seconds"),
+        "seconds": of(REAL, "", "seconds", low=0.0),
     },
+    key=("snapshot_id",),
 )
 
 METRICS = Table(
     "METRICS",
     "Levels of every model on every panel.",
     {
-        "model": of(TEXT),
+        "model": name(),
         "panel": of(TEXT),
         "group": of(TEXT, "all, or a quadrant or family"),
         "metric": of(TEXT),
         **INTERVAL.columns,
     },
+    key=("model", "panel", "group", "metric"),
 )
 
 CONTRASTS = Table(
@@ -95,17 +117,18 @@ CONTRASTS = Table(
     {
         "contrast": of(TEXT, "name"),
         "hypothesis": of(TEXT),
-        "model": of(TEXT),
+        "model": name(),
         "reference": of(TEXT),
         "panel": of(TEXT),
         "group": of(TEXT),
         "metric": of(TEXT),
         **INTERVAL.columns,
-        "p_value": of(REAL, "", "probability"),
-        "p_holm": of(REAL, "", "probability"),
+        "p_value": probability(),
+        "p_holm": probability(),
         "mde": of(REAL, "minimum detectable effect at 80 % power", "of the metric"),
         "prespecified": of(FLAG),
     },
+    key=("contrast", "panel", "group", "metric"),
 )
 
 TRANSFER = Table(
@@ -117,60 +140,64 @@ TRANSFER = Table(
         "evaluated_on": of(TEXT),
         **INTERVAL.columns,
     },
+    key=("trained_on", "format", "evaluated_on"),
 )
 
 MECHANISTIC = Table(
     "MECHANISTIC",
     "What training changed at held-out snapshots.",
     {
-        "model": of(TEXT),
+        "model": name(),
         "by": of(TEXT, "all | quadrant | elp_bin | route"),
         "group": of(TEXT),
         "metric": of(TEXT),
         **INTERVAL.columns,
     },
+    key=("model", "by", "group", "metric"),
 )
 
 PROBES = Table(
     "PROBES",
     "What a model would do at each held-out snapshot, and its hidden state there.",
     {
-        "model": of(TEXT),
-        "train_seed": of(INT, "which training of the run; null for the base", "index"),
-        "snapshot_id": of(TEXT),
-        "task_id": of(TEXT),
+        "model": name(),
+        "train_seed": count("which training of the run; null for the base", "index"),
+        "snapshot_id": name(),
+        "task_id": name(),
         "expert_action": of(TEXT, "null at a dead end"),
-        "expert_probability": of(REAL, "of the expert's command; null where there is none", "probability"),
+        "expert_probability": probability("of the expert's command; null where there is none"),
         "top_action": of(TEXT, "the model's most probable command"),
         "state": of(TEXT, "what state tracking should know: the room"),
         "goal": of(TEXT, "what goal tracking should know: the kind of command needed next; null at a dead end"),
         "hidden": of(pl.List(pl.Float32), "last hidden layer, mean over the prompt's tokens", "activation"),
     },
+    key=("model", "train_seed", "snapshot_id"),
 )
 
 DRIFT = Table(
     "DRIFT",
     "Labels measured again at checkpoints of a training.",
     {
-        "model": of(TEXT),
+        "model": name(),
         "checkpoint": of(TEXT, "first | middle | last"),
-        "snapshot_id": of(TEXT),
-        "task_id": of(TEXT),
+        "snapshot_id": name(),
+        "task_id": name(),
         "quadrant": of(TEXT),
         "elp_bin": of(TEXT),
-        **{f"p_{c}": of(REAL, "of success", "probability") for c in CONDITIONS},
-        "ELP_net": of(REAL, "", "probability"),
+        **{f"p_{c}": probability("of success") for c in CONDITIONS},
+        "ELP_net": difference(),
         "route": of(TEXT),
     },
+    key=("model", "checkpoint", "snapshot_id"),
 )
 
 PREDICTIONS = Table(
     "PREDICTIONS",
     "Held-out predictions of every label, by every method.",
     {
-        "snapshot_id": of(TEXT),
-        "task_id": of(TEXT),
-        "fold": of(INT, "", "index"),
+        "snapshot_id": name(),
+        "task_id": name(),
+        "fold": count("", "index"),
         "method": of(TEXT, "predictor | tier1 | tier2 | random | entropy | L_local | UxL | oracle_features"),
         "target": of(TEXT, "ELP_net L_local L_upper U d_expert d_force route quadrant"),
         "score": of(REAL, "predicted value; for a class its probability", "of the target"),
@@ -178,6 +205,7 @@ PREDICTIONS = Table(
         "truth": of(REAL, "", "of the target"),
         "truth_label": of(TEXT),
     },
+    key=("snapshot_id", "method", "target"),
 )
 
 PREDICTOR_METRICS = Table(
@@ -187,8 +215,8 @@ PREDICTOR_METRICS = Table(
         "method": of(TEXT),
         "target": of(TEXT),
         "metric": of(TEXT, "ndcg precision spearman r2 mae macro_f1 accuracy ece ..."),
-        "k": of(INT, "null where it does not apply", "snapshots"),
-        "train_size": of(INT, "", "snapshots"),
+        "k": count("null where it does not apply", "snapshots"),
+        "train_size": count("", "snapshots"),
         **METHOD_INTERVAL,
     },
 )
@@ -197,14 +225,15 @@ SELECTION = Table(
     "SELECTION",
     "What each selection method takes at each budget.",
     {
-        "run": of(TEXT),
-        "draw": of(INT, "the training seed that a random choice serves; null: all of them", "index"),
+        "run": name(),
+        "draw": count("the training seed that a random choice serves; null: all of them", "index"),
         "method": of(TEXT),
-        "snapshot_id": of(TEXT),
-        "rank": of(INT, "", "index"),
+        "snapshot_id": name(),
+        "rank": count("", "index"),
         "score": of(REAL, "", "of the method"),
         "format": of(TEXT),
     },
+    key=("run", "draw", "snapshot_id"),
 )
 
 FEATURES = Table(
@@ -212,12 +241,12 @@ FEATURES = Table(
     "Features of the predictor, one row a vector: one a snapshot of tier 1, of tier 2 the student's hidden states of "
     "each part of a snapshot; a `reference` is a state of an episode whose outcome is known.",
     {
-        "item_id": of(TEXT, "snapshot_id, or the name of a reference state"),
-        "task_id": of(TEXT),
-        "part": of(TEXT, "tier1 | state | goal | history | reference"),
+        "item_id": name("snapshot_id, or the name of a reference state"),
+        "task_id": name(),
+        "part": word(("tier1", "state", "goal", "history", "reference")),
         "names": of(TEXTS, "of the vector's entries; null but for tier1"),
         "vector": of(REALS, "", "of the feature"),
-        "success": of(REAL, "reference: 1 after a success, 0 after a failure, or P(success); else null", "probability"),
+        "success": probability("reference: 1 after a success, 0 after a failure, or P(success); else null"),
     },
 )
 
@@ -227,12 +256,13 @@ CALIBRATION = Table(
     {
         "method": of(TEXT),
         "target": of(TEXT),
-        "bin": of(INT, "", "index"),
+        "bin": count("", "index"),
         "bin_low": of(REAL, "edges of the bin, in units of the prediction", "of the target"),
         "bin_high": of(REAL, "", "of the target"),
         "predicted": of(REAL, "mean prediction in the bin", "of the target"),
         **METHOD_INTERVAL,  # of the mean outcome
     },
+    key=("method", "target", "bin"),
 )
 
 CONFUSION = Table(
@@ -240,12 +270,13 @@ CONFUSION = Table(
     "Predicted against true classes.",
     {
         "method": of(TEXT),
-        "target": of(TEXT, "route | quadrant"),
+        "target": word(("route", "quadrant")),
         "truth_label": of(TEXT),
         "label": of(TEXT),
-        "count": of(INT, "", "snapshots"),
-        "share": of(REAL, "of the rows with this truth", "share"),
+        "count": count("", "snapshots"),
+        "share": share("of the rows with this truth"),
     },
+    key=("method", "target", "truth_label", "label"),
 )
 
 IMPORTANCE = Table(
@@ -257,7 +288,7 @@ IMPORTANCE = Table(
         "metric": of(TEXT, "what drops when the group is shuffled"),
         "tier": of(TEXT),
         "group": of(TEXT, "features shuffled together"),
-        "features": of(INT, "how many", "features"),
+        "features": count("how many", "features"),
         **METHOD_INTERVAL,  # of the drop
     },
 )
@@ -287,4 +318,5 @@ DEMONSTRATIONS = Table(
         "expert_action": of(TEXT),
         "demonstrator_action": of(TEXT, "the expert's, but for the demonstrator's gaps"),
     },
+    key=("key",),
 )
