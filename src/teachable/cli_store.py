@@ -161,6 +161,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         for item in items:
             print(f"  {label}: {item}")
     print("all sound" if found else "what is listed is in quarantine and will be computed again when needed")
+    _print_unknown(found.unknown, "not verified, and left where it is")
     return 0 if found else 1
 
 
@@ -177,7 +178,15 @@ def _collect(arguments: argparse.Namespace) -> int:
     verb = "would remove" if arguments.dry_run else "removed"
     size = _bytes(found.size)
     print(f"{verb} {found.records} records and {found.objects} objects ({size}), kept {found.kept} records")
+    if found.refused:
+        print(f"  {found.refused} files belong to others and stay")
+    _print_unknown(found.unknown, "cannot be read, so no object was removed: any may be its own")
     return 0
+
+
+def _print_unknown(items: Sequence[str], consequence: str) -> None:
+    for item in items:
+        print(f"  {consequence}: {item}", file=sys.stderr)
 
 
 def _export(arguments: argparse.Namespace) -> int:

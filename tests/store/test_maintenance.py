@@ -197,8 +197,8 @@ def test_a_damaged_archive_is_one_sentence(filled: Store, tmp_path: Path) -> Non
     assert all("damaged.zip" in said and "\n" not in said for said in refused)
 
 
-def _archive(path: Path, members: dict[str, bytes], **options: int) -> Path:
-    with zipfile.ZipFile(path, "w", **options) as target:  # type: ignore[arg-type]
+def _archive(path: Path, members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as target:
         for name, data in members.items():
             target.writestr(name, data)
     return path

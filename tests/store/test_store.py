@@ -157,7 +157,7 @@ def test_two_hundred_corruptions_are_noticed_and_none_is_served(
         assert digest(tmp_path / "back" / str(number)) == digest(path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "null", "[]", "{}", '{"format": 99}', "\x00\xff"])
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "{}", '{"format": 1}', "\x00\xff"])
 def test_a_garbage_record_is_noticed_and_set_aside(store: Store, recipe: MakeRecipe, tmp_path: Path, text: str) -> None:
     file = tmp_path / "file"
     file.write_text("content")

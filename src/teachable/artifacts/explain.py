@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from teachable.artifacts import fingerprint
-from teachable.artifacts.objects import TREE, CorruptObject, digest
+from teachable.artifacts.objects import TREE, CorruptObject, UnreachableObject, digest
 from teachable.artifacts.recipe import Recipe, canonical_json
 from teachable.artifacts.store import Record, Store
 from teachable.errors import TeachableError
@@ -126,7 +126,7 @@ def matches(store: Store, value: str) -> list[Match]:
             if output.digest not in members:
                 try:
                     entries = store.objects.members(output.digest)
-                except CorruptObject:
+                except (CorruptObject, UnreachableObject):
                     entries = []
                 members[output.digest] = {entry.digest: entry.path for entry in entries}
             if value in members[output.digest]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from teachable.artifacts.objects import TREE, CorruptObject, digest_file, walk
-from teachable.artifacts.store import Record, Store, read_record
+from teachable.artifacts.objects import TREE, CorruptObject, StoreError, UnreachableObject, digest_file, walk
+from teachable.artifacts.store import OtherFormat, Record, Store, read_record
 
 DAY = 86_400.0  # seconds
 
@@ -27,34 +28,52 @@ class Verification:
     corrupt: list[str] = field(default_factory=list)  # digests, now in quarantine
     incomplete: list[str] = field(default_factory=list)  # "<stage>/<key>: <output> ...", now in quarantine
     unreadable: list[str] = field(default_factory=list)  # records, now in quarantine
+    unknown: list[str] = field(default_factory=list)  # out of reach, or of another version: left where they are
 
     def __bool__(self) -> bool:
         return not (self.corrupt or self.incomplete or self.unreadable)
 
 
 def verify(store: Store) -> Verification:
-    """Hash every object and read every record; what is damaged goes to quarantine and is listed."""
-    found = Verification()
+    """Hash every object and read every record; what is damaged goes to quarantine and is listed.
+
+    What this user may not read, or another version of the program wrote, is listed and stays. What another process
+    removes or replaces meanwhile is no damage.
+    """
+    found = Verification(unknown=[f"{path.name}/: cannot be listed" for path in store.closed()])
     for value, path in store.objects.every():
-        found.objects += 1
-        found.size += path.stat().st_size
         try:
+            size = path.stat().st_size
             store.objects.verify(value)
-        except CorruptObject:
-            found.corrupt.append(value)
+        except (FileNotFoundError, PermissionError):
+            continue
+        except UnreachableObject as error:
+            found.unknown.append(str(error))
+            continue
+        except CorruptObject as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                found.corrupt.append(value)
+            continue
+        found.objects += 1
+        found.size += size
     for path in store.record_paths():
-        found.records += 1
         name = f"{path.parent.name}/{path.stem}"
         try:
             record = read_record(path)
             if record.key != path.stem:
                 raise ValueError("filed under another key")
-        except (OSError, ValueError) as error:
+            gone = _incomplete(store, record)
+        except FileNotFoundError:
+            continue
+        except (OSError, OtherFormat, UnreachableObject) as error:
+            found.unknown.append(f"{name}: {error}")
+            continue
+        except ValueError as error:
             store.objects.isolate(path)
             found.unreadable.append(f"{name}: {error}")
             continue
-        gone = _incomplete(store, record)
-        if gone:
+        found.records += 1
+        if gone and path.exists():
             store.objects.isolate(path)
             found.incomplete.append(f"{name}: {gone}")
     return found
@@ -80,6 +99,8 @@ class Collection:
     records: int = 0  # removed
     objects: int = 0  # removed
     size: int = 0  # bytes of them
+    unknown: list[str] = field(default_factory=list)  # what cannot be read: for its sake every object stays
+    refused: int = 0  # files that this user may not remove
 
 
 def collect(
@@ -94,38 +115,55 @@ def collect(
 
     Kept are records made or served in the last ``newer_than_days`` days, records whose output lies below one
     of ``results``, and whatever made the inputs of a kept record. Objects and temporary files younger than
-    ``grace_seconds`` stay, because a writer may be about to name them.
+    ``grace_seconds`` stay, because a writer may be about to name them. Where a record or the list of a directory cannot
+    be read, or is of another version, all objects stay: any may be its own.
+
+    Raises:
+        StoreError: ``newer_than_days`` is no number of days.
     """
-    records = _records(store)
+    if newer_than_days is not None and not 0 <= newer_than_days < math.inf:
+        raise StoreError(f"{newer_than_days:g} is no number of days to keep: say 0 or more (nothing was removed)")
+    records, unknown = _records(store)
     wanted = _reachable(store, records, newer_than_days, results)
-    found = Collection(kept=len(wanted))
+    found = Collection(kept=len(wanted), unknown=unknown)
     named: set[str] = set()
     for path, record in records:
         if record.key in wanted:
-            for value in _objects_of(store, record):
-                named.add(value.removeprefix(TREE))
-            continue
-        found.records += 1
-        if not dry_run:
-            path.unlink(missing_ok=True)
+            try:
+                named.update(value.removeprefix(TREE) for value in _objects_of(store, record))
+            except UnreachableObject as error:
+                found.unknown.append(str(error))
+        elif dry_run or _removed(path, found):
+            found.records += 1
     now = time.time()
-    for value, path in store.objects.every():
-        status = path.stat()
-        if value not in named and now - max(status.st_mtime, status.st_ctime) >= grace_seconds:
-            found.objects += 1
-            found.size += status.st_size
-            if not dry_run:
-                path.unlink(missing_ok=True)
+    for value, path in () if found.unknown else store.objects.every():
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            young = now - max(status.st_mtime, status.st_ctime) < grace_seconds
+            if value not in named and not young and (dry_run or _removed(path, found)):
+                found.objects += 1
+                found.size += status.st_size
     for directory in (store.objects.temporary, store.objects.quarantine):
         for path in directory.glob("*") if not dry_run else ():
-            if now - path.stat().st_mtime >= grace_seconds:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                if now - path.stat().st_mtime >= grace_seconds:
+                    _removed(path, found)
     return found
+
+
+def _removed(path: Path, found: Collection) -> bool:
+    """Remove a file; False, counted, where this user may not."""
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError:
+        found.refused += 1
+        return False
+    return True
 
 
 def needed(store: Store, results: Sequence[Path]) -> set[str]:
     """Keys of the records whose output lies below one of ``results``, and of whatever made their inputs."""
-    return _reachable(store, _records(store), None, results)
+    return _reachable(store, _records(store)[0], None, results)
 
 
 def _reachable(
@@ -143,7 +181,11 @@ def _reachable(
         oldest = time.time() - days * DAY
         pending += [record for _, record in records if max(_made(record), served.get(record.key, 0.0)) >= oldest]
     if results:
-        present = {digest_file(path)[0] for top in results for path, _ in walk(top) if path.is_file()}
+        present = set()
+        for top in results:
+            for path, _ in walk(top):
+                with contextlib.suppress(FileNotFoundError):  # a run may be writing there
+                    present |= {digest_file(path)[0]} if path.is_file() else set()
         pending += [record for _, record in records if _present(store, record, present)]
     wanted: set[str] = set()
     while pending:
@@ -164,7 +206,7 @@ def _present(store: Store, record: Record, present: set[str]) -> bool:
         if output.digest.startswith(TREE):
             try:
                 members = [entry.digest for entry in store.objects.members(output.digest) if entry.digest]
-            except CorruptObject:
+            except (CorruptObject, UnreachableObject):
                 continue
             if members and present.issuperset(members):
                 return True
@@ -181,13 +223,19 @@ def _objects_of(store: Store, record: Record) -> Iterable[str]:
                 continue
 
 
-def _records(store: Store) -> list[tuple[Path, Record]]:
-    """Every record that can be read, and its file."""
-    found = []
+def _records(store: Store) -> tuple[list[tuple[Path, Record]], list[str]]:
+    """Every record that can be read, and its file; and what there is that cannot, though it may be sound."""
+    found, unknown = [], [f"{path.name}/: cannot be listed" for path in store.closed()]
     for path in store.record_paths():
-        with contextlib.suppress(OSError, ValueError):
+        try:
             found.append((path, read_record(path)))
-    return found
+        except FileNotFoundError:
+            continue
+        except (OSError, OtherFormat) as error:
+            unknown.append(f"{path.parent.name}/{path.stem[:16]}: {error}")
+        except ValueError:
+            continue
+    return found, unknown
 
 
 def _made(record: Record) -> float:
@@ -225,8 +273,9 @@ def status(store: Store) -> Status:
         taken = record.meta.get("seconds", 0.0)
         seconds[record.key] = float(taken) if isinstance(taken, int | float) else 0.0
     for _, path in store.objects.every():
-        found.objects += 1
-        found.size += path.stat().st_size
+        with contextlib.suppress(OSError):
+            found.size += path.stat().st_size
+            found.objects += 1
     for event in store.events():
         kind = str(event.get("event"))
         found.events[kind] += 1

@@ -45,6 +45,13 @@ class CorruptObject(StoreError):
         self.reason = reason
 
 
+class UnreachableObject(StoreError):
+    """An object cannot be read for a reason that says nothing of its bytes: permissions, a file system that is away.
+
+    It stays where it is.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One member of a directory: a file, or an empty directory (``digest`` is "")."""
@@ -168,7 +175,8 @@ class Objects:
     def fetch(self, value: str, target: Path) -> int:
         """Copy an object to ``target``, a name not in use, and verify the copy. Gives the size in bytes.
 
-        Raises :class:`CorruptObject`; the damaged object is then in quarantine and ``target`` is not there.
+        Raises :class:`CorruptObject`, and the damaged object is then in quarantine, or :class:`UnreachableObject`;
+        ``target`` is not there then.
         """
         try:
             if value.startswith(TREE):
@@ -179,7 +187,10 @@ class Objects:
             raise
 
     def verify(self, value: str) -> None:
-        """Raise :class:`CorruptObject` unless the object, and for a directory every member, is sound."""
+        """Raise :class:`CorruptObject` unless the object, and for a directory every member, is sound.
+
+        Raises :class:`UnreachableObject` where that cannot be known.
+        """
         if value.startswith(TREE):
             for entry in self.members(value):
                 if entry.digest:
@@ -188,17 +199,17 @@ class Objects:
         try:
             found = digest_file(self.path(value))[0]
         except OSError as error:
-            raise self._corrupt(value, _reason(error)) from error
+            raise self._trouble(value, error) from error
         if found != value:
             raise self._corrupt(value, "has other bytes than its name says")
 
     def members(self, value: str) -> list[Entry]:
-        """The manifest of a stored directory. Raises :class:`CorruptObject`."""
+        """The manifest of a stored directory. Raises :class:`CorruptObject` or :class:`UnreachableObject`."""
         digits = value.removeprefix(TREE)
         try:
             data = self.path(value).read_bytes()
         except OSError as error:
-            raise self._corrupt(value, _reason(error)) from error
+            raise self._trouble(value, error) from error
         if hashlib.sha256(data).hexdigest() != digits:
             raise self._corrupt(value, "has other bytes than its name says")
         try:
@@ -207,15 +218,28 @@ class Objects:
             raise self._corrupt(value, f"is no manifest: {error}") from error
 
     def every(self) -> Iterator[tuple[str, Path]]:
-        """Every object as (hex digits, path)."""
+        """Every object as (hex digits, path), of the shelves that can be listed."""
         for shelf in sorted(self.directory.glob("[0-9a-f][0-9a-f]")):
-            for path in sorted(shelf.iterdir()):
-                if len(path.name) == 62:
-                    yield shelf.name + path.name, path
+            with contextlib.suppress(OSError):
+                for path in sorted(shelf.iterdir()):
+                    if len(path.name) == 62:
+                        yield shelf.name + path.name, path
+
+    def make_directory(self, directory: Path) -> None:
+        """Make a directory of the store, open to whom the store's own directory is open, whatever the umask."""
+        missing = [path for path in (directory, *directory.parents) if path.is_relative_to(self.root)]
+        for path in reversed(missing):
+            try:
+                path.mkdir(parents=path == self.root)
+            except FileExistsError:
+                continue
+            if path != self.root:
+                with contextlib.suppress(OSError):
+                    path.chmod(self.root.stat().st_mode & 0o2777)
 
     def isolate(self, path: Path) -> None:
         """Move a damaged file of the store into quarantine; it is kept for inspection and never served."""
-        self.quarantine.mkdir(parents=True, exist_ok=True)
+        self.make_directory(self.quarantine)
         with contextlib.suppress(FileNotFoundError):
             path.replace(self.quarantine / f"{path.parent.name}-{path.name}.{uuid.uuid4().hex[:8]}")
 
@@ -245,7 +269,7 @@ class Objects:
 
     @contextlib.contextmanager
     def _new(self) -> Iterator[Path]:
-        self.temporary.mkdir(parents=True, exist_ok=True)
+        self.make_directory(self.temporary)
         path = self.temporary / f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex}"
         try:
             yield path
@@ -257,17 +281,21 @@ class Objects:
             os.fsync(file.fileno())
         temporary.chmod(0o444)
         target = self.path(value)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self.make_directory(target.parent)
         temporary.replace(target)
 
     def _fetch_file(self, value: str, target: Path) -> int:
         source = self.path(value)
         try:
+            source.open("rb").close()
+        except OSError as error:
+            raise self._trouble(value, error) from error
+        try:
             clone_or_copy(source, target)
         except OSError as error:
-            if source.exists() and error.errno != errno.EIO:
-                raise  # the target's trouble: a full disk, a directory that went away
-            raise self._corrupt(value, _reason(error)) from error
+            if error.errno == errno.EIO or not source.exists():
+                raise self._trouble(value, error) from error
+            raise  # the target's trouble: a full disk, a directory that went away
         found, size = digest_file(target)
         if found != value:
             raise self._corrupt(value, "has other bytes than its name says")
@@ -284,6 +312,12 @@ class Objects:
             else:
                 member.mkdir(parents=True, exist_ok=True)
         return total
+
+    def _trouble(self, value: str, error: OSError) -> StoreError:
+        """What it means that an object cannot be read: it is gone or its disk is broken, or it is only out of reach."""
+        if isinstance(error, FileNotFoundError) or error.errno == errno.EIO:
+            return self._corrupt(value, _reason(error))
+        return UnreachableObject(f"object {value[:21]} {_reason(error)}; it may be sound and stays where it is")
 
     def _corrupt(self, value: str, reason: str) -> CorruptObject:
         with contextlib.suppress(OSError):  # a read-only store keeps its damage, and still does not serve it

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from teachable.artifacts.objects import CorruptObject, Objects, StoreError, is_digest, remove
+from teachable.artifacts.objects import CorruptObject, Objects, StoreError, UnreachableObject, is_digest, remove
 from teachable.artifacts.objects import digest as digest_of
 from teachable.artifacts.recipe import Recipe, RecipeError
 
@@ -73,7 +73,7 @@ class Record:
         """Raises ``ValueError`` unless the document is a record whose key fits its recipe."""
         try:
             if document["format"] != RECORD_FORMAT:
-                raise ValueError(f"record format {document['format']!r}, this program reads {RECORD_FORMAT}")
+                raise OtherFormat(f"record format {document['format']!r}, this program reads {RECORD_FORMAT}")
             outputs = {name: Output(str(value), int(size)) for name, (value, size) in document["outputs"].items()}
             record = cls(Recipe.from_document(document["recipe"]), outputs, document["meta"], document["created"])
         except (KeyError, TypeError, AttributeError, RecipeError) as error:
@@ -83,6 +83,10 @@ class Record:
         if not all(is_digest(output.digest) for output in outputs.values()):
             raise ValueError("an output has no digest")
         return record
+
+
+class OtherFormat(ValueError):
+    """A record that another version of this program wrote: no damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +138,9 @@ class Store:
         if self.refresh:
             return Restored("refresh", recipe.key)
         started = time.monotonic()
-        record, problems = self._load(recipe)
+        record, missed = self._load(recipe)
         if record is None:
-            return self._note(Restored("corrupt" if problems else "absent", recipe.key, 0, 0.0, problems), recipe.stage)
+            return self._note(missed, recipe.stage)
         missing = sorted(set(outputs) - set(record.outputs))
         if missing:
             return self._note(Restored("absent", recipe.key, 0, 0.0, (f"no output {missing[0]!r}",)), recipe.stage)
@@ -149,9 +153,10 @@ class Store:
                 stack.callback(remove, temporary)
                 try:
                     size += self.objects.fetch(record.outputs[name].digest, temporary)
-                except CorruptObject as error:
+                except (CorruptObject, UnreachableObject) as error:
+                    state = "corrupt" if isinstance(error, CorruptObject) else "absent"
                     problem = (f"output {name!r}: {error}",)
-                    return self._note(Restored("corrupt", recipe.key, 0, 0.0, problem), recipe.stage)
+                    return self._note(Restored(state, recipe.key, 0, 0.0, problem), recipe.stage)
                 ready.append((temporary, target))
             for temporary, target in ready:
                 replace(temporary, target)
@@ -172,6 +177,8 @@ class Store:
             about = {"host": os.uname().nodename, **recipe.notes, **(meta or {})}
             notes = {**about, **self._differing(recipe, stored)}
             record = Record(recipe, stored, notes, datetime.now(UTC).isoformat(timespec="seconds"))
+            if self._of_other_format(recipe):
+                raise StoreError("another version of this program has a record of it, which is kept")
             self.write(record)
         except (OSError, StoreError) as error:
             _log.warning("%s: not stored in %s: %s", recipe.stage, self.root, error)
@@ -190,6 +197,15 @@ class Store:
         _log.warning("%s: the same recipe gave other bytes before (%s)", recipe.stage, ", ".join(sorted(old)))
         return {"differs_from": old}
 
+    def _of_other_format(self, recipe: Recipe) -> bool:
+        try:
+            read_record(self._record_path(recipe))
+        except OtherFormat:
+            return True
+        except (OSError, ValueError):
+            return False
+        return False
+
     def holds(self, recipe: Recipe) -> bool:
         """Whether there is a record for ``recipe``; its objects are not read."""
         return self._load(recipe)[0] is not None
@@ -197,7 +213,7 @@ class Store:
     def write(self, record: Record) -> None:
         """Write a record whose objects are in place."""
         target = self._record_path(record.recipe)
-        self.objects.temporary.mkdir(parents=True, exist_ok=True)
+        self.objects.make_directory(self.objects.temporary)
         temporary = self.objects.temporary / f"record-{os.getpid()}-{uuid.uuid4().hex}"
         try:
             with temporary.open("w", encoding="utf-8") as file:
@@ -205,7 +221,7 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(0o444)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self.objects.make_directory(target.parent)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -243,10 +259,27 @@ class Store:
     def record_paths(self, stage: str | None = None) -> Iterator[Path]:
         yield from sorted(self.records.glob(f"{stage or '*'}/*.json"))
 
+    def closed(self) -> list[Path]:
+        """Directories of records that this user may not list: what they hold is not known."""
+        found = []
+        for directory in (self.records, *sorted(self.records.glob("*/"))):
+            try:
+                with os.scandir(directory):
+                    pass
+            except FileNotFoundError:
+                continue
+            except OSError:
+                found.append(directory)
+        return found
+
     def events(self) -> Iterator[dict[str, Any]]:
-        """What happened in this store, in no order; torn lines are skipped."""
+        """What happened in this store, in no order; torn lines, and files that cannot be read, are skipped."""
         for path in sorted((self.root / "events").glob("*.jsonl")):
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                text = path.read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                continue
+            for line in text.splitlines():
                 with contextlib.suppress(ValueError):
                     event = json.loads(line)
                     if isinstance(event, dict):
@@ -255,21 +288,28 @@ class Store:
     def _record_path(self, recipe: Recipe) -> Path:
         return self.records / recipe.stage / f"{recipe.key}.json"
 
-    def _load(self, recipe: Recipe) -> tuple[Record | None, tuple[str, ...]]:
+    def _load(self, recipe: Recipe) -> tuple[Record | None, Restored]:
+        """The record of a recipe, or what became of looking for it."""
+
+        def missed(state: str, problem: str) -> tuple[None, Restored]:
+            return None, Restored(state, recipe.key, problems=(f"record {recipe.key[:16]}{problem}",))
+
         path = self._record_path(recipe)
         try:
             record = read_record(path)
         except FileNotFoundError:
-            return None, ()
+            return None, Restored("absent", recipe.key)
         except OSError as error:  # the store is out of reach; its files may be sound
-            return None, (f"record {recipe.key[:16]} cannot be read: {error}",)
+            return missed("absent", f" cannot be read: {error}")
+        except OtherFormat as error:  # of use to the program that wrote it
+            return missed("absent", f": {error}")
         except ValueError as error:
             self.objects.isolate(path)
-            return None, (f"record {recipe.key[:16]}: {error}",)
+            return missed("corrupt", f": {error}")
         if record.key != recipe.key:
             self.objects.isolate(path)
-            return None, (f"record {recipe.key[:16]}: holds another recipe",)
-        return record, ()
+            return missed("corrupt", ": holds another recipe")
+        return record, Restored("restored", recipe.key)
 
     def _note(self, result: Restored, stage: str) -> Restored:
         if result.problems:
@@ -283,13 +323,13 @@ class Store:
     def _event(self, event: dict[str, Any]) -> None:
         # bookkeeping must not stop a run; one file a process, so that no two writers share one on a network disk
         with contextlib.suppress(OSError):
-            self._events.parent.mkdir(parents=True, exist_ok=True)
+            self.objects.make_directory(self._events.parent)
             with self._events.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"time": round(time.time(), 3), **event}, ensure_ascii=False) + "\n")
 
 
 def read_record(path: Path) -> Record:
-    """Raises ``ValueError`` for anything but a sound record."""
+    """Raises ``ValueError`` for anything but a sound record, :class:`OtherFormat` for one of another program."""
     document = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(document, dict):
         raise ValueError("not a record")
