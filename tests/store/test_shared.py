@@ -169,8 +169,8 @@ def test_writers_collectors_and_verifiers_do_not_trouble_one_another(
                 troubles.append(repr(found))
 
     make(range(150))
-    time.sleep(0.6)
-    actions: list[Callable[[], object]] = [lambda: collect(Store(store.root), newer_than_days=0, grace_seconds=0.5)] * 2
+    time.sleep(3.1)  # a writer names what it stores within the grace
+    actions: list[Callable[[], object]] = [lambda: collect(Store(store.root), newer_than_days=0, grace_seconds=3.0)] * 2
     actions += [lambda: verify(Store(store.root))] * 2
     threads = [threading.Thread(target=write)]
     threads += [threading.Thread(target=keep_going, args=[action]) for action in actions]

@@ -137,12 +137,20 @@ def collect(
             found.records += 1
     now = time.time()
     for value, path in () if found.unknown else store.objects.every():
-        with contextlib.suppress(FileNotFoundError):
+        if value in named:
+            continue
+        try:
             status = path.stat()
-            young = now - max(status.st_mtime, status.st_ctime) < grace_seconds
-            if value not in named and not young and (dry_run or _removed(path, found)):
-                found.objects += 1
-                found.size += status.st_size
+            old = max(status.st_mtime, status.st_ctime) <= now - grace_seconds
+            gone = old if dry_run else store.objects.discard(value, now - grace_seconds)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            found.refused += 1
+            continue
+        if gone:
+            found.objects += 1
+            found.size += status.st_size
     for directory in (store.objects.temporary, store.objects.quarantine):
         for path in directory.glob("*") if not dry_run else ():
             with contextlib.suppress(FileNotFoundError):

@@ -225,6 +225,26 @@ class Objects:
                     if len(path.name) == 62:
                         yield shelf.name + path.name, path
 
+    def discard(self, value: str, oldest: float) -> bool:
+        """Remove an object last touched before ``oldest`` (seconds since the epoch); False when it is younger or gone.
+
+        It is moved aside first: a writer that touches it from then on finds it missing and stores it anew, and one
+        that has touched it before is seen here, and the object put back.
+        """
+        path, aside = self.path(value), self.temporary / f"discard-{uuid.uuid4().hex}"
+        self.make_directory(self.temporary)
+        try:
+            if _touched(path) > oldest:
+                return False
+            path.rename(aside)
+        except FileNotFoundError:
+            return False
+        if os.stat(aside).st_mtime > oldest:
+            aside.rename(path)
+            return False
+        aside.unlink()
+        return True
+
     def make_directory(self, directory: Path) -> None:
         """Make a directory of the store, open to whom the store's own directory is open, whatever the umask."""
         missing = [path for path in (directory, *directory.parents) if path.is_relative_to(self.root)]
@@ -259,8 +279,8 @@ class Objects:
         path = self.path(value)
         try:
             if path.stat().st_size == size and digest_file(path)[0] == value:
-                with contextlib.suppress(OSError):  # young again, so that no collection takes it before it is named
-                    os.utime(path)
+                with contextlib.suppress(PermissionError):
+                    os.utime(path)  # young again, so that no collection takes it before it is named
                 return True
         except FileNotFoundError:
             return False
@@ -323,6 +343,11 @@ class Objects:
         with contextlib.suppress(OSError):  # a read-only store keeps its damage, and still does not serve it
             self.isolate(self.path(value))
         return CorruptObject(value, reason)
+
+
+def _touched(path: Path) -> float:
+    status = path.stat()
+    return max(status.st_mtime, status.st_ctime)
 
 
 def clone_or_copy(source: Path, target: Path) -> None:
