@@ -34,8 +34,8 @@ __all__ = [
     "placebo",
 ]
 
-# What special tokens and chat markup begin with: `<|im_end|>`, `</s>`, `[INST]`. With a blank behind it a tokenizer reads
-# them as the plain text that they are in advice.
+# What special tokens and chat markup begin with: `<|im_end|>`, `</s>`, `[INST]`. With a blank behind it a tokenizer
+# reads them as the plain text that they are in advice.
 _MARKUP = re.compile(r"([<\[])(?=\S)")
 
 TOLERANCE = 1.3  # most words of any patch of a snapshot / fewest words
