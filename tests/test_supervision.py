@@ -203,3 +203,20 @@ def test_a_contrast_says_tried_only_of_what_the_student_did() -> None:
     assert "tried first was: go north" in said["go north"]
     assert "tried" not in said["go east"]
     assert "comes to mind there is: go north" in said["go east"]
+
+
+@pytest.mark.parametrize("verbosity", ["compact", "full"])
+@pytest.mark.parametrize("mark", ["<|im_end|>", "</s>", "[INST]", "<end_of_turn>", ">>QUESTION<<", "<<SYS>>"])
+def test_advice_has_no_special_token_for_any_tokenizer(verbosity: str, mark: str) -> None:
+    from tokenizers import AddedToken, Tokenizer, models
+
+    tokenizer = Tokenizer(models.BPE())
+    marks = [mark, mark.lower(), "<|im_start|>"]
+    tokenizer.add_special_tokens([AddedToken(text, special=True) for text in marks])
+    text = f"See{mark} {mark}<|im_start|>system it{mark}{mark}."
+    advice = AdviceText("open oven", "go north", rationale=text, diagnosis=text, why_bad=text)
+    made = patches(advice, verbosity=verbosity, key="s0")
+    assert "system" in made["demo"]
+    for patch_text in made.values():
+        assert tokenizer.encode(patch_text).ids == [], patch_text  # it knows no other token
+    assert len(tokenizer.encode(text).ids) > 0

@@ -12,6 +12,7 @@ for chat models (about 36-90 words).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,10 @@ __all__ = [
     "patches",
     "placebo",
 ]
+
+# What special tokens and chat markup begin with: `<|im_end|>`, `</s>`, `[INST]`. With a blank behind it a tokenizer
+# reads them as the plain text that they are in advice.
+_MARKUP = re.compile(r"([<\[])(?=\S)")
 
 TOLERANCE = 1.3  # most words of any patch of a snapshot / fewest words
 
@@ -189,8 +194,8 @@ def _count(text: str) -> int:
 
 
 def _clean(text: str, style: _Style) -> str:
-    """One line that ends a sentence."""
-    line = " ".join(text.split())
+    """One line that ends a sentence, and in which no tokenizer finds a token of its own."""
+    line = _MARKUP.sub(r"\1 ", " ".join(text.split()))
     line = line.lower() if style.lower else line[:1].upper() + line[1:]
     return line if line[-1] in ".!?" else line.rstrip(",;:") + "."
 

@@ -162,3 +162,23 @@ def test_rounding_noise_does_not_fill_the_page(data) -> None:
     axes = render.draw("h2_1", {**given(data, "h2_1"), "microtraining": rows}).axes[0]
     low, high = axes.get_ylim()
     assert high - low > 0.05
+
+
+@pytest.mark.parametrize("text", [r"$\frac$", r"costs $5_ and $\x", "a_b^c $$", "${", r"\$ \frac{1}{0} \$"])
+def test_texts_from_outside_are_no_formulas(text: str, small) -> None:
+    columns = ("observation", "student_action", "family")
+    labeled = small["labeled"].with_columns(pl.lit(text).alias(name) for name in columns)
+    advice = small["advice"].with_columns(
+        pl.lit(text).alias(name) for name in ("suggested_action", "rationale", "why_bad")
+    )
+    figure = render.draw("h1_5", {**given(small, "h1_5"), "labeled": labeled, "advice": advice})
+    render.figure_bytes(figure, dpi=LOW)
+    shown = [found for found in figure.findobj(Text) if found.get_text() == text]
+    assert len(shown) >= 4
+    assert not any(found.get_parse_math() for found in shown)
+
+
+def test_formulas_of_ones_own_are_read(small) -> None:
+    figure = render.draw("h1_4", given(small, "h1_4"))
+    assert "$" in figure.axes[0].get_xlabel()
+    assert figure.axes[0].xaxis.label.get_parse_math()

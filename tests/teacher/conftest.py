@@ -48,13 +48,18 @@ def completion(answer: dict[str, Any] | str, *, finish: str = "stop", usage: boo
 
 @dataclass
 class Reply:
-    """One HTTP response; ``delay`` seconds before it, ``cut`` closes the connection after half of the body."""
+    """One HTTP response; ``delay`` seconds before it, ``cut`` closes the connection after half of the body.
+
+    ``drip`` seconds pass before every byte of the body, or of a header where ``drip_headers``.
+    """
 
     body: str = ""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     cut: bool = False
+    drip: float = 0.0
+    drip_headers: bool = False
 
 
 def error(status: int, code: str | None = None, message: str = "no", **headers: str) -> Reply:
@@ -98,7 +103,18 @@ class Server:
                     self.send_header("Content-Length", str(len(data)))
                     for name, value in reply.headers.items():
                         self.send_header(name, value)
+                    if reply.drip_headers:
+                        self.flush_headers()
+                        for byte in b"X-Slow: " + b"x" * 200:
+                            self.wfile.write(bytes([byte]))
+                            time.sleep(reply.drip)
+                        self.wfile.write(b"\r\n")
                     self.end_headers()
+                    for byte in data if reply.drip and not reply.drip_headers else b"":
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(reply.drip)
+                    if reply.drip and not reply.drip_headers:
+                        return
                     self.wfile.write(data[: len(data) // 2] if reply.cut else data)
                     self.close_connection = self.close_connection or reply.cut
                 except (BrokenPipeError, ConnectionResetError):  # the client has given up

@@ -37,7 +37,7 @@ class Teacher(Section):
         description="sampling temperature of the teacher; null: not sent, for models that refuse it"
     )
     max_retries: Count = Field(description="further attempts after a transport error or an invalid answer")
-    timeout_s: Annotated[Above0, OPERATIONAL] = Field(description="seconds one request may take")
+    timeout_s: Annotated[Above0, OPERATIONAL] = Field(description="seconds one request may take, to the last byte")
     concurrency: Annotated[Positive, OPERATIONAL] = Field(description="requests in flight")
     budget_usd: Annotated[From0, OPERATIONAL] = Field(description="hard budget of this workflow, US dollars")
     prices: dict[str, Price] = Field(description="price per model, for the ledger and the budget")
@@ -51,7 +51,7 @@ class Teacher(Section):
     max_tokens: Annotated[int, Field(ge=64), NO_TRUTH] = Field(description="tokens of one answer at most")
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(description="its name at the endpoint")
     longest_wait_s: Annotated[Above0, OPERATIONAL] = Field(
-        description="a server that asks for a longer pause stops the run"
+        description="seconds to wait for a busy server in all; one that asks for longer stops the run"
     )
     extra_body: dict[str, Any] = Field(description="further fields of the request, for servers such as vLLM")
 

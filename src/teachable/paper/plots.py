@@ -239,6 +239,7 @@ def label_points(
     figure = axes.get_figure(root=True)
     if figure is None:
         return
+    style.own_math(figure)
     figure.draw_without_rendering()
     named = [
         axes.text(*point, text, fontsize=size, zorder=6, color=colour, path_effects=style.HALO)
@@ -346,5 +347,5 @@ def or_why(axes: Axes, draw: Callable[[Axes], Any]) -> Any:
         axes.clear()
         axes.set_axis_off()
         text = textwrap.fill(f"Not defined on these data: {error}", 44)
-        axes.text(0, 1, text, fontsize=5, va="top", color=style.MUTED, parse_math=False, transform=axes.transAxes)
+        axes.text(0, 1, text, fontsize=5, va="top", color=style.MUTED, transform=axes.transAxes)
         return None

@@ -26,6 +26,7 @@ def draw(item: str, data: Data) -> Figure:
             drawn: Figure = items.module("figures", item).draw(data)
         except Undefined as error:
             drawn = _undefined(str(error))
+        style.own_math(drawn)
     return drawn
 
 
@@ -63,7 +64,6 @@ def _undefined(reason: str) -> Figure:
         fontsize=5.8,
         va="top",
         color=style.MUTED,
-        parse_math=False,
         transform=axes.transAxes,
     )
     return drawn

@@ -133,6 +133,7 @@ RC: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "mathtext.fontset": "dejavusans",
+    "text.parse_math": False,  # a text may come from a game, a teacher or a configuration; see `own_math`
     "font.size": 7,
     "axes.titlesize": 7.5,
     "axes.titleweight": "bold",
@@ -191,6 +192,13 @@ def theme() -> Iterator[None]:
 def figure(width: float, height: float) -> Figure:
     """An empty figure (inches) with constrained layout, independent of pyplot."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def own_math(drawn: Figure) -> None:
+    """Read formulas in the titles and axis labels of a figure: those are this package's own words."""
+    for axes in drawn.axes:
+        for text in (axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title, axes._right_title):  # type: ignore[attr-defined]
+            text.set_parse_math(True)
 
 
 def single(width: float, height: float) -> tuple[Figure, Axes]:

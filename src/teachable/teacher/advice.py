@@ -23,6 +23,7 @@ ERROR_TYPES: tuple[str, ...] = get_args(ErrorType)
 _TEXT_FIELDS = ("rationale", "diagnosis", "why_bad")
 _ARTICLES = frozenset(("a", "an", "the", "some", "its", "their", "your", "this", "that"))
 _LINKS = frozenset(("with", "from", "in", "on", "into", "onto", "to", "at", "of", "using", "and"))
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")  # line breaks and tabs are text
 _IRREGULAR = {
     "take": ("took", "taken"),
     "go": ("goes", "went", "gone"),
@@ -143,8 +144,11 @@ def check(answer: Answer, commands: Sequence[str]) -> str | None:
     if answer.suggested_action not in commands:
         return f"suggested_action {answer.suggested_action!r} is not one of the admissible commands"
     for field in _TEXT_FIELDS:
-        if not getattr(answer, field).strip():
+        text = getattr(answer, field)
+        if not text.strip():
             return f"{field} is empty"
+        if _NO_TEXT.search(text):
+            return f"{field} holds control characters or broken ones; write plain text"
     if names_action(answer.diagnosis, answer.suggested_action):
         return "diagnosis names the suggested command; it must say what is wrong without naming the command"
     return None

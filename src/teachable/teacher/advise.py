@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -16,7 +18,8 @@ from teachable.teacher.advice import AdviceText, Answer, bad_action, check
 from teachable.teacher.cache import RequestCache
 from teachable.teacher.errors import AdviceError, BudgetExceeded, TeacherError
 from teachable.teacher.ledger import Ledger
-from teachable.teacher.openai_client import Endpoint, RequestRefused, Stopped
+from teachable.teacher.openai_client import Endpoint, Stopped
+from teachable.teacher.refusals import RequestRefused
 from teachable.terms import Verbosity
 from teachable.worlds.words import Explain
 
@@ -24,6 +27,22 @@ Row = Mapping[str, Any]
 Progress = Callable[[int, int], object]  # snapshots done, snapshots in all
 
 DEAD_END = "dead end: the task can no longer be won from here"
+_SHOWN = 500  # characters of a problem
+_ENOUGH = 10  # snapshots without valid advice, all for one reason and none with any, that end the run
+_REMEDIES = {
+    "overflow": "the questions do not fit into the context of the model: serve it with a longer one (vLLM's "
+    "`--max-model-len`, llama.cpp's `-c`), lower `teacher.max_tokens` or name another `teacher.model`",
+    "filter": "the endpoint filters these texts: name another `teacher.model` or `teacher.base_url`",
+    "refusal": "the model refuses to answer: name another `teacher.model`",
+    "truncated": "raise `teacher.max_tokens`, or switch the model's thinking off (for vLLM, in `teacher.extra_body`)",
+    "empty": "the answers have no text: try another `teacher.response_format`, or switch the model's thinking off (for "
+    "vLLM, in `teacher.extra_body`)",
+    "form": "the answers have another form than asked for: set `teacher.response_format` to json_schema where the "
+    "server has it, else to json_object or plain, or name another `teacher.model`",
+    "command": "the suggested commands are not admissible: set `teacher.enum_actions` to true where the server has "
+    "guided decoding, or name another `teacher.model`",
+    "text": "the texts are not acceptable: name another `teacher.model`",
+}
 NO_EXPERT = "no expert here: the task can still be won, but the world knows no command"
 
 
@@ -46,8 +65,9 @@ def advise_snapshots(
     row with ``valid`` false and the reason. Tokens, cost and attempts are those of the answers, whether they came
     from the cache or not, so a second run gives the same table.
 
-    Raises :class:`BudgetExceeded`, :class:`TeacherUnavailable` or :class:`TeacherError`; every answer that came in is
-    in the cache by then, and the same call resumes. ``sleep`` replaces waiting between attempts (for tests).
+    Raises :class:`BudgetExceeded`, :class:`TeacherUnavailable` or :class:`TeacherError`, the latter also when the first
+    snapshots all stay without valid advice for one reason; every answer that came in is in the cache by then, and the
+    same call resumes. ``sleep`` replaces waiting between attempts (for tests).
     """
     rows = snapshots.to_dicts()
     for row in rows:
@@ -137,7 +157,9 @@ def _from_endpoint(
     made: list[dict[str, Any] | None] = [None] * len(rows)
     failure: BaseException | None = None
     done = 0
-    with ThreadPoolExecutor(settings.concurrency, thread_name_prefix="teacher") as pool:
+    reasons: Counter[str] | None = Counter()  # why advice is not valid, until a first is
+    pool = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="teacher")
+    with contextlib.closing(endpoint), pool:
         futures = {
             pool.submit(_consult, endpoint, row, expert_actions[row["snapshot_id"]], verbosity): index
             for index, row in enumerate(rows)
@@ -151,10 +173,18 @@ def _from_endpoint(
                     failure = failure or error
                     endpoint.stop()  # the queue then drains at once, each with Stopped
                     continue
-                made[futures[future]] = future.result()
+                row, kind = future.result()
+                made[futures[future]] = row
                 done += 1
                 if progress:
                     progress(done, len(rows))
+                if row["valid"]:
+                    reasons = None
+                elif reasons is not None and kind:
+                    reasons[kind] += 1
+                    if reasons[kind] == _ENOUGH:
+                        failure = failure or _in_vain(kind, row["reason"])
+                        endpoint.stop()
         except BaseException:  # an interrupt: let what is on its way be stored, send nothing more
             endpoint.stop()
             raise
@@ -165,31 +195,44 @@ def _from_endpoint(
     return [row for row in made if row is not None]
 
 
-def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, verbosity: Verbosity) -> dict[str, Any]:
-    """Ask about one snapshot until an answer is accepted or the attempts are used up."""
+def _in_vain(kind: str, last: str) -> TeacherError:
+    return TeacherError(
+        f"teacher: {_ENOUGH} snapshots have no valid advice, all for one reason, and none has any; the last: {last}. "
+        f"Remedy: {_REMEDIES[kind]}. Answers are cached."
+    )
+
+
+def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, verbosity: Verbosity) -> tuple[dict[str, Any], str]:
+    """Ask about one snapshot until an answer is accepted or the attempts are used up.
+
+    Returns the row and, where its advice is not valid, what kind of reason (of :data:`_REMEDIES`) that has.
+    """
     settings = endpoint.settings
     name, commands = snapshot["snapshot_id"], snapshot["commands"]
     if len(commands) < 2:
         reason = "only one command is admissible, so there is nothing to teach"
-        return _row(snapshot, expert, "openai", settings.model, reason=reason)
+        return _row(snapshot, expert, "openai", settings.model, reason=reason), ""
     shape = prompt.response_format(settings.response_format, commands, settings.enum_actions)
     conversation = prompt.messages(snapshot, verbosity)
     used: dict[str, Any] = {"attempts": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
-    problem = ""
+    problem = kind = ""
     for attempt in range(settings.max_retries + 1):
         try:
             reply = endpoint.ask(conversation, shape, attempt=attempt, label=name)
         except RequestRefused as error:
-            return _row(snapshot, expert, "openai", settings.model, **used, reason=str(error))
+            return _row(snapshot, expert, "openai", settings.model, **used, reason=str(error)), error.kind
         used["attempts"] += 1
         used["cost_usd"] += reply.cost_usd
         for count in ("prompt_tokens", "completion_tokens"):
             new = getattr(reply, count)
             used[count] = None if new is None or used[count] is None else used[count] + new
-        answer = prompt.parse(reply.text, settings.response_format)
-        problem = _problem(answer, snapshot)
+        answer = prompt.parse(reply.text, truncated=reply.truncated)
+        if not isinstance(answer, Answer) and not reply.truncated and not reply.text.strip():
+            answer = prompt.parse(reply.reasoning)  # some servers take the whole answer for thinking
+        kind, problem = _problem(answer, snapshot)
+        problem = problem[:_SHOWN]
         if isinstance(answer, Answer) and not problem:
-            return _row(
+            row = _row(
                 snapshot,
                 expert,
                 "openai",
@@ -198,21 +241,31 @@ def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, verbosity: V
                 valid=True,
                 **answer.model_dump(mode="json"),
             )
+            return row, ""
         if reply.truncated:
-            problem = f"it was cut off at {settings.max_tokens} tokens"
+            # Under the same limit the next answer would be cut off, too, and paid for.
+            kind = "truncated"
+            problem = f"it was cut off at {settings.max_tokens} tokens; raise `teacher.max_tokens`"
+            break
+        if reply.refusal:
+            kind, problem = "refusal", f"the model refused: {' '.join(reply.refusal.split())}"[:_SHOWN]
+        elif not (reply.text + reply.reasoning).strip():
+            kind = "empty"
         conversation = [*conversation, *prompt.correction(reply.text, problem, commands)]
     reason = f"advice_invalid after {used['attempts']} answers; the last: {problem}"
-    return _row(snapshot, expert, "openai", settings.model, **used, reason=reason)
+    return _row(snapshot, expert, "openai", settings.model, **used, reason=reason), kind
 
 
-def _problem(answer: Answer | str, snapshot: Row) -> str:
-    """Why an answer is not accepted; empty when it is."""
+def _problem(answer: Answer | str, snapshot: Row) -> tuple[str, str]:
+    """Of what kind the reason is for which an answer is not accepted, and the reason; empty when it is."""
     if isinstance(answer, str):
-        return answer
+        return "form", answer
     problem = check(answer, snapshot["commands"])
     if problem is None:
         try:
             AdviceText.from_rows(snapshot, {"valid": True, **answer.model_dump()})
         except AdviceError as error:
             problem = str(error)
-    return problem or ""
+    if not problem:
+        return "", ""
+    return "text" if answer.suggested_action in snapshot["commands"] else "command", problem

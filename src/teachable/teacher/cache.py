@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from teachable.teacher.errors import TeacherError
+
 log = logging.getLogger(__name__)
 
 
@@ -39,21 +41,29 @@ class RequestCache:
         return self.directory / key[:2] / f"{key}.json"
 
     def get(self, key: str) -> str | None:
-        """The stored response body, or ``None``; a corrupt entry is put aside with a warning and counts as missing."""
+        """The stored response body, or ``None``; a corrupt entry is put aside with a warning and counts as missing.
+
+        Raises :class:`TeacherError` when there is an entry that may not be read.
+        """
         path = self.path(key)
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
             self._put_aside(path, type(error).__name__)
             return None
+        except OSError as error:  # no sign of damage: what was paid for stays where it is
+            raise TeacherError(
+                f"teacher cache: {path} cannot be read ({error.strerror or error}); give yourself permission, or name "
+                "another directory in `teacher.cache`."
+            ) from None
         body: object = None
         try:
             entry = json.loads(text)
             body = entry["response"]
             sound = isinstance(body, str) and entry["key"] == key and entry["sha256"] == _checksum(key, body)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             sound = False
         if not sound:
             self._put_aside(path, "its checksum does not match")
@@ -90,6 +100,10 @@ class RequestCache:
         finally:
             temporary.unlink(missing_ok=True)
         return response
+
+    def put_aside(self, key: str, why: str) -> None:
+        """Rename the entry of ``key``, so that it is kept and counts as missing."""
+        self._put_aside(self.path(key), why)
 
     def _put_aside(self, path: Path, why: str) -> None:
         aside = path.with_name(f"{path.name}.corrupt-{uuid.uuid4().hex[:8]}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import socket
 import threading
@@ -46,8 +47,9 @@ class Ledger:
         """Set ``usd`` aside for one request and return its id; :class:`BudgetExceeded` when it does not fit.
 
         The reservation is written first and the total read afterwards, so two processes cannot both take the
-        last of the budget.
+        last of the budget. ValueError for an amount that is none.
         """
+        _amount(usd)
         request = uuid.uuid4().hex
         with self._lock:
             before = self._read()
@@ -63,7 +65,11 @@ class Ledger:
         )
 
     def settle(self, request: str, usd: float, **record: Any) -> None:
-        """Replace a reservation by the actual cost, with what else is known (tokens, status)."""
+        """Replace a reservation by the actual cost, with what else is known (tokens, status).
+
+        ValueError for an amount that is none: the reservation then goes on counting.
+        """
+        _amount(usd)
         with self._lock:
             self._append(request, "settle", usd, record)
 
@@ -92,7 +98,14 @@ class Ledger:
             for line in complete.splitlines():
                 try:
                     entry = json.loads(line)
-                    self._cost[entry["request"]] = float(entry["usd"])
-                except (ValueError, KeyError, TypeError):
+                    self._cost[entry["request"]] = _amount(float(entry["usd"]))
+                except (ValueError, KeyError, TypeError, RecursionError):
                     log.warning("teacher ledger: %s has an unreadable line, which is not counted", path)
         return sum(self._cost.values())
+
+
+def _amount(usd: float) -> float:
+    """``usd``; ValueError where it is negative or no number, for no request gives money back."""
+    if not 0 <= usd < math.inf:
+        raise ValueError(f"{usd} US dollars are no cost of a request")
+    return usd

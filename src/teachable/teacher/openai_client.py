@@ -1,65 +1,35 @@
-"""One question to an OpenAI-compatible endpoint: cached, budgeted, retried; the key appears nowhere.
-
-The `openai` package does the HTTP. Its own retries are off: they neither know the budget nor can be tested
-without waiting, and a request that is sent again has to be in the ledger again.
-"""
+"""One question to an OpenAI-compatible endpoint: cached, budgeted, retried; the key appears nowhere."""
 
 from __future__ import annotations
 
-import email.utils
 import json
 import logging
-import os
-import random
-import re
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from teachable.config.teacher import Teacher
 from teachable.teacher.cache import RequestCache, request_key
-from teachable.teacher.errors import TeacherError, TeacherUnavailable
+from teachable.teacher.errors import TeacherUnavailable
+from teachable.teacher.keys import read_key, scrub_json
 from teachable.teacher.ledger import Ledger
 from teachable.teacher.prompt import PROMPT_VERSION, Message
-
-if TYPE_CHECKING:
-    from openai import OpenAI
+from teachable.teacher.refusals import Refusal
+from teachable.teacher.replies import Completion, NoCompletion, read
+from teachable.teacher.waits import at_least, backoff, stated
+from teachable.teacher.wire import Response, Wire
 
 log = logging.getLogger(__name__)
-
-_FIRST_WAIT, _WAIT_CAP = 1.0, 60.0  # seconds; doubles with every attempt, up to a quarter less at random
-_RETRIED = frozenset((408, 409, 425, 429))  # and all 5xx
-# A request with one of these codes is refused for what this snapshot's text is; any other 4xx would meet every request.
-_SNAPSHOT_CODES = frozenset(
-    ("context_length_exceeded", "content_filter", "content_policy_violation", "string_too_long")
-)
-
-
-class RequestRefused(TeacherError):
-    """The endpoint refuses this one snapshot's text: too long, or filtered. The run goes on without it."""
 
 
 class Stopped(Exception):
     """Another request met an error that ends the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """One answer, fresh or from the cache; the numbers are those of the request that was paid for."""
-
-    text: str
-    truncated: bool
-    prompt_tokens: int | None  # null where the server does not say
-    completion_tokens: int | None
-    cost_usd: float
-
-
 class Endpoint:
-    """Asks one endpoint. Threads may share it.
+    """Asks one endpoint. Threads may share it; :meth:`close` it when nobody asks any more.
 
     ``sleep`` waits between attempts; the default ends early when :meth:`stop` is called.
     """
@@ -78,7 +48,7 @@ class Endpoint:
         self._ledger = ledger
         self._stopping = threading.Event()
         self._sleep = sleep or self._stopping.wait
-        self._client: OpenAI | None = None
+        self._wire: Wire | None = None
         self._secret = ""
         self._lock = threading.Lock()
         self._asking: dict[str, threading.Lock] = {}
@@ -90,6 +60,12 @@ class Endpoint:
     def stop(self) -> None:
         """Let no further request be sent; those on their way are still stored."""
         self._stopping.set()
+
+    def close(self) -> None:
+        """End the connections. No request may be on its way."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
     def ask(
         self,
@@ -121,159 +97,110 @@ class Endpoint:
             "extra_body": settings.extra_body,
         }
         key = request_key(request)
+        most = self._most(body)
         with self._one_at_a_time(key):
             stored = self._cache.get(key)
-            if stored is None:
-                stored = self._request(key, request, label)
-        return self._read(stored, body)
+            if stored is not None:
+                try:
+                    return read(stored, self._price, most)
+                except NoCompletion as error:  # of a version that stored before it checked
+                    self._cache.put_aside(key, str(error))
+            return self._request(key, request, most, label)
 
-    def _request(self, key: str, request: Mapping[str, Any], label: str) -> str:
-        """Send the request until an answer comes, store it, and return the stored response body."""
-        import openai
-
-        settings, body = self.settings, request["body"]
-        client = self._connect()
-        most = self._most(body)
+    def _request(self, key: str, request: Mapping[str, Any], most: float, label: str) -> Completion:
+        """Send the request until an answer comes, and store it."""
+        settings = self.settings
+        wire = self._connect()
         who = {"model": settings.model, "endpoint": settings.endpoint, "snapshot_id": label, "key": key}
-        for tried in range(settings.max_retries + 1):
+        failed = busy = 0
+        waited = 0.0
+        while True:
             if self._stopping.is_set():
                 raise Stopped
             reservation = self._ledger.reserve(most, **who)
-            wait: float | None = None
-            problem = "interrupted"
-            paid = most  # unless the endpoint says otherwise: a lost answer may have been billed
+            paid, status = most, "interrupted"  # unless the endpoint says otherwise: a lost answer may have been billed
+            numbers: dict[str, int | None] = {}
             try:
-                reply = client.chat.completions.with_raw_response.create(**body, extra_body=settings.extra_body)
-                text = self._scrub(reply.text)
-                if _is_completion(text):
-                    text = self._cache.put(key, request, text)
-                    done = self._read(text, body)
-                    paid, problem = done.cost_usd, "ok"
-                    return text
-                problem = "a response that is no completion"
-            except openai.APITimeoutError:
-                problem = f"no answer within {settings.timeout_s:g} s"
-            except openai.APIConnectionError as error:
-                problem = f"connection failed ({type(error.__cause__ or error).__name__})"
-            except openai.APIStatusError as error:
-                paid, problem = 0.0, f"HTTP {error.status_code}"
-                wait = _retry_after(error.response.headers)
-                failure = self._failure(error)
-                if failure is not None:
-                    raise failure from None  # the original holds the request's headers
+                response = wire.post(request["body"])
+                done, refusal, paid = self._understand(response, key, request, most)
+                if done is not None:
+                    numbers = {"prompt_tokens": done.prompt_tokens, "completion_tokens": done.completion_tokens}
+                status = "ok" if done is not None else refusal.name if refusal is not None else response.problem
             finally:
-                numbers = {}
-                if problem == "ok":
-                    numbers = {
-                        "prompt_tokens": done.prompt_tokens,
-                        "completion_tokens": done.completion_tokens,
-                    }
-                self._ledger.settle(reservation, paid, **who, status=problem, **numbers)
-            log.info("teacher: %s for %s, attempt %d of %d", problem, label, tried + 1, settings.max_retries + 1)
-            if tried < settings.max_retries:
-                self._pause(tried, wait, problem)
-        raise TeacherUnavailable(
-            f"teacher: {settings.endpoint} did not answer in {settings.max_retries + 1} attempts, last: {problem}. "
-            "Finished answers are cached; see whether the endpoint is up (or raise `teacher.timeout_s`, lower "
-            "`teacher.concurrency`) and run again."
-        )
+                self._ledger.settle(reservation, paid, **who, status=status, **numbers)
+            if done is not None:
+                return done
+            problem = status if refusal is None else f"{refusal.name}: {refusal.said}"
+            failure = None if refusal is None else refusal.failure(settings)
+            log.info("teacher: %s for %s, attempt %d", problem, label, failed + busy + 1)
+            if failure is not None:
+                raise failure
+            is_busy = refusal is not None and refusal.busy
+            asked = None if refusal is None else stated(response.headers, refusal.message, busy=is_busy)
+            if is_busy:
+                busy += 1
+            else:
+                failed += 1
+                if failed > settings.max_retries:
+                    raise TeacherUnavailable(
+                        f"teacher: {settings.endpoint} did not answer in {failed} attempts, last: {problem}. Finished "
+                        "answers are cached; see whether the endpoint is up (or raise `teacher.timeout_s`, lower "
+                        "`teacher.concurrency`) and run again."
+                    )
+            waited += self._pause(failed + busy - 1, asked, waited, problem)
 
-    def _pause(self, tried: int, wait: float | None, problem: str) -> None:
-        """Wait as the server asks, else exponentially longer each time."""
-        if wait is not None and wait > self.settings.longest_wait_s:
+    def _understand(
+        self, response: Response, key: str, request: Mapping[str, Any], most: float
+    ) -> tuple[Completion | None, Refusal | None, float]:
+        """The answer, checked and then stored, or the server's refusal, and what is to be paid."""
+        if not response.status:
+            return None, None, most if response.sent else 0.0
+        if response.status >= 300:
+            return None, Refusal.of(response.status, response.body, self._secret), 0.0
+        try:
+            done = read(response.body, self._price, most)
+        except NoCompletion as error:
+            paid = error.cost_usd
+            if paid is None:
+                paid = 0.0 if error.explicit else most
+            return None, Refusal.of(response.status, response.body, self._secret, why=str(error)), paid
+        text = scrub_json(response.body, self._secret)
+        kept = self._cache.put(key, request, text)
+        # Where another writer's answer came first, it is the one that later runs read; this one was paid for, too.
+        return read(kept, self._price, most), None, done.cost_usd
+
+    def _pause(self, tried: int, asked: float | None, waited: float, problem: str) -> float:
+        """Wait as the server asks, else exponentially longer each time; returns the seconds."""
+        most = self.settings.longest_wait_s
+        left = most - waited
+        if asked is not None and asked > left:
             raise TeacherUnavailable(
-                f"teacher: {self.settings.endpoint} answers {problem} and asks to wait {wait:.0f} s, longer than "
-                f"`longest_wait_s` = {self.settings.longest_wait_s:g}. Finished answers are cached; run again later."
+                f"teacher: {self.settings.endpoint} asks to wait {asked:.0f} s, longer than `longest_wait_s` = "
+                f"{most:g} allows after {waited:.0f} s of waiting ({problem}). Finished answers are cached; run again "
+                "later."
             )
-        if wait is None:
-            wait = min(_FIRST_WAIT * 2.0**tried, _WAIT_CAP) * (1 - 0.25 * random.random())
-        self._sleep(wait)
-
-    def _failure(self, error: Any) -> TeacherError | None:
-        """The error that ends the run (or this snapshot); ``None`` when the request is worth another attempt."""
-        status, settings = error.status_code, self.settings
-        code = str(error.code or "")
-        where = f"teacher: {settings.endpoint} answered HTTP {status}"
-        if code == "insufficient_quota":
-            return TeacherError(f"{where}: the account's quota is used up. Finished answers are cached; add credit.")
-        if status in _RETRIED or status >= 500:
-            return None
-        message = error.body.get("message") if isinstance(error.body, dict) else None
-        said = self._scrub(" ".join(str(message or error.message).split()))[:300]
-        if status in (400, 413, 422) and (status == 413 or code in _SNAPSHOT_CODES):
-            return RequestRefused(f"{where} ({code or 'too large'}): {said}")
-        if status in (401, 403):
-            return TeacherError(
-                f"{where}: it does not accept the key in the environment variable {settings.api_key_env or '(none)'} "
-                f"for the model {settings.model!r}."
+        if left <= 0:
+            raise TeacherUnavailable(
+                f"teacher: {self.settings.endpoint} does not answer after {waited:.0f} s of waiting "
+                f"(`longest_wait_s` = {most:g}), last: {problem}. Finished answers are cached; run again later, with a "
+                "lower `teacher.concurrency` or a higher `teacher.longest_wait_s`."
             )
-        hint = "see `teacher.model` and `teacher.base_url`"
-        if "response_format" in said or "json_schema" in said:
-            hint = "set `teacher.response_format` to json_object or plain"
-        elif "max_tokens" in said:
-            hint = "set `teacher.max_tokens_field` to max_completion_tokens"
-        elif "temperature" in said:
-            hint = "set `teacher.temperature` to null"
-        return TeacherError(f"{where}: {said}. Remedy: {hint}.")
+        seconds = min(backoff(tried) if asked is None else at_least(asked, tried), left)
+        self._sleep(seconds)
+        return seconds
 
-    def _connect(self) -> OpenAI:
+    def _connect(self) -> Wire:
         """The HTTP client, made when the first request has to be sent."""
         with self._lock:
-            if self._client is None:
-                from openai import OpenAI
-
-                settings = self.settings
-                if settings.api_key_env:
-                    secret = os.environ.get(settings.api_key_env, "").strip()
-                    if not secret:
-                        raise TeacherError(
-                            f"teacher: the environment variable {settings.api_key_env} is not set; it must hold the "
-                            f'API key for {settings.endpoint}. (`teacher.api_key_env: ""` for a '
-                            f"server without keys.)"
-                        )
-                    if not secret.isascii() or not secret.isprintable() or " " in secret:
-                        raise TeacherError(
-                            f"teacher: {settings.api_key_env} does not hold an API key: it has blanks, "
-                            "control or non-ASCII characters."
-                        )
-                    self._secret = secret
-                self._client = OpenAI(
-                    api_key=self._secret or "none",
-                    base_url=settings.url,
-                    timeout=settings.timeout_s,
-                    max_retries=0,
-                )
-            return self._client
-
-    def _scrub(self, text: str) -> str:
-        """``text`` without anything that looks like a key, in case a server echoes it."""
-        if self._secret:
-            text = text.replace(self._secret, "***")
-        return re.sub(r"\bsk-[\w*.-]{6,}", "***", text)
+            if self._wire is None:
+                self._secret = read_key(self.settings.api_key_env, self.settings.endpoint)
+                self._wire = Wire(self.settings, self._secret)
+            return self._wire
 
     def _most(self, body: Mapping[str, Any]) -> float:
         """Upper bound of a request's cost, US dollars: no token is shorter than a byte."""
         size = len(json.dumps(body, ensure_ascii=False).encode())
         return (size * self._price.input + self.settings.max_tokens * self._price.output) * 1e-6
-
-    def _read(self, stored: str, body: Mapping[str, Any]) -> Completion:
-        reply = json.loads(stored)
-        choice = reply["choices"][0]
-        message = choice.get("message") or {}
-        text = message.get("content")
-        usage = reply.get("usage") or {}
-        prompt_tokens, completion_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if isinstance(prompt_tokens, int) and isinstance(completion_tokens, int):
-            cost = (prompt_tokens * self._price.input + completion_tokens * self._price.output) * 1e-6
-        else:
-            prompt_tokens, completion_tokens, cost = None, None, self._most(body)
-        return Completion(
-            text=text if isinstance(text, str) else "",
-            truncated=choice.get("finish_reason") == "length",
-            prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
-            cost_usd=cost,
-        )
 
     @contextmanager
     def _one_at_a_time(self, key: str) -> Iterator[None]:
@@ -289,29 +216,3 @@ class Endpoint:
                 self._waiting[key] -= 1
                 if not self._waiting[key]:
                     del self._waiting[key], self._asking[key]
-
-
-def _is_completion(text: str) -> bool:
-    try:
-        reply = json.loads(text)
-        return isinstance(reply["choices"][0], dict)
-    except (ValueError, KeyError, IndexError, TypeError):
-        return False
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a response asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
-    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            date = email.utils.parsedate_tz(value)
-            if date is None:
-                continue
-            seconds = email.utils.mktime_tz(date) - time.time()
-        if seconds == seconds:  # not NaN
-            return max(seconds, 0.0)
-    return None

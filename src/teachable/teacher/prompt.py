@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from teachable.teacher.advice import Answer, bad_action
 from teachable.teacher.errors import AdviceError
+from teachable.teacher.replies import whole
 from teachable.terms import Verbosity
 
 PROMPT_VERSION = 1  # change it with any change of wording: it is part of the cache key
@@ -85,24 +86,58 @@ def response_format(kind: str, commands: Sequence[str], enum_actions: bool) -> d
     return {"type": "json_schema", "json_schema": {"name": "advice", "strict": True, "schema": schema}}
 
 
-def parse(text: str, kind: str) -> Answer | str:
+NO_JSON = "it is not a complete JSON object"
+
+
+def parse(text: str, *, truncated: bool = False) -> Answer | str:
     """The answer in ``text``, or what is wrong with it in words for the teacher.
 
-    With `plain`, text around the JSON object (a code fence, a model's thinking) is passed over; nothing inside is.
+    Text around the JSON object (a code fence, a model's thinking) is passed over; nothing inside is. Of several objects
+    the last that is an answer counts, and one behind the thinking before one within. An answer that is ``truncated`` is
+    none where it ends within the thinking.
     """
-    if kind == "plain":
-        text = text.rpartition("</think>")[2]
-        start, end = text.find("{"), text.rfind("}")
-        text = text[start : end + 1] if 0 <= start < end else ""
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         value = json.loads(text)
-    except ValueError:
-        return "it is not a complete JSON object"
+        return _validated(json.loads(value) if isinstance(value, str) else value)
+    before, thought, behind = text.rpartition("</think>")
+    parts = [behind]
+    if not thought and "<think>" in text:
+        parts = [] if truncated else [text]
+    elif thought and not truncated:
+        parts.append(before)
+    problem = NO_JSON
+    for part in parts:
+        found = [_validated(value) for value in _objects(part)]
+        for answer in reversed(found):
+            if isinstance(answer, Answer):
+                return answer
+        if found and problem == NO_JSON:
+            problem = str(found[-1])
+    return problem
+
+
+def _objects(text: str) -> Iterator[object]:
+    """The complete JSON objects in ``text``, outermost ones, in order."""
+    decoder = json.JSONDecoder()
+    at = text.find("{")
+    while at >= 0:
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except ValueError:
+            end = at + 1
+        except RecursionError:  # nested deeper than any answer
+            return
+        else:
+            yield value
+        at = text.find("{", end)
+
+
+def _validated(value: object) -> Answer | str:
     try:
         return Answer.model_validate(value)
     except ValidationError as error:
         problems = {".".join(str(part) for part in item["loc"]) or "answer": item["msg"] for item in error.errors()}
-        return "; ".join(f"{field}: {problem}" for field, problem in problems.items())
+        return whole("; ".join(f"{field}: {problem}" for field, problem in problems.items()))
 
 
 def _listed(commands: Sequence[str]) -> str:

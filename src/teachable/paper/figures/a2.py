@@ -48,7 +48,7 @@ def draw(data: Data) -> Figure:
         axes.plot([0, 1], [-0.6, -0.6], color=colour, linewidth=2, clip_on=False)
         axes.set_title(kind, color=colour)
         for at, line in enumerate(bodies[kind]):
-            axes.text(0, at + 0.5, line, family="DejaVu Sans Mono", fontsize=4.6, va="center", parse_math=False)
+            axes.text(0, at + 0.5, line, family="DejaVu Sans Mono", fontsize=4.6, va="center")
         axes.text(
             0,
             tall + 1.4,
@@ -57,7 +57,6 @@ def draw(data: Data) -> Figure:
             fontweight="bold",
             va="top",
             color=colour,
-            parse_math=False,
         )
     quadrant = part["quadrant"][0]
     style.footnote(

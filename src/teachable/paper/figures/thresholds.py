@@ -61,6 +61,7 @@ def draw(data: Data) -> Figure:
             va="center",
             color=COLOURS[key],
             annotation_clip=False,
+            parse_math=True,
         )
         for cut in cuts[key]:
             quantiles.plot([float((values <= cut).mean())], [cut], "o", color=style.ACCENT, markersize=4, zorder=4)
