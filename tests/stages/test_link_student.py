@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 
 from teachable.artifacts import runner
 from teachable.artifacts.commandline import Invocation
-from teachable.config import model as c
 from teachable.errors import MissingInput
 from teachable.pipeline.models import SETTINGS, beside, load_prompter, load_student
 from teachable.stages import STAGES

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from teachable.student import Example, LoraSettings, Student, StudentError, trai
 from teachable.student import probing as module
 from teachable.student.lora import _Encoded, _passes
 from teachable.student.probing import try_out
-from teachable.student.scoring import SCORERS, Request, length_switch
+from teachable.student.scoring import SCORERS, length_switch
 
 from .tiny import COMMANDS, context
 
@@ -136,7 +135,7 @@ def test_what_is_not_exact_is_not_used_and_said(
     monkeypatch.setitem(  # right alone, wrong in a batch
         SCORERS,
         "tree",
-        lambda model, requests, pad: [row + 0.1 * len(requests) for row in original(model, requests, pad)],
+        lambda model, requests, pad: [row + 0.1 * (len(requests) - 1) for row in original(model, requests, pad)],
     )
 
     def without_cache(*_: object) -> None:
