@@ -93,13 +93,16 @@ REFUSED: dict[str, tuple[Damage, str]] = {
     "peft": (weights(lambda w: {f"base_model.model.{k}": v for k, v in w.items()}), "carry PEFT's names"),
     "unmerged": (weights(lambda w: {**w, "model.layers.0.self_attn.q_proj.lora_A.weight": torch.zeros(1, 32)}), "PEFT"),
     "layer": (weights(lambda w: {k: v for k, v in w.items() if ".layers.1." not in k}), r"lacks \d+ weights"),
-    "embedding": (weights(lambda w: {k: v for k, v in w.items() if "embed" not in k}), "lacks 1 weight of the model"),
+    "embedding": (
+        weights(lambda w: {k: v for k, v in w.items() if "embed" not in k}),
+        r"lacks \d weights? of the model",
+    ),
     "more": (
         weights(lambda w: {**w, "vision.proj.weight": torch.zeros(2)}),
         "1 weight .first vision.proj",
     ),
     "shape": (weights(lambda w: {k: v[:-1] if "embed" in k else v for k, v in w.items()}), "another shape"),
-    "config": (config(num_hidden_layers=3), r"lacks \d+ weights"),
+    "config": (config(intermediate_size=96), "another shape"),
     "gptq": (config(quantization_config={"quant_method": "gptq", "bits": 4}), "quantised .gptq."),
     "bitsandbytes": (config(quantization_config={"load_in_4bit": True}), "quantised .bitsandbytes."),
     "fp8": (weights(lambda w: {k: v.to(torch.float8_e4m3fn) for k, v in w.items()}), "quantised .F8_E4M3."),

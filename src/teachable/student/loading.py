@@ -45,14 +45,13 @@ def load_model(directory: Path, device: torch.device, dtype: torch.dtype, attent
     """The causal language model in `directory`, and the attention implementation that it runs.
 
     `attention` is sdpa, eager, or auto: sdpa, and eager for a model without it. Only safetensors are read and no code
-    of the model's is run. Raises StudentError, in one sentence, for a checkpoint that is not whole, has weights that
-    the model has no place for, is quantised, an adapter, not in safetensors or in need of its own code.
+    of the model's is run. Raises StudentError, in one sentence, for a checkpoint that lacks weights or has some that the
+    model has no place for, or a model in need of its own code; `check_files` refuses what is to be refused before.
     """
     from transformers import AutoModelForCausalLM
 
     if attention not in ("auto", *ATTENTIONS):
         raise StudentError(f"unknown attention implementation {attention!r}; known are auto, {', '.join(ATTENTIONS)}")
-    check_files(directory)
 
     def load(implementation: str) -> tuple[Any, dict[str, Any]]:
         found: Any = AutoModelForCausalLM.from_pretrained(

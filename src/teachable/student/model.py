@@ -17,7 +17,7 @@ from teachable.student.digests import fingerprint as fingerprint_of
 from teachable.student.encoding import Encoder
 from teachable.student.errors import AdapterError, FingerprintMismatch, StudentError
 from teachable.student.files import STUDENT_FILE, locate, read_json
-from teachable.student.loading import check_vocabulary, hush, load_model, load_tokenizer
+from teachable.student.loading import check_files, check_vocabulary, hush, load_model, load_tokenizer
 from teachable.student.prompt import Context, Layout, check_layout, layout_of
 from teachable.student.scoring import SCORERS, Request, batches, last_hidden, length_switch, log_softmax, tree_is_exact
 from teachable.student.trees import TokenTree, build_tree
@@ -131,6 +131,7 @@ class Student:
         where = choose_device(device)
         record = read_json(directory / STUDENT_FILE) if (directory / STUDENT_FILE).is_file() else {}
         hush()
+        check_files(directory)
         tokenizer = load_tokenizer(directory)
         model, used = load_model(directory, where, choose_dtype(dtype, where), attention)
         check_vocabulary(directory, tokenizer, model)

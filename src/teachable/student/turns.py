@@ -66,14 +66,14 @@ def turn(prompt: str, whole: str, *, asked: str, answer: str) -> Turn:
 
 def _without_thoughts(text: str) -> str:
     """`text` without tags of thinking that are closed and what stands between them."""
-    kept, depth_from = [], 0
+    kept, since = [], 0
     for tag in _TAG.finditer(text):
         if tag["close"]:
-            depth_from = tag.end()
+            since = tag.end()
         else:
-            kept.append(text[depth_from : tag.start()])
-            depth_from = tag.end()
-    return "".join([*kept, text[depth_from:]])
+            kept.append(text[since : tag.start()])
+            since = tag.end()
+    return "".join([*kept, text[since:]])
 
 
 def open_tag(text: str) -> re.Match[str] | None:
