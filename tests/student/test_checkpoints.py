@@ -91,7 +91,7 @@ def own_code(model: Path) -> None:
 
 REFUSED: dict[str, tuple[Damage, str]] = {
     "peft": (weights(lambda w: {f"base_model.model.{k}": v for k, v in w.items()}), "carry PEFT's names"),
-    "unmerged": (weights(lambda w: {**w, "model.layers.0.self_attn.q_proj.lora_A.weight": torch.zeros(1, 32)}), "PEFT"),
+    "unmerged": (weights(lambda w: {**w, "model.layers.0.mlp.up_proj.lora_A.weight": torch.zeros(1, 32)}), "PEFT"),
     "layer": (weights(lambda w: {k: v for k, v in w.items() if ".layers.1." not in k}), r"lacks \d+ weights"),
     "embedding": (
         weights(lambda w: {k: v for k, v in w.items() if "embed" not in k}),

@@ -45,8 +45,8 @@ def load_model(directory: Path, device: torch.device, dtype: torch.dtype, attent
     """The causal language model in `directory`, and the attention implementation that it runs.
 
     `attention` is sdpa, eager, or auto: sdpa, and eager for a model without it. Only safetensors are read and no code
-    of the model's is run. Raises StudentError, in one sentence, for a checkpoint that lacks weights or has some that the
-    model has no place for, or a model in need of its own code; `check_files` refuses what is to be refused before.
+    of the model's is run. Raises StudentError, in one sentence, for a checkpoint that lacks weights or has some that
+    its model has no place for, and for a model in need of its own code; `check_files` refuses the rest before.
     """
     from transformers import AutoModelForCausalLM
 
