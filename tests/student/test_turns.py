@@ -109,11 +109,12 @@ def test_what_a_game_says_of_thinking_opens_nothing(tokenizer: PreTrainedTokeniz
     assert made.render(context(0, patch="say <think> twice")).endswith("</><a>")
 
 
-def test_the_date_is_pinned(tokenizer: PreTrainedTokenizerFast) -> None:
-    made = layout(tokenizer, template("<a>", "</s>", "<a>", header="{{ strftime_now('%d %b %Y') }}|"))
+@pytest.mark.parametrize("form", ["%d %b %Y", "%Y-%m-%d", "%A, %-d %B %Y", "%c", "%H:%M on %x"])
+def test_the_date_is_pinned(tokenizer: PreTrainedTokenizerFast, form: str) -> None:
+    made = layout(tokenizer, template("<a>", "</s>", "<a>", header=f"\n {{{{ strftime_now({form!r}) }}}}|"))
     prompt = made.render(context(0))
-    assert prompt.startswith(f"{chat.TODAY:%d %b %Y}|")
-    assert f"{datetime.now():%Y}" not in prompt.partition("|")[0]
+    assert prompt.startswith(f"\n {chat.TODAY.strftime(form)}|")
+    assert datetime.now().strftime(form) not in prompt.partition("|")[0]
 
 
 def test_no_blank_stands_before_a_command_that_sentencepiece_made(tokenizer: PreTrainedTokenizerFast) -> None:

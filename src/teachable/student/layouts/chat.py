@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,13 +18,23 @@ SYSTEM = (
 )
 # What templates that write the current date are told, so that a prompt is the same tomorrow.
 TODAY = datetime(2025, 1, 1, 12)
+_DIRECTIVES = "aAbBcCdDeFgGhHIjklmMpPrRStTuUVwWxXyYzZ"  # of strftime, but for seconds of the epoch
 _ASKED = "Which command do you choose?"
 _ANSWER = "examine the lantern"
 
 
-def strftime_now(format: str) -> str:
-    """The function of that name that chat templates call, on a fixed day."""
-    return TODAY.strftime(format)
+def with_date_pinned(template: str) -> str:
+    """A chat template in which `strftime_now` speaks of `TODAY`.
+
+    A macro shadows the function: transformers passes data to a template, but no function. It ends in an expression,
+    behind which Jinja leaves white space as it is.
+    """
+    if "strftime_now" not in template:
+        return template
+    written = "format"
+    for directive in (flag + letter for letter in _DIRECTIVES for flag in ("", "-")):
+        written += f" | replace({json.dumps('%' + directive)}, {json.dumps(TODAY.strftime('%' + directive))})"
+    return f"{{%- macro strftime_now(format) -%}}{{{{ {written} }}}}{{%- endmacro -%}}{{{{ '' }}}}{template}"
 
 
 class ChatLayout:
@@ -46,6 +57,7 @@ class ChatLayout:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self.templated = bool(getattr(tokenizer, "chat_template", None))
+        self._template = with_date_pinned(tokenizer.get_chat_template()) if self.templated else None
         self.special_tokens = not self.templated
         self._system_role = self.templated and self._accepts_system()
         self._turn = self._see_turn() if self.templated else Turn("", " ", "\n")
@@ -94,7 +106,7 @@ class ChatLayout:
             tokenize=False,
             add_generation_prompt=generation,
             enable_thinking=False,
-            strftime_now=strftime_now,
+            chat_template=self._template,
         )
         if not isinstance(rendered, str):
             raise StudentError("the tokenizer's chat template did not return text")
