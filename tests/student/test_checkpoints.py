@@ -95,7 +95,7 @@ REFUSED: dict[str, tuple[Damage, str]] = {
     "layer": (weights(lambda w: {k: v for k, v in w.items() if ".layers.1." not in k}), r"lacks \d+ weights"),
     "embedding": (
         weights(lambda w: {k: v for k, v in w.items() if "embed" not in k}),
-        r"lacks \d weights? of the model",
+        r"lacks \d weights? .* of the model",
     ),
     "more": (
         weights(lambda w: {**w, "vision.proj.weight": torch.zeros(2)}),

@@ -23,15 +23,16 @@ from .tiny import COMMANDS, context
 SMALL = {
     "vocab_size": 400, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 4096, "head_dim": 8, "pad_token_id": 0, "bos_token_id": 0,
-    "eos_token_id": 0,
+    "eos_token_id": 0, "initializer_range": 0.2,
 }  # fmt: skip
 
 
 def longrope(switch: int) -> dict[str, Any]:
-    return {
+    rope = {
         "rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": switch,
         "long_factor": [8.0, 16.0, 32.0, 64.0], "short_factor": [1.0] * 4, "partial_rotary_factor": 1.0,
     }  # fmt: skip
+    return {"rope_parameters": rope, "original_max_position_embeddings": switch}
 
 
 def make(family: str, source: Path, out: Path, **changes: Any) -> Path:
@@ -109,11 +110,15 @@ def test_prompts_on_both_sides_of_a_change_of_rope_do_not_share_a_pass(student_d
     plain = Student.load(make("phi3", student_directory, tmp_path / "plain"), device="cpu")
     prompts, _ = questions(plain)
     middle = int(np.median([len(ids) for ids in plain.encode_prompts(prompts)])) + 1
-    place = make("phi3", student_directory, tmp_path / "phi3", rope_parameters=longrope(middle))
+    place = make("phi3", student_directory, tmp_path / "phi3", **longrope(middle))
     student = Student.load(place, device="cpu", batch_tokens=100_000)
     assert student.length_switch == middle
     assert try_out(student).method == "tree"
     assert widest(student) < 1e-3
+    student.forget(everything=True)
+    student.length_switch = None
+    assert widest(student) > 1e-2, "in one pass the short ones are read as if they were long"
+    student.length_switch = middle
     together = student.embed(prompts)
     assert np.abs(together - np.concatenate([student.embed([prompt]) for prompt in prompts])).max() < 1e-4
 
@@ -127,7 +132,7 @@ def test_training_passes_do_not_mix_both_sides_either() -> None:
 
 def test_the_kind_of_rope_is_looked_at() -> None:
     assert length_switch(Phi3Config(**SMALL)) is None
-    assert length_switch(Phi3Config(**SMALL, rope_parameters=longrope(300))) == 300
+    assert length_switch(Phi3Config(**SMALL, **longrope(300))) == 300
 
 
 def test_what_is_not_exact_is_not_used_and_said(

@@ -148,7 +148,8 @@ def _check_answers(
     width = len(request.prompt) + len(longer)
     ids = torch.tensor([[*request.prompt, *longer]], device=student.device)
     behind = last_logits(student.model, width, input_ids=ids)[0, len(request.prompt) - 1]
-    if float((alone.float() - behind.float()).abs().max()) > tolerance:
+    # logits of an untrained model differ by little, so that what is rounding depends on their spread
+    if float((alone.float() - behind.float()).abs().max()) > tolerance * float(alone.float().std()):
         raise StudentError(
             f"{student.name} ({student.model.config.model_type}) sees the tokens behind the one that it predicts; use "
             "a causal language model"
