@@ -20,7 +20,7 @@ from teachable.student.scoring import SCORERS, length_switch
 
 from .tiny import COMMANDS, context
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "vocab_size": 400, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 4096, "head_dim": 8, "pad_token_id": 0, "bos_token_id": 0,
     "eos_token_id": 0, "initializer_range": 0.2,
@@ -40,7 +40,8 @@ def make(family: str, source: Path, out: Path, **changes: Any) -> Path:
 
     torch.manual_seed(0)
     config = AutoConfig.for_model(family, **{**SMALL, **changes})
-    AutoModelForCausalLM.from_config(config).save_pretrained(str(out))
+    build: Any = AutoModelForCausalLM.from_config
+    build(config).save_pretrained(str(out))
     for file in source.glob("tokenizer*"):
         shutil.copy(file, out)
     return out

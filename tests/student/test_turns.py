@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
@@ -29,8 +30,8 @@ def template(before: str, after: str, generation: str, header: str = "") -> str:
 
 
 @pytest.fixture
-def tokenizer(student_directory: Path) -> PreTrainedTokenizerFast:
-    found: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(str(student_directory))
+def tokenizer(student_directory: Path) -> Any:
+    found: Any = AutoTokenizer.from_pretrained(str(student_directory))
     return found
 
 
@@ -124,7 +125,8 @@ def test_no_blank_stands_before_a_command_that_sentencepiece_made(tokenizer: Pre
     made.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split("\n", "isolated"), pre_tokenizers.Metaspace(prepend_scheme="never")]
     )
-    spiece = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>", unk_token="<unk>")
+    wrapped: Any = PreTrainedTokenizerFast
+    spiece = wrapped(tokenizer_object=made, eos_token="</s>", unk_token="<unk>")
     encoder = Encoder(spiece, layout(spiece, template("<a>", "</s>", "<a>")))
     assert spiece.convert_ids_to_tokens(spiece("go north").input_ids) == ["▁go", "▁north"]
     assert spiece.convert_ids_to_tokens(encoder.command("go north")) == ["go", "▁north", "</s>"]
