@@ -139,6 +139,7 @@ if CONFIG.student.source == "builtin":
 
 
 rule link_student:
+    # of a pretrained model the files are inputs to Snakemake only: one that is newer links it again
     input:
         **(
             {"weights": "results/world/builtin_student"}
