@@ -11,6 +11,7 @@ from teachable.artifacts.fingerprint import fingerprint
 from teachable.paper.closing import closing
 from teachable.selection import check_known
 from teachable.stages import STAGES
+from teachable.student.files import model_files
 from teachable.workflow.configuration import configuration, making_options
 from teachable.workflow.lines import (
     Line,

@@ -139,11 +139,12 @@ if CONFIG.student.source == "builtin":
 
 
 rule link_student:
+    # of a pretrained model the files are inputs to Snakemake only: one that is newer links it again
     input:
         **(
             {"weights": "results/world/builtin_student"}
             if CONFIG.student.source == "builtin"
-            else {}
+            else {"model": model_files(CONFIG.student.path)}
         ),
     output:
         **makes("link-student"),
@@ -151,13 +152,14 @@ rule link_student:
         log_of("student/link"),
     benchmark:
         timing_of("student/link")
+    threads: STUDENT_THREADS
     resources:
-        **OTHER_JOB,
+        **STUDENT_JOB,
     params:
         code=code("link-student"),
         settings=settings("link-student"),
     message:
-        "Record which model is the student, and how it answers"
+        "Try out the student, and record which model it is and how it answers"
     shell:
         command(
             "link-student",

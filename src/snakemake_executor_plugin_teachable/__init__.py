@@ -160,8 +160,8 @@ class Executor(SlurmExecutor):
         return calls
 
     def _look(self, store: Store, job: Any, calls: list[Invocation]) -> _Lookup | None:
-        if store.refresh:
-            return None
+        if store.refresh or any(self._stages[call.stage].beside for call in calls):
+            return None  # what a stage finds beside its inputs is known where it runs, on that device
         try:
             looked = tuple((call, call.recipe(self._stages[call.stage], store.digest)) for call in calls)
             return _Lookup(job, looked) if all(store.holds(recipe) for _, recipe in looked) else None

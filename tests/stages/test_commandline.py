@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +36,11 @@ class Toy:
     inputs: tuple[str, ...] = ("text", "shards*", "extra?")
     outputs: tuple[str, ...] = ("out",)
     params: type[BaseModel] = Params
+    beside: str = ""
+    there: Mapping[str, Any] = field(default_factory=dict)
+
+    def look_beside(self, params: BaseModel) -> Mapping[str, Any]:
+        return self.there
 
     def modules(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         return ("teachable.seeds",)
@@ -165,6 +170,14 @@ def test_a_recipe_has_defaults_filled_in_and_inputs_by_content(tmp_path: Path) -
     assert key(f"toy --in text={tmp_path}/three --out out=a") != base
     assert key(f"toy --in text={tmp_path}/one extra={tmp_path}/two --out out=a") != base
     assert key(f"toy --in text={tmp_path}/one --out out=a --log x --threads 3") == base
+
+
+def test_what_a_stage_finds_beside_its_inputs_is_part_of_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("same")
+    call = parse(shlex.split(f"toy --in text={tmp_path}/one --out out=a"))
+    keys = [recipe(call, Toy(there=there)).key for there in ({}, {"model": "a"}, {"model": "b"}, {"model": "a"})]
+    assert len(set(keys)) == 3
+    assert keys[1] == keys[3]
 
 
 def test_operational_parameters_are_no_part_of_the_recipe(tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 from teachable.student import Context
 
 COMMANDS = (
@@ -31,3 +35,29 @@ def context(index: int = 0, patch: str = "") -> Context:
         commands=COMMANDS[: 2 + index % 5],
         patch=patch,
     )
+
+
+def chat_student(source: Path, out: Path, template: str | None = None, special: tuple[str, ...] = ()) -> Path:
+    """A copy of the student in ``source`` that a pretrained one may look like: no student.json, and with a chat
+    template and further special tokens if given. The last of its tokens are those."""
+    shutil.copytree(source, out)
+    (out / "student.json").unlink()
+    if template is not None:
+        (out / "chat_template.jinja").write_text(template)
+    path = out / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    for token in special:  # in the place of a word, so that the embedding still fits
+        last = max(vocabulary, key=vocabulary.__getitem__)
+        number = vocabulary.pop(last)
+        tokenizer["model"]["merges"] = [
+            pair for pair in tokenizer["model"]["merges"] if "".join(pair) != last and last not in pair
+        ]
+        entry = {"id": number, "content": token, "special": True}
+        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        tokenizer["added_tokens"].append({**entry, **flags})
+        vocabulary[token] = number
+        vocabulary = {key: vocabulary[key] for key in sorted(vocabulary, key=vocabulary.__getitem__) if key != token}
+        tokenizer["model"]["vocab"] = vocabulary
+    path.write_text(json.dumps(tokenizer))
+    return out

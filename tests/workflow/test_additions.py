@@ -100,7 +100,7 @@ class Terse:
     name, version = "terse", 1
     verbosity = "full"
     templated = special_tokens = False
-    command_prefix = " "
+    command_prefix, end = " ", "\\n"
 
     @classmethod
     def of(cls, record: object, tokenizer: object) -> "Terse":

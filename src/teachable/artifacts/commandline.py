@@ -50,7 +50,10 @@ class StageLike(Protocol):
     def outputs(self) -> Collection[str]: ...
     @property
     def params(self) -> type[BaseModel]: ...
+    @property
+    def beside(self) -> str: ...
     def modules(self, params: Mapping[str, Any]) -> tuple[str, ...]: ...
+    def look_beside(self, params: BaseModel) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,7 @@ def validated(call: Invocation, stage: StageLike) -> BaseModel:
 
 def recipe(call: Invocation, stage: StageLike, digest: Callable[[Path], str] = digest_of) -> Recipe:
     """Everything the outputs depend on: code, parameters with defaults filled in and without the operational
-    ones, inputs by content, libraries.
+    ones, what the stage reads beside its inputs, inputs by content, libraries.
 
     Every input is read and hashed, so it must exist; ``digest`` may be a store's, which remembers within a
     process. Raises :class:`CommandLineError` for a bad line and :class:`MissingInput` for an absent input.
@@ -206,7 +209,10 @@ def recipe(call: Invocation, stage: StageLike, digest: Callable[[Path], str] = d
         for path in paths:
             if not path.exists():
                 raise MissingInput(f"{call.stage}: input {name!r} is not there: {path}")
-    params = validated(call, stage).model_dump(mode="json", exclude=operational(stage.params))
+    checked = validated(call, stage)
+    params = checked.model_dump(mode="json", exclude=operational(stage.params))
+    if beside := stage.look_beside(checked):
+        params["beside"] = dict(beside)
     modules = stage.modules(params)
     return Recipe(
         stage=call.stage,

@@ -55,6 +55,8 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
                 raise MissingInput(f"{stage.name}: input {name}={path} does not exist: `snakemake {path}` makes it.")
     params = validated(invocation, stage)
     store = Store.from_environment()
+    if stage.loads_student and stage.beside:
+        take_gpu()  # what it looks at beside its inputs may be the device
     recipe = invocation.recipe(stage) if store is not None else None
     if store is not None and recipe is not None and store.restore(recipe, outputs=invocation.outputs):
         say(f"{stage.name}: restored from the store")

@@ -13,6 +13,8 @@ A stage is one module of ``teachable.stages``, read here without running it. Its
 ``own``       parameters that only the rule knows, name -> ``int``, ``str``, ``list`` or ``dict``; ``int?`` may be null
 ``world``     parts of the world that it runs: ``play``, ``generator``, ``words``, ``reasons``
 ``student``   true where it runs the model, on a GPU where there is one
+``beside``    function of its parameters that says, in JSON values, what else it depends on: files that are no inputs,
+              the machine
 ``follows``   modules that it reaches by a parameter: ``teachable.paper.figures.{item}``, or ``....figures.*`` for all
 ============= ==========================================================================================
 
@@ -24,6 +26,7 @@ one for every other output.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +44,7 @@ from teachable.config import Config
 from teachable.errors import TeachableError
 
 OWN = {"int": int, "str": str, "list": list[Any], "dict": dict[str, Any]}
-KEYS = {"about", "inputs", "outputs", "params", "own", "world", "student", "follows"}
+KEYS = {"about", "inputs", "outputs", "params", "own", "world", "student", "beside", "follows"}
 
 
 class Params(BaseModel):
@@ -65,6 +68,7 @@ class Stage:
     world: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
     loads_student: bool = False
+    beside: str = ""  # package.module.function
 
     @property
     def params(self) -> type[BaseModel]:
@@ -74,6 +78,14 @@ class Stage:
     @property
     def input_names(self) -> tuple[str, ...]:
         return tuple(name.rstrip("*?") for name in self.inputs)
+
+    def look_beside(self, params: BaseModel) -> Mapping[str, Any]:
+        """What this stage depends on beside its inputs and parameters, where it runs; whatever its function raises."""
+        if not self.beside:
+            return {}
+        module, _, name = self.beside.rpartition(".")
+        found: Mapping[str, Any] = getattr(importlib.import_module(module), name)(params)
+        return found
 
     def modules(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         """The modules whose code this stage runs: its own, the tables', those that its parameters name, and those of
@@ -121,6 +133,7 @@ def stage(module: str, about: Mapping[str, Any], known: Mapping[str, Artifact]) 
             tuple(about.get("world", "").split()),
             tuple(about.get("follows", "").split()),
             about.get("student", False),
+            about.get("beside", ""),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise TeachableError(f"{module}: ABOUT: {type(error).__name__}: {error}.") from None

@@ -26,6 +26,8 @@ from teachable.student.files import new_directory, read_json, write_json
 ADAPTER_FILE = "teachable_adapter.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
+# Families whose fused kernels read the weights of out_proj past any adapter on it, so that PEFT refuses one there.
+STATE_SPACE = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
 
 
 def lora_config(rank: int, alpha: int, dropout: float, targets: str | list[str]) -> LoraConfig:
@@ -94,6 +96,8 @@ class AdapterBank:
             if self._signatures[name] == signature:
                 return
             self.remove(name)
+        if self.model.config.model_type in STATE_SPACE and config.target_modules == "all-linear":
+            config.exclude_modules = r".*\.out_proj"
         slot = f"slot{self._made}"
         self._made += 1
         with warnings.catch_warnings():

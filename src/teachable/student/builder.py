@@ -23,10 +23,12 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from teachable.student.digests import fingerprint
 from teachable.student.errors import StudentError
-from teachable.student.files import STUDENT_FILE, fingerprint, new_directory, write_json
+from teachable.student.files import STUDENT_FILE, new_directory, write_json
 from teachable.student.layouts.compact import CompactLayout
-from teachable.student.model import Student, hush
+from teachable.student.loading import hush
+from teachable.student.model import Student
 from teachable.student.muon import Muon
 from teachable.student.prompt import Context
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class StudentError(RuntimeError):
     """A student cannot be loaded, asked or trained; the message says what to do."""
@@ -13,6 +15,16 @@ class LayoutMismatch(StudentError):
     Reading a checkpoint through another layout does not fail by itself, it only gives wrong numbers, so
     it is refused.
     """
+
+
+class FingerprintMismatch(StudentError):
+    """The files of a model are not those that were asked for."""
+
+    def __init__(self, directory: Path, expected: str, found: str) -> None:
+        super().__init__(
+            f"the model in {directory} has changed: its fingerprint is {found[:12]}..., not {expected[:12]}... "
+            "as recorded"
+        )
 
 
 class AdapterError(StudentError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -16,10 +15,8 @@ from typing import Any
 from teachable.student.errors import StudentError
 
 STUDENT_FILE = "student.json"
-WHOLE = 256 << 20  # files up to this many bytes are hashed whole
-SAMPLE = 1 << 20  # of larger ones: the first, a middle and the last mebibyte, and the size
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"]
+_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.tiktoken", "*.spm"]
 
 
 def locate(source: Path | str, revision: str | None = None) -> Path:
@@ -70,45 +67,17 @@ def fetch_student(name: str, *, revision: str | None = None, into: Path | None =
     return path
 
 
-def _file_digest(path: Path) -> str:
-    """A digest of a file's content; of large ones, of their size and three samples.
-
-    Files in the hub's cache are links to blobs named by their SHA-256, which is then used as it is.
-    """
-    blob = path.resolve().name
-    if re.fullmatch(r"[0-9a-f]{64}", blob):
-        return blob
-    size = path.stat().st_size
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        if size <= WHOLE:
-            while block := handle.read(1 << 20):
-                digest.update(block)
-        else:
-            digest.update(str(size).encode())
-            for offset in (0, size // 2, size - SAMPLE):
-                handle.seek(offset)
-                digest.update(handle.read(SAMPLE))
-    return digest.hexdigest()
+def model_files(source: str) -> list[str]:
+    """The files in the model directory `source`, hidden ones apart, sorted; none where there is no such directory."""
+    path = Path(source)
+    found = path.iterdir() if path.is_dir() else ()
+    return sorted(str(file) for file in found if file.is_file() and not file.name.startswith("."))
 
 
-def fingerprint(directory: Path) -> str:
-    """A digest of a model's weights, tokenizer and configuration: what its answers depend on.
-
-    Independent of where the directory lies and of files that say how the model came about.
-    """
-    digest = hashlib.sha256()
-    names = {p for pattern in ("*.safetensors", "*.safetensors.index.json", "tokenizer*", "*.jinja")
-             for p in directory.glob(pattern)}  # fmt: skip
-    for path in sorted(names | {directory / "config.json"}):
-        if path.name != "config.json":
-            digest.update(f"{path.name}\x1f{_file_digest(path)}\x1e".encode())
-            continue
-        config = read_json(path)
-        for volatile in ("transformers_version", "_name_or_path"):
-            config.pop(volatile, None)
-        digest.update(f"config\x1f{json.dumps(config, sort_keys=True)}\x1e".encode())
-    return digest.hexdigest()
+def commit_of(directory: Path) -> str | None:
+    """The commit (40 hex digits) of a snapshot in the Hugging Face cache; None for any other directory."""
+    found = directory.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", directory.name)
+    return directory.name if found else None
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from teachable.student.batches import epoch_batches
 from teachable.student.errors import StudentError
 from teachable.student.files import new_directory
 from teachable.student.model import Student
+from teachable.student.scoring import last_logits
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class _Encoded:
 
 def encode(student: Student, examples: Sequence[Example], max_tokens: int | None) -> list[_Encoded]:
     """Token ids of the examples, by the very functions that scoring uses."""
-    limit = min(max_tokens or 1 << 30, int(getattr(student.model.config, "max_position_embeddings", 0)) or 1 << 30)
+    limit = min(max_tokens or 1 << 30, student.context_length)
     found = []
     for prompt, example in zip(student.encode_prompts([e.prompt for e in examples]), examples, strict=True):
         ids = prompt + student.encode_command(example.completion)
@@ -140,10 +141,18 @@ def _answers(model: Any, chosen: Sequence[_Encoded], pad: int) -> tuple[torch.Te
         ids[row, : len(example.ids) - 1] = torch.tensor(example.ids[:-1])
         begin = example.start - 1 - first
         labels[row, begin : len(example.ids) - 1 - first] = torch.tensor(example.ids[example.start :])
-    logits = model(input_ids=ids.to(model.device), logits_to_keep=width - first, use_cache=False).logits
+    logits = last_logits(model, width - first, input_ids=ids.to(model.device))
     wanted = labels.to(model.device)
     real = wanted != IGNORE
     return logits[real].float(), wanted[real]
+
+
+def _passes(ordered: Sequence[_Encoded], size: int, switch: int | None) -> Iterator[Sequence[_Encoded]]:
+    """`ordered` by length in forward passes of at most `size`; none reads rows on both sides of `switch` tokens."""
+    long = len(ordered) if switch is None else sum(len(example.ids) - 1 <= switch for example in ordered)
+    for part in (ordered[:long], ordered[long:]):
+        for start in range(0, len(part), size):
+            yield part[start : start + size]
 
 
 def _accumulate(student: Student, slot: str, batch: Sequence[_Encoded], micro_batch: int, penalty: float) -> float:
@@ -158,8 +167,7 @@ def _accumulate(student: Student, slot: str, batch: Sequence[_Encoded], micro_ba
     tokens = sum(len(example.ids) - example.start for example in batch)
     ordered = sorted(batch, key=lambda example: len(example.ids))  # similar lengths share a forward pass
     total = 0.0
-    for start in range(0, len(ordered), micro_batch):
-        chosen = ordered[start : start + micro_batch]
+    for chosen in _passes(ordered, micro_batch, student.length_switch):
         before = None
         if penalty:
             with student.bank.suspended(slot), torch.no_grad():

@@ -13,10 +13,13 @@ import torch
 
 from teachable.student.adapters import AdapterBank, read_adapter
 from teachable.student.devices import choose_device, choose_dtype
-from teachable.student.errors import AdapterError, StudentError
-from teachable.student.files import STUDENT_FILE, fingerprint, locate, read_json
+from teachable.student.digests import fingerprint as fingerprint_of
+from teachable.student.encoding import Encoder
+from teachable.student.errors import AdapterError, FingerprintMismatch, StudentError
+from teachable.student.files import STUDENT_FILE, locate, read_json
+from teachable.student.loading import check_files, check_vocabulary, hush, load_model, load_tokenizer
 from teachable.student.prompt import Context, Layout, check_layout, layout_of
-from teachable.student.scoring import SCORERS, Request, batches, log_softmax, tree_is_exact
+from teachable.student.scoring import SCORERS, Request, batches, last_hidden, length_switch, log_softmax, tree_is_exact
 from teachable.student.trees import TokenTree, build_tree
 
 log = logging.getLogger(__name__)
@@ -51,8 +54,12 @@ class Student:
         batch_tokens: int | None = None,
         method: str = "auto",
         memory: int = 200_000,
+        attention: str = "sdpa",
     ) -> None:
-        """`method`: a scorer, or auto: tree where exact, else prefix_cache. `memory` counts answers."""
+        """`attention`: what the model runs.
+
+        `method`: a scorer, or auto: tree where exact, else prefix_cache. `memory` counts answers.
+        """
         if not temperature > 0:
             raise StudentError(f"temperature must be above 0, not {temperature}; greedy play takes the argmax instead")
         if length_normalisation not in NORMALISATIONS:
@@ -66,6 +73,7 @@ class Student:
         self.fingerprint = fingerprint
         self.temperature = temperature
         self.length_normalisation = length_normalisation
+        self.attention = attention
         gpu = model.device.type == "cuda"
         self.batch_tokens = batch_tokens or (GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS)
         self.method = method if method != "auto" else ("tree" if tree_is_exact(model.config) else "prefix_cache")
@@ -78,10 +86,11 @@ class Student:
         self._memory_size = memory
         self._memory: dict[str | None, dict[tuple[str, tuple[str, ...]], np.ndarray]] = {}
         self._trees: dict[tuple[str, ...], tuple[TokenTree, list[list[int]]]] = {}
-        self._command_ids: dict[str, list[int]] = {}
-        self._end = self._end_of_action()
-        self.pad = self._pad_token()
-        self._context_length = int(getattr(model.config, "max_position_embeddings", 0)) or 1 << 30
+        self._encoder = Encoder(tokenizer, layout)
+        self.pad = self._encoder.pad
+        text = model.config.get_text_config()
+        self.context_length = int(getattr(text, "max_position_embeddings", 0) or 0) or 1 << 30
+        self.length_switch = length_switch(model.config)
 
     # -- loading ---------------------------------------------------------------------------------------
 
@@ -100,6 +109,8 @@ class Student:
         layout: str | None = None,
         method: str = "auto",
         memory: int = 200_000,
+        attention: str = "auto",
+        fingerprint: str | None = None,
     ) -> Student:
         """Load a student from a directory, or by the hub name of a model that is already on this machine.
 
@@ -107,33 +118,30 @@ class Student:
         instruction-tuned model, with the chat layout or the one named `layout`. `temperature` and
         `length_normalisation` override what is recorded (1.0 and "none" where nothing is). Only
         safetensors are read and no code of the model's.
-        `dtype` auto: bfloat16 on a GPU, float32 on a CPU.
-        """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        `dtype` auto: bfloat16 on a GPU, float32 on a CPU. `attention` auto: sdpa, and eager for a model without it.
+        `fingerprint`: what the model's must be.
 
+        Raises StudentError for a checkpoint that is not whole or not of this model, FingerprintMismatch for another
+        model than was asked for.
+        """
         directory = locate(path, revision)
+        found = fingerprint_of(directory)
+        if fingerprint is not None and found != fingerprint:
+            raise FingerprintMismatch(directory, fingerprint, found)
         where = choose_device(device)
-        precision = choose_dtype(dtype, where)
         record = read_json(directory / STUDENT_FILE) if (directory / STUDENT_FILE).is_file() else {}
         hush()
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(str(directory), trust_remote_code=False)
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                str(directory),
-                dtype=precision,
-                attn_implementation="sdpa",
-                trust_remote_code=False,
-                use_safetensors=True,
-            )
-            model = model.to(where)
-        except (OSError, ValueError) as problem:
-            raise StudentError(f"cannot load the student in {directory}: {problem}") from problem
+        check_files(directory)
+        tokenizer = load_tokenizer(directory)
+        model, used = load_model(directory, where, choose_dtype(dtype, where), attention)
+        check_vocabulary(directory, tokenizer, model)
         student = cls(
             model,
             tokenizer,
             layout_of(record, tokenizer, layout),
             name=str(record.get("name", path if not Path(path).is_dir() else Path(path).name)),
-            fingerprint=fingerprint(directory),
+            fingerprint=found,
+            attention=used,
             temperature=float(record.get("temperature", 1.0)) if temperature is None else temperature,
             length_normalisation=length_normalisation or str(record.get("length_normalisation", "none")),
             batch_tokens=batch_tokens,
@@ -166,6 +174,7 @@ class Student:
             "temperature": self.temperature,
             "length_normalisation": self.length_normalisation,
             "method": self.method,
+            "attention": self.attention,
             "device": str(self.device),
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "parameters": sum(value.numel() for key, value in self.model.named_parameters() if ".lora_" not in key),
@@ -177,31 +186,13 @@ class Student:
         """What the student reads at this decision."""
         return self.layout_spec.render(context)
 
-    def _end_of_action(self) -> list[int]:
-        """Tokens that end an action: the end of turn where there is a chat template, else a newline."""
-        if self.layout_spec.templated and self.tokenizer.eos_token_id is not None:
-            return [int(self.tokenizer.eos_token_id)]
-        return list(self.tokenizer("\n", add_special_tokens=False).input_ids)
-
-    def _pad_token(self) -> int:
-        for token in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
-            if token is not None:
-                return int(token)
-        return 0  # padding is masked out, any token will do
-
     def encode_prompts(self, prompts: Sequence[str]) -> list[list[int]]:
         """Token ids of each prompt."""
-        encoded = self.tokenizer(list(prompts), add_special_tokens=self.layout_spec.special_tokens)
-        return [list(ids) for ids in encoded.input_ids]
+        return self._encoder.prompts(prompts)
 
     def encode_command(self, command: str) -> list[int]:
         """Token ids of a command behind any prompt: tokenised on its own, to be the same behind all."""
-        found = self._command_ids.get(command)
-        if found is None:
-            text = self.layout_spec.command_prefix + command
-            found = list(self.tokenizer(text, add_special_tokens=False).input_ids) + self._end
-            self._command_ids[command] = found
-        return found
+        return self._encoder.command(command)
 
     def _tree(self, commands: tuple[str, ...]) -> tuple[TokenTree, list[list[int]]]:
         found = self._trees.get(commands)
@@ -255,27 +246,42 @@ class Student:
         requests = []
         for ids, (_, listed) in zip(encoded, keys, strict=True):
             tree, command_ids = self._tree(listed)
-            if len(ids) + int(tree.lengths.max()) > self._context_length:
-                raise StudentError(
-                    f"a prompt of {len(ids)} tokens exceeds the {self._context_length} that {self.name} can read"
-                )
             requests.append(Request(ids, tree, command_ids))
+            if requests[-1].longest >= self.context_length:
+                raise StudentError(
+                    f"a prompt of {len(ids)} tokens exceeds the {self.context_length} that {self.name} can read"
+                )
         mean = self.length_normalisation == "mean"
         found: list[np.ndarray | None] = [None] * len(requests)
         vocabulary = int(self.model.config.get_text_config().vocab_size)
         with self.answering(adapter):
             for batch in batches(requests, self.batch_tokens, vocabulary):
                 chosen = [requests[index] for index in batch]
-                for index, request, values in zip(batch, chosen, self._scores(chosen), strict=True):
+                for index, request, values in zip(batch, chosen, self.scores(chosen), strict=True):
                     found[index] = log_softmax(request.tree.scores(values, mean=mean) / self.temperature)
         return [value for value in found if value is not None]
 
-    def _scores(self, requests: Sequence[Request]) -> list[np.ndarray]:
-        """Log-probabilities of each request's tree, in one forward pass; in halves, from now on, where the GPU runs
-        out of memory.
+    def scores(self, requests: Sequence[Request], method: str | None = None) -> list[np.ndarray]:
+        """Log-probabilities [S] of each request's tree, by `method` (None: the student's own), without remembering.
+
+        Those that the model reads otherwise for their length (LongRoPE) go through plain forward passes.
         """
+        used = method or self.method
+        switch = self.length_switch
+        if switch is None or used == "naive":
+            return self._in_memory(requests, used)
+        long = [index for index, request in enumerate(requests) if request.longest > switch]
+        short = [index for index, request in enumerate(requests) if request.longest <= switch]
+        answers: dict[int, np.ndarray] = {}
+        for rows, way in ((short, used), (long, "naive")):
+            if rows:
+                answers |= zip(rows, self._in_memory([requests[index] for index in rows], way), strict=True)
+        return [answers[index] for index in range(len(requests))]
+
+    def _in_memory(self, requests: Sequence[Request], method: str) -> list[np.ndarray]:
+        """In one forward pass; in halves, from now on, where the GPU runs out of memory."""
         try:
-            return SCORERS[self.method](self.model, requests, self.pad)
+            return SCORERS[method](self.model, requests, self.pad)
         except torch.cuda.OutOfMemoryError as problem:
             if len(requests) == 1:
                 raise StudentError(
@@ -286,7 +292,7 @@ class Student:
         if torch.cuda.is_available():  # outside the handler, so that its traceback frees the activations
             torch.cuda.empty_cache()
         half = len(requests) // 2
-        return [*self._scores(requests[:half]), *self._scores(requests[half:])]
+        return [*self._in_memory(requests[:half], method), *self._in_memory(requests[half:], method)]
 
     @contextmanager
     def answering(self, adapter: str | None) -> Iterator[None]:
@@ -305,6 +311,10 @@ class Student:
             while start < len(order):
                 stop = start + 1
                 while stop < len(order) and (stop + 1 - start) * len(encoded[order[stop]]) <= self.batch_tokens:
+                    if self.length_switch is not None and (
+                        len(encoded[order[start]]) <= self.length_switch < len(encoded[order[stop]])
+                    ):
+                        break
                     stop += 1
                 rows = order[start:stop]
                 width = max(len(encoded[index]) for index in rows)
@@ -314,7 +324,7 @@ class Student:
                     ids[row, : len(encoded[index])] = torch.tensor(encoded[index])
                     real[row, : len(encoded[index])] = 1 / len(encoded[index])
                 # right padding under causal attention: what is real never sees what is not
-                hidden = self.model.base_model(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
+                hidden = last_hidden(self.model, ids.to(self.device))
                 found[rows] = torch.einsum("bt,bth->bh", real.to(self.device), hidden.float()).cpu().numpy()
                 start = stop
         return found
@@ -384,11 +394,3 @@ class Student:
         """Forget an adapter and what was remembered of it."""
         self.bank.remove(name)
         self.forget(name)
-
-
-def hush() -> None:
-    """No progress bars of transformers: reading one small file needs none, and they litter the logs."""
-    from transformers.utils import logging as transformers_logging
-
-    quiet: Any = transformers_logging.disable_progress_bar
-    quiet()

@@ -61,9 +61,10 @@ class Layout(Protocol):
     name: str
     version: int
     verbosity: Verbosity  # of the teacher's patches: full for models that read long prompts
-    templated: bool  # by the tokenizer's chat template: then the model's own end of turn ends a command
+    templated: bool  # by the tokenizer's chat template
     special_tokens: bool  # whether tokenising the prompt must add the tokenizer's own start token
     command_prefix: str  # written between the prompt and a command
+    end: str  # written behind a command; of a templated one, what counts ends at the first special token
 
     @classmethod
     def of(cls, record: Mapping[str, Any], tokenizer: Any) -> Layout: ...

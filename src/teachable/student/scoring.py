@@ -13,8 +13,10 @@ log-probabilities [S] float64 of its tree's predictions, in the tree's order.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,11 @@ class Request:
     def width(self) -> int:
         return len(self.prompt) + self.tree.size
 
+    @property
+    def longest(self) -> int:
+        """Tokens that a forward pass over the longest command reads."""
+        return len(self.prompt) + int(self.tree.lengths.max()) - 1
+
 
 def tree_is_exact(config: Any) -> bool:
     """Whether the model described by a transformers `config` may be scored by `tree`."""
@@ -63,6 +70,47 @@ def tree_is_exact(config: Any) -> bool:
     if kinds is not None:
         return set(kinds) == {"full_attention"}
     return getattr(text, "sliding_window", None) is None
+
+
+def length_switch(config: Any) -> int | None:
+    """The number of tokens beyond which a forward pass reads *all* its positions otherwise, None where there is none.
+
+    LongRoPE takes other frequencies for all rows of a pass as soon as the longest exceeds this, so that short rows must
+    not share a pass with long ones. (Dynamic NTK scaling starts beyond `max_position_embeddings`, which no prompt may
+    exceed.)
+    """
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    rope = getattr(text, "rope_parameters", None) or {}
+    found = []
+    for part in (rope, *(value for value in rope.values() if isinstance(value, dict))):
+        if "longrope" in (part.get("rope_type"), part.get("type")):
+            own = part.get("original_max_position_embeddings") or getattr(
+                text, "original_max_position_embeddings", None
+            )
+            found.append(int(own or text.max_position_embeddings))
+    return min(found, default=None)
+
+
+@cache
+def _keeps_logits(forward: Callable[..., Any]) -> bool:
+    return "logits_to_keep" in inspect.signature(forward).parameters
+
+
+def last_logits(model: Any, keep: int, **inputs: Any) -> torch.Tensor:
+    """Logits [B, `keep`, V] of the last columns of a forward pass, for families that cannot make only these, too."""
+    wanted = {"logits_to_keep": keep} if _keeps_logits(type(model).forward) else {}
+    logits: torch.Tensor = model(**inputs, **wanted, use_cache=False).logits
+    return logits[:, -keep:]
+
+
+def last_hidden(model: Any, ids: torch.Tensor) -> torch.Tensor:
+    """[B, T, H]: the last hidden layer, after the final norm."""
+    decoder = model.get_decoder()
+    if decoder is not model:
+        hidden: torch.Tensor = decoder(input_ids=ids, use_cache=False).last_hidden_state
+        return hidden
+    states: Sequence[torch.Tensor] = model(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states
+    return states[-1]
 
 
 def batches(requests: Sequence[Request], batch_tokens: int, vocabulary: int) -> Iterator[list[int]]:
@@ -127,9 +175,7 @@ def score_tree(model: Any, requests: Sequence[Request], pad: int) -> list[np.nda
     device = model.device
     ids, mask, positions, _ = _tree_inputs(requests, pad, device, model.dtype)
     keep = max(request.tree.size for request in requests) + 1  # the prompt's last column and the tree's
-    logits = model(
-        input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=keep, use_cache=False
-    ).logits
+    logits = last_logits(model, keep, input_ids=ids, attention_mask=mask, position_ids=positions)
     counts = [len(request.tree.sources) for request in requests]
     rows = torch.from_numpy(np.repeat(np.arange(len(requests)), counts)).to(device)
     sources = torch.from_numpy(np.concatenate([request.tree.sources for request in requests]) + 1).to(device)
@@ -149,7 +195,7 @@ def _sequence_scores(model: Any, sequences: Sequence[tuple[list[int], list[int]]
     ids = torch.full((len(sequences), width), pad, dtype=torch.long)
     for row, (prompt, completion) in enumerate(sequences):
         ids[row, : len(prompt) + len(completion) - 1] = torch.tensor(prompt + completion[:-1])
-    logits = model(input_ids=ids.to(model.device), logits_to_keep=width - first, use_cache=False).logits
+    logits = last_logits(model, width - first, input_ids=ids.to(model.device))
     found = []
     for row, (prompt, completion) in enumerate(sequences):
         start = len(prompt) - 1 - first
@@ -176,12 +222,16 @@ def score_batched(model: Any, requests: Sequence[Request], pad: int) -> list[np.
     ]
 
 
+def _one(model: Any) -> dict[str, int]:
+    return {"logits_to_keep": 1} if _keeps_logits(type(model).forward) else {}
+
+
 def score_prefix_cache(model: Any, requests: Sequence[Request], pad: int) -> list[np.ndarray]:
     """The prompt once, then its key-value cache repeated for the commands; one request after the other."""
     found = []
     for request in requests:
         device, commands = model.device, request.commands
-        output = model(input_ids=torch.tensor([request.prompt], device=device), use_cache=True, logits_to_keep=1)
+        output = model(input_ids=torch.tensor([request.prompt], device=device), use_cache=True, **_one(model))
         first = output.logits[:, -1]  # [1, V]
         width = max(len(ids) for ids in commands) - 1
         logits = first[:, None].expand(len(commands), -1, -1)

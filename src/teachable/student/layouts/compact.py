@@ -22,6 +22,7 @@ class CompactLayout:
     templated = False
     special_tokens = False
     command_prefix = " "
+    end = "\n"
     goal_characters = 72
     last_commands = 3
 
