@@ -271,13 +271,20 @@ def label_tables(
     return snapshots, advice, tables.conform(pl.concat(rows), tables.ESTIMATES)
 
 
-def _fill(columns: Mapping[str, Any], schema: tables.Schema) -> pl.DataFrame:
-    """``columns`` as a table of ``schema``, what is not given null."""
+def _fill(columns: Mapping[str, Any], schema: tables.Table) -> pl.DataFrame:
+    """``columns`` as a table of ``schema``; what is not given is null, or empty where null may not be."""
     frame = pl.DataFrame(dict(columns))
-    return frame.select(
-        pl.col(name).cast(dtype) if name in columns else pl.lit(None, dtype).alias(name)
-        for name, dtype in schema.items()
-    )
+
+    def value(name: str, what: tables.Column) -> pl.Expr:
+        if name in columns:
+            return pl.col(name)
+        if what.null:
+            return pl.lit(None)
+        if isinstance(what.dtype, pl.List):
+            return pl.lit(pl.Series([[]], dtype=what.dtype)).first()
+        return pl.lit((what.among[0] if what.among else "") if what.dtype == tables.TEXT else 0)
+
+    return frame.select(value(name, what).cast(what.dtype).alias(name) for name, what in schema.columns.items())
 
 
 def microtraining(
