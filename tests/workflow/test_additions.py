@@ -173,7 +173,13 @@ def test_a_stage_is_one_file_and_its_rule(copy: Path) -> None:
 
     inputs, made = copy / "labeled.parquet", copy / "counts.json"
     families = ["walk"] * 3 + ["easy"] * 2
-    rows = pl.DataFrame([{**dict.fromkeys(tables.LABELED), "family": name} for name in families], tables.LABELED)
+    anything = {tables.TEXT: "", tables.INT: 1, tables.TEXTS: [], tables.REALS: []}
+    row = {
+        name: None if what.null else what.among[0] if what.among else anything[what.dtype]
+        for name, what in tables.LABELED.columns.items()
+    }
+    named = [{**row, "snapshot_id": f"s{i}", "family": name} for i, name in enumerate(families)]
+    rows = pl.DataFrame(named, tables.LABELED)
     tables.write(rows, inputs, tables.LABELED)
     line = ["family-counts", "--in", f"labeled={inputs}", "--out", f"family_counts={made}", "--params"]
     environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
