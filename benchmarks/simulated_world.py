@@ -30,7 +30,7 @@ TREE_ERROR = 0.04  # standard error of one V(a); about what 24 prompts and 24 ep
 # Standard deviations of a trained model's deviation, in success probability.
 BY_GAME, BY_TRAINING, BY_QUADRANT, BY_BOTH = 0.10, 0.03, 0.03, 0.05
 ODD, NUDGE = 0.05, 0.2  # of V(a) for no reason; of the log-probability of a command under any other text
-ALIKE = 0.3  # correlation of the luck of two models in the same slot
+ALIKE = 0.3  # correlation of the luck of two models in the same slot, trained with the same seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +371,6 @@ def episodes(
     gains = _gains(truth, size)
     models = list(gains)
     trained = np.array([model != BASE for model in models])
-    count = np.where(trained, size.seeds, 1)
     common = rng.normal(0, BY_TRAINING, (size.seeds, len(models))) * trained
     special = rng.normal(0, BY_QUADRANT, (size.seeds, len(models), 4)) * trained[:, None]
     chosen = panels.filter(pl.col("panel") == "failure").select("snapshot_id", "quadrant")
@@ -402,12 +401,11 @@ def episodes(
         both = rng.normal(0, BY_BOTH, (size.seeds, len(models), games))[:, :, game] * trained[:, None]
         chance = (expected.T[None] + common[:, :, None] + special_here + both).clip(0, 1)  # [seeds, models, starts]
         repeats = size.repeats[panel]
-        luck = np.sqrt(ALIKE) * rng.normal(size=(1, 1, len(tasks), repeats)) + np.sqrt(1 - ALIKE) * rng.normal(
+        luck = np.sqrt(ALIKE) * rng.normal(size=(size.seeds, 1, len(tasks), repeats)) + np.sqrt(1 - ALIKE) * rng.normal(
             size=(size.seeds, len(models), len(tasks), repeats)
         )
         won = luck < distributions.norm.ppf(chance.clip(1e-6, 1 - 1e-6))[..., None]
-        played = np.broadcast_to((np.arange(size.seeds)[:, None] < count)[:, :, None, None], won.shape)
-        s, m, i, r = np.nonzero(played)
+        s, m, i, r = (index.ravel() for index in np.indices(won.shape))
         steps = rng.integers(4, 16, len(s))
         parts.append(
             _fill(
@@ -415,12 +413,12 @@ def episodes(
                     "task_id": np.array(tasks)[i],
                     "snapshot_id": pl.Series(snapshots, dtype=pl.String).gather(i),
                     "model": np.array(models)[m],
-                    "train_seed": pl.Series(s + 1).set(pl.Series(~trained[m]), None),
+                    "train_seed": s + 1,
                     "behaviour": np.full(len(s), "student"),
                     "panel": np.full(len(s), panel),
                     "repeat": r,
                     "greedy": np.zeros(len(s), dtype=bool),
-                    "seed": i * repeats + r,
+                    "seed": (i * repeats + r) * size.seeds + s,
                     "steps": steps,
                     "success": won[s, m, i, r],
                     "repeats": rng.binomial(steps, 0.1 + 0.3 * rng.random(games)[game][i]),
@@ -432,7 +430,7 @@ def episodes(
             )
         )
         chances[panel], quadrants[panel] = expected, codes
-    seen = np.stack([common.sum(0) / count, *(special.sum(0) / count[:, None]).T], axis=1)
+    seen = np.stack([common.mean(0), *special.mean(0).T], axis=1)
     return pl.concat(parts), Expected(models, chances, quadrants, seen)
 
 

@@ -49,16 +49,19 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     study = Study(given.results)
-    base = study.play(BASE, None)
-    print(f"{BASE}: " + ", ".join(f"{panel} {value:.3f}" for panel, value in study.success(base).items()), flush=True)
+    base = {training: study.play(BASE, None, training) for training in given.trainings}
+    means = study.success(pl.concat(base.values()))
+    print(f"{BASE}: " + ", ".join(f"{panel} {value:.3f}" for panel, value in means.items()), flush=True)
     for run in given.runs:
         for setting in given.settings:
             for training in given.trainings:
                 begun = time.perf_counter()
                 steps = study.train(run, setting, training)
-                taught = study.play(run, ADAPTER)
+                taught = study.play(run, ADAPTER, training)
                 seconds = time.perf_counter() - begun
-                changes = ", ".join(f"{name} {value:+.3f}" for name, value in study.changes(taught, base).items())
+                changes = ", ".join(
+                    f"{name} {value:+.3f}" for name, value in study.changes(taught, base[training]).items()
+                )
                 print(f"{run} {setting} training {training}, {steps} steps: {changes} ({seconds:.0f} s)", flush=True)
 
 
@@ -138,7 +141,7 @@ class Study:
         draw = seeds.integer(self.seed, "training strength", run, training if choice == "random" else 0)
         return pool.sample(int(size), seed=draw, shuffle=True)
 
-    def play(self, model: str, adapter: str | None) -> pl.DataFrame:
+    def play(self, model: str, adapter: str | None, training: int) -> pl.DataFrame:
         """The student's episodes on every panel; the expert's, which stand beside the base student's, left out."""
         played = play_panels(
             self.student,
@@ -151,6 +154,7 @@ class Study:
             run_seed=self.seed,
             model=model,
             adapter=adapter,
+            train_seed=training,
             environments=partial(shared_environments, self.world),
         )
         return played.filter(behaviour="student").join(self.quadrants, on="snapshot_id", how="left")

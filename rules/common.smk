@@ -26,6 +26,7 @@ from teachable.workflow.lines import (
     timing_of,
 )
 from teachable.terms import (
+    BASE,
     RECOVERY,
     REPLAY_ONLY,
     controls,
@@ -35,12 +36,12 @@ from teachable.terms import (
 )
 
 STARTED = time.time()
-BASE = Path(workflow.basedir)
+HERE = Path(workflow.basedir)
 # The preset that made what stands here. A command that names none goes on with it.
 KEPT = Path("results/preset")
 
 try:
-    RAW = read_yaml(BASE / "workflow_config.yaml")
+    RAW = read_yaml(HERE / "workflow_config.yaml")
     CONFIG, WORLD = configuration(
         {**RAW, "override": config},
         preset=config.get("preset", kept_preset(KEPT)),

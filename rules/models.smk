@@ -44,9 +44,10 @@ def train_line(trained, model):
 
 def evaluate_line(trained, evaluated, model):
     run, seed = model.split("/")
+    adapter = {} if run == BASE else {"adapter": f"{trained}/adapters/{model}"}
     return Line(
         "evaluate",
-        needs("evaluate", adapter=f"{trained}/adapters/{model}"),
+        needs("evaluate", **adapter),
         makes("evaluate", phase=Path(evaluated).name, model=model),
         settings("evaluate", model=run, train_seed=int(seed)),
     )

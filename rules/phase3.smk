@@ -4,12 +4,19 @@ Needs: adapters, panels, test games. Makes: results/phase3/{metrics,contrasts,tr
 checkpoints}.parquet and models/<run>/.
 """
 
+BASE_MODELS = models_of([BASE])
+
 
 rule evaluate_base:
     input:
         **needs("evaluate"),
     output:
-        **makes("evaluate", phase="phase3", model="base"),
+        episodes=[
+            f"results/phase3/models/{model}/episodes.parquet" for model in BASE_MODELS
+        ],
+        probes=[
+            f"results/phase3/models/{model}/probes.parquet" for model in BASE_MODELS
+        ],
     log:
         log_of("phase3/evaluate_base"),
     benchmark:
@@ -19,11 +26,14 @@ rule evaluate_base:
         **STUDENT_JOB,
     params:
         code=code("evaluate"),
-        settings=settings("evaluate", model="base", train_seed=None),
+        lines=joined(
+            evaluate_line("results/phase2", "results/phase3", model)
+            for model in BASE_MODELS
+        ),
     message:
-        "Phase 3: play the base student on every panel"
+        "Phase 3: play the base student on every panel, once for every training of a run"
     shell:
-        command("evaluate", without=["adapter"])
+        LINES
 
 
 rule evaluation_summary:
@@ -32,7 +42,7 @@ rule evaluation_summary:
             "evaluation-summary",
             episodes=[
                 f"results/phase3/models/{run}/episodes.parquet"
-                for run in ["base", *models_of(TRAINED)]
+                for run in models_of([BASE, *TRAINED])
             ],
         ),
     output:
@@ -53,7 +63,7 @@ rule evaluation_summary:
 
 
 # Mechanism and drift are looked at in the first training of each run.
-FIRST_TRAINED = ["base", *(f"{run}/{TRAIN_SEEDS[0]}" for run in TRAINED)]
+FIRST_TRAINED = [f"{run}/{TRAIN_SEEDS[0]}" for run in (BASE, *TRAINED)]
 
 
 rule mechanistic_summary:
@@ -110,7 +120,7 @@ rule checkpoint_summary:
     input:
         **needs(
             "checkpoint-summary",
-            base="results/phase3/models/base/episodes.parquet",
+            base=f"results/phase3/models/{BASE}/{TRAIN_SEEDS[0]}/episodes.parquet",
             episodes=expand(
                 "results/phase3/checkpoints/{run}.parquet",
                 run=CONFIG.evaluation.drift_runs,

@@ -91,10 +91,9 @@ for number, runs in batches(SELECTIONS, "{run}").items():
 rule selection_summary:
     input:
         episodes=[
-            "results/phase3/models/base/episodes.parquet",
             *expand(
                 "results/phase3/models/{model}/episodes.parquet",
-                model=models_of([REPLAY_ONLY]),
+                model=models_of([BASE, REPLAY_ONLY]),
             ),
             *expand(
                 "results/phase5/models/{model}/episodes.parquet",

@@ -224,12 +224,14 @@ class Study:
         self._trained[run] = train_seed
         return record
 
-    def evaluate(self, labels: Labels, split: Split, run: str = BASE) -> pl.DataFrame:
+    def evaluate(self, labels: Labels, split: Split, run: str = BASE, *, train_seed: int = 1) -> pl.DataFrame:
         """``EPISODES`` of the base student, or of the adapter trained last for ``run``, on held-out failures, on tasks
         of split ``test`` and on tasks that the student won.
 
-        Every model plays the same episodes with the same random numbers.
+        All models of one training seed play the same episodes with the same random numbers; ``train_seed`` says which
+        those are for the base student. An adapter's is the one that it was trained with.
         """
+        train_seed = train_seed if run == BASE else self._trained.get(run, 1)
         played = play_panels(
             self.student,
             self.world,
@@ -241,9 +243,10 @@ class Study:
             run_seed=self.config.seed,
             model=run,
             adapter=None if run == BASE else run,
+            train_seed=train_seed,
             progress=self.progress,
         )
-        return played.with_columns(pl.lit(self._trained.get(run), pl.Int64).alias("train_seed"))
+        return played.with_columns(pl.lit(train_seed, pl.Int64).alias("train_seed"))
 
     def summarise(self, labels: Labels, episodes: Iterable[pl.DataFrame]) -> Summary:
         """Success and stuckness of every model, paired contrasts with intervals clustered by game (and by training,

@@ -55,9 +55,9 @@ def starts() -> Any:
     return panel_starts(labeled(), panels, panel("retention", range(8, 10), snapshots=False), TASKS, TEST)
 
 
-def play(model: str, adapter: str | None, policy: TablePolicy | None = None) -> pl.DataFrame:
+def play(model: str, adapter: str | None, train_seed: int = 1) -> pl.DataFrame:
     return play_panels(
-        policy or TablePolicy(),
+        TablePolicy(),
         TinyWorld(),
         starts(),
         Repeats(test=3, failure=2, retention=2),
@@ -67,7 +67,8 @@ def play(model: str, adapter: str | None, policy: TablePolicy | None = None) -> 
         run_seed=5,
         model=model,
         adapter=adapter,
-    )
+        train_seed=train_seed,
+    ).with_columns(train_seed=pl.lit(train_seed, pl.Int64))
 
 
 def test_every_panel_is_played_and_the_first_of_a_task_is_greedy() -> None:
@@ -96,6 +97,19 @@ def test_models_share_seeds_and_are_summarised_in_pairs() -> None:
     assert "expert" not in set(got.metrics["model"])
     assert set(got.contrasts["contrast"]) == {"recovery-vs-base"}
     assert got.metrics.filter(pl.col("metric") == "efficiency")["point"].is_between(0, 1).all()
+
+
+def test_every_training_plays_episodes_of_its_own_and_the_base_plays_them_all() -> None:
+    base = [play("base", None, training).filter(pl.col("model") == "base") for training in (1, 2)]
+    tuned = [play("recovery", "recovery-adapter", training) for training in (1, 2)]
+    assert not set(base[0]["seed"]) & set(base[1]["seed"])
+    assert [one["seed"].to_list() for one in base] == [one["seed"].to_list() for one in tuned]
+    got = summarise(pl.concat([*base, *tuned]), labeled(), Resampling(repetitions=200), seed=1)
+    own = got.metrics.filter(panel="failure", group="all", metric="success")
+    assert dict(own.select("model", "n").iter_rows()) == {"base": 24, "recovery": 24}
+    mixed = pl.concat([base[0], tuned[1].with_columns(train_seed=pl.lit(1, pl.Int64))])
+    with pytest.raises(EvaluationError, match="different seeds"):
+        summarise(mixed, labeled(), Resampling(repetitions=200), seed=1)
 
 
 def test_a_model_without_its_adapter_is_refused() -> None:

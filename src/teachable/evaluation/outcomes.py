@@ -1,9 +1,9 @@
 """Episodes of many models on the same starts, lined up as arrays.
 
 A *slot* is one pairing unit: a start (a task, or a snapshot of it) and a repeat. Every model plays the same
-slots with the same seeds, and was trained under S training seeds, so the array of an outcome is ``[seeds,
-slots, models]`` and a paired comparison is a difference of columns. The base student was not trained by the
-runs: it has one seed, the same for all.
+slots, was trained under S training seeds, and plays a slot with the same random numbers as any other model of
+that training seed; so the array of an outcome is ``[seeds, slots, models]`` and a paired comparison is a
+difference of columns. The base student was not trained: it plays the episodes of every training seed.
 
 Every metric is a ratio of sums over episodes, ``sum(top) / sum(bottom)``:
 
@@ -164,7 +164,7 @@ def _check(student: pl.DataFrame, panel: str, quadrants: Mapping[str, str]) -> N
             f"Model {row['model']!r} has {panel} task {row['task_id']!r} repeat {row['repeat']} "
             "more than once: give the episodes of each model and training seed once."
         )
-    apart = student.group_by(*_SLOT).agg(pl.struct("seed", "greedy").n_unique().alias("kinds"))
+    apart = student.group_by(*_SLOT, "train_seed").agg(pl.struct("seed", "greedy").n_unique().alias("kinds"))
     apart = apart.filter(pl.col("kinds") > 1)
     if apart.height:
         raise EvaluationError(

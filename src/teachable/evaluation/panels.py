@@ -1,7 +1,9 @@
 """The panels a model plays: held-out tasks, failure snapshots and tasks the base student wins.
 
-Every model plays the same episodes with the same random numbers: the seed of an episode is named by panel,
-start and repeat, never by the model, so models are compared on equal draws.
+Every model plays the same episodes with the same random numbers: the seed of an episode is named by panel, start,
+repeat and training, never by the model, so models are compared on equal draws. Every training of a run plays
+episodes of its own, and the base student plays those of all trainings: what it is measured by is as much as any
+run's.
 """
 
 from __future__ import annotations
@@ -72,7 +74,13 @@ def panel_starts(
 
 
 def panel_specs(
-    panel: str, starts: Sequence[Start], repeats: int, *, model: str = BASE, adapter: str | None = None
+    panel: str,
+    starts: Sequence[Start],
+    repeats: int,
+    *,
+    model: str = BASE,
+    adapter: str | None = None,
+    train_seed: int = 1,
 ) -> list[EpisodeSpec]:
     """Jobs of one panel. Raises :class:`EvaluationError` when a trained model would be played without an adapter."""
     if (model == BASE) != (adapter is None):
@@ -86,7 +94,7 @@ def panel_specs(
             greedy=repeat == 0 and start.snapshot_id is None,
             panel=panel,
             repeat=repeat,
-            seed_name=_name(panel, start, repeat),
+            seed_name=f"{_name(panel, start, repeat)}/{train_seed}",
         )
         for start in starts
         for repeat in range(repeats)
@@ -120,6 +128,7 @@ def play_panels(
     run_seed: int,
     model: str = BASE,
     adapter: str | None = None,
+    train_seed: int = 1,
     environments: Callable[[Path], Environments] | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
@@ -137,7 +146,7 @@ def play_panels(
         ("retention", games, repeats.retention),
     ):
         begins: tuple[Start, ...] = getattr(starts, panel)
-        specs = panel_specs(panel, begins, number, model=model, adapter=adapter)
+        specs = panel_specs(panel, begins, number, model=model, adapter=adapter, train_seed=train_seed)
         plan.append((where, specs + (reference_specs(panel, begins) if model == BASE else [])))
     total = sum(len(specs) for _, specs in plan)
     parts: list[pl.DataFrame] = []

@@ -34,7 +34,7 @@ ABOUT = {
     },
     "params": "seed world estimation.horizon evaluation.test_repeats evaluation.failure_repeats "
     "evaluation.retention_repeats",
-    "own": {"model": "str", "train_seed": "int?"},
+    "own": {"model": "str", "train_seed": "int"},
     "world": "play words",
     "student": True,
 }
@@ -57,9 +57,9 @@ def run(
     failure_repeats: int,
     retention_repeats: int,
     model: str,
-    train_seed: int | None,
+    train_seed: int,
 ) -> dict[str, Any]:
-    """``train_seed`` is null for the base student, which has no adapter."""
+    """The base student has no adapter; it plays what any model of this training seed plays."""
     if adapter is not None and (adapter / ABSENT).exists():
         print(f"{model}: not trained, so not played", flush=True)
         return {"model_episodes": tables.empty(tables.EPISODES), "probes": tables.empty(tables.PROBES)}
@@ -76,6 +76,7 @@ def run(
         run_seed=seed,
         model=model,
         adapter=name,
+        train_seed=train_seed,
         environments=partial(shared_environments, world),
         progress=Reporter("episodes"),
     )

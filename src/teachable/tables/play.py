@@ -51,7 +51,9 @@ EPISODES = Table(
         "family": name(),
         "split": word(SPLITS),
         "model": name("base, or the name of a run"),
-        "train_seed": count("which training of the run; null for the base", "index"),
+        "train_seed": count(
+            "which training of the run; of the base, the training whose random numbers it was given", "index"
+        ),
         "behaviour": word(("student", "expert"), "who chose the commands"),
         "panel": name("rollout | test | retention | failure | drift | similar | label | before | after ..."),
         "snapshot_id": of(TEXT, "where it started; null: at the start of the task"),

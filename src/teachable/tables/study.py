@@ -161,7 +161,9 @@ PROBES = Table(
     "What a model would do at each held-out snapshot, and its hidden state there.",
     {
         "model": name(),
-        "train_seed": count("which training of the run; null for the base", "index"),
+        "train_seed": count(
+            "which training of the run; of the base, the training whose random numbers it was given", "index"
+        ),
         "snapshot_id": name(),
         "task_id": name(),
         "expert_action": of(TEXT, "null at a dead end"),
