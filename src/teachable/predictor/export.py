@@ -66,7 +66,7 @@ def plain(model: Any) -> Plain:
         scaler, last = model[0], model[-1]
         weight = np.atleast_2d(np.asarray(last.coef_, dtype=np.float64))
         bias = np.atleast_1d(np.asarray(last.intercept_, dtype=np.float64))
-        return Linear(classes, scaler.mean_, scaler.scale_, np.ascontiguousarray(weight), bias)
+        return Linear(classes, scaler.mean_, scaler.scale_, weight, bias)
     if isinstance(model, ExtraTreesRegressor | ExtraTreesClassifier):
         trees = [each.tree_ for each in model.estimators_]
         nodes = [(t.feature, t.threshold, t.children_left, t.children_right, t.value[:, 0, :]) for t in trees]

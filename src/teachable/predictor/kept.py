@@ -27,7 +27,7 @@ from teachable.predictor.plain import Plain, from_arrays
 from teachable.predictor.projection import Components, Projection
 from teachable.predictor.sets import FeatureSet, References
 from teachable.predictor.trust import OUTSIDE, Conformal, Known, Trust, chances, log_chances
-from teachable.tables import RANKING, conform
+from teachable.tables import RANKING, conform, empty
 from teachable.terms import FORMATS, QUADRANTS
 
 FORMAT = 1
@@ -92,6 +92,8 @@ class Kept:
         """
         if not 0 < level < 1:
             raise PredictorError(f"a level lies between 0 and 1, but is {level}: 0.9 is usual.")
+        if not len(features):
+            return empty(RANKING)
         tiers, variant = self.variant(features)
         predictor, trust = variant.predictor, variant.trust
         with threadpool_limits(limits=1):
@@ -103,7 +105,7 @@ class Kept:
             low, high = trust.teachability.interval(score, level, BOUNDS)
             distance = trust.known.distances(x)
             outside = trust.known.chance(distance)
-            furthest = np.abs(trust.known.deviations(x)).argmax(axis=1) if len(x) else np.empty(0, dtype=np.int64)
+            furthest = np.abs(trust.known.deviations(x)).argmax(axis=1)
             columns: dict[str, Any] = {
                 "snapshot_id": features.snapshot_id.tolist(),
                 "task_id": features.task_id.tolist(),
@@ -123,7 +125,7 @@ class Kept:
                 columns[target] = said[target][1] if target in said else [None] * len(x)
                 table = _chances(target, variant, x, said)
                 for i, name in enumerate(names):
-                    columns[f"p_{target}_{name}"] = [None] * len(x) if table is None else table[:, i]
+                    columns[f"p_{target}_{name}"] = [None] * len(x) if table is None else np.minimum(table[:, i], 1.0)
         schema = {name: kind for name, kind in RANKING.items() if name != "rank"}
         frame = pl.DataFrame({name: columns[name] for name in schema}, schema=schema)
         frame = frame.sort(["ELP_net", "snapshot_id"], descending=[True, False]).with_row_index("rank", offset=1)
@@ -165,10 +167,9 @@ def _matched(features: FeatureSet, predictor: Predictor) -> FeatureSet:
                     "are another student's. Rank without hidden states (no --student), or learn a predictor of its "
                     "failures."
                 )
-    order = [features.names.index(name) for name in wanted]
-    return FeatureSet(
-        features.snapshot_id, features.task_id, tuple(wanted), features.table[:, order], features.embeddings
-    )
+    # rows one after the other, as they were learned from: the order of sums follows the layout
+    table = np.ascontiguousarray(features.table[:, [features.names.index(name) for name in wanted]])
+    return FeatureSet(features.snapshot_id, features.task_id, tuple(wanted), table, features.embeddings)
 
 
 def _some(names: list[str]) -> str:
@@ -197,6 +198,8 @@ def to_bytes(kept: Kept | str) -> bytes:
         record["variants"] = {
             tiers: _encode(f"{i}", variant, tensors) for i, (tiers, variant) in enumerate(sorted(kept.variants.items()))
         }
+    # of equal matrices laid out otherwise BLAS sums products in another order: the last bit would be another
+    record["by_column"] = sorted(name for name, array in tensors.items() if not array.flags.c_contiguous)
     tensors = {name: np.ascontiguousarray(_compact(array)) for name, array in tensors.items()}
     record["digest"] = _digest(record, tensors)
     return save(tensors, metadata={_KEY: json.dumps(record, sort_keys=True)})
@@ -224,6 +227,7 @@ def from_bytes(data: bytes, source: str = "the predictor") -> Kept:
         raise PredictorError(f"{source} holds no predictor, for none could be learned: {record['absent']}")
     try:
         about = About(**record["about"])
+        tensors |= {name: np.asfortranarray(tensors[name]) for name in record["by_column"]}
         variants = {tiers: _decode(f"{i}", said, tensors) for i, (tiers, said) in enumerate(record["variants"].items())}
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise PredictorError(f"{source} is incomplete ({type(error).__name__}: {error}): {_AGAIN}.") from None

@@ -75,7 +75,7 @@ class Linear(Plain):
     kind = "linear"
     centre: Floats  # [F]
     scale: Floats  # [F]
-    weight: Floats  # [K, F]; [1, F] for a number or two classes
+    weight: Floats  # [K, F], laid out as scikit-learn does; [1, F] for a number or two classes
     bias: Floats  # [K]
 
     def check(self, width: int) -> None:
