@@ -15,14 +15,26 @@ if TYPE_CHECKING:
     from teachable.pipeline.ranking import Ranker
 
 
+ABOUT = "Rank new failures by predicted teachability, without a rollout."
+DESCRIPTION = (
+    f"{ABOUT} Writes RANKING (teachable.tables): predicted ELP_net with its interval, route, quadrant, and whether a "
+    "snapshot is outside of what the predictor knows. docs/predictor.md tells more."
+)
+
+
 def add_rank_parser(commands: Any) -> None:
     """Give the parser of ``teachable`` its command ``rank``."""
-    rank = commands.add_parser(
-        "rank",
-        help="rank new failures by predicted teachability, without a rollout",
-        description="Writes RANKING (teachable.tables): predicted ELP_net with its interval, route, quadrant, and "
-        "whether a snapshot is outside of what the predictor knows. docs/predictor.md tells more.",
-    )
+    _arguments(commands.add_parser("rank", help=ABOUT[0].lower() + ABOUT[1:-1], description=DESCRIPTION))
+
+
+def main(argv: list[str]) -> int:
+    """``teachable rank`` with what stands behind it; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="teachable rank", description=DESCRIPTION)
+    _arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def _arguments(rank: argparse.ArgumentParser) -> None:
     rank.add_argument("model", type=Path, metavar="MODEL", help="results/phase4/predictor.safetensors of a study")
     given = rank.add_mutually_exclusive_group(required=True)
     given.add_argument("--snapshots", type=Path, metavar="FILE", help="a table SNAPSHOTS or LABELED")

@@ -7,6 +7,7 @@ and ``classes_`` as scikit-learn's estimators do. ``x`` is ``[N, F]`` and finite
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -209,9 +210,8 @@ def _leaves(trees: Arrays, x: NDArray[Any]) -> Ints:
 
 def _probabilities(raw: Floats) -> Floats:
     if raw.shape[1] == 1:
-        from scipy.special import expit  # numpy's own exponential differs from it in the last bit
-
-        second = expit(raw[:, 0])
+        # as scipy's expit, by the C library: numpy's own exponential differs in the last bit
+        second = np.array([1.0 / (1.0 + math.exp(-score)) if score > -700 else 0.0 for score in raw[:, 0].tolist()])
         return np.stack([1 - second, second], axis=1)
     shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
