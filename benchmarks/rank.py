@@ -74,9 +74,12 @@ def study(results: Path, others: Sequence[Path], *, with_student: bool) -> dict[
         many = pl.concat([_bare(labeled)] * (1 + THOUSAND // len(labeled))).head(THOUSAND)
         many = many.with_columns(snapshot_id=pl.format("{}-{}", "snapshot_id", pl.int_range(pl.len())))
         _, thousand = rank(results, many, student)
+        _, start = rank(results, many.head(1), student)
         found[tiers] = {
             "cpu_s": seconds,
             "share_of_labelling": seconds / (labelling * len(held_out)),
+            "cpu_s_to_start": start,
+            "share_of_labelling_without_start": (thousand - start) / (labelling * THOUSAND),
             "cpu_s_per_1000": thousand,
             "share_of_labelling_per_1000": thousand / (labelling * THOUSAND),
             **quality(ranking, held_out),

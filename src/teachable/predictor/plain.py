@@ -1,7 +1,8 @@
 """The learners of a kept predictor as arrays, read with numpy: no scikit-learn, no pickle.
 
 Each gives bit by bit what the estimator it was taken from gives (:mod:`teachable.predictor.export` checks that when it
-takes them): the same operations in the same order, in the same precision. They answer to ``predict``, ``predict_proba``
+takes them; chances of two classes may differ in the last bit): the same operations in the same order, in the same
+precision. They answer to ``predict``, ``predict_proba``
 and ``classes_`` as scikit-learn's estimators do. ``x`` is ``[N, F]`` and finite throughout.
 """
 
@@ -210,7 +211,7 @@ def _leaves(trees: Arrays, x: NDArray[Any]) -> Ints:
 
 def _probabilities(raw: Floats) -> Floats:
     if raw.shape[1] == 1:
-        # as scipy's expit, by the C library: numpy's own exponential differs in the last bit
+        # not scipy's expit, which takes half a second to import and half of what ranking takes
         second = np.array([1.0 / (1.0 + math.exp(-score)) if score > -700 else 0.0 for score in raw[:, 0].tolist()])
         return np.stack([1 - second, second], axis=1)
     shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
