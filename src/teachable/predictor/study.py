@@ -46,15 +46,15 @@ class Study:
     @classmethod
     def empty(cls, reason: str) -> Study:
         """Tables without rows, where there is too little to learn a predictor from: the ``reason``."""
-        named = (
-            tables.PREDICTIONS,
-            tables.PREDICTOR_METRICS,
-            tables.CALIBRATION,
-            tables.IMPORTANCE,
-            tables.CONFUSION,
-            tables.COST,
+        return cls(
+            tables.empty(tables.PREDICTIONS),
+            tables.empty(tables.PREDICTOR_METRICS),
+            tables.empty(tables.CALIBRATION),
+            tables.empty(tables.IMPORTANCE),
+            tables.empty(tables.CONFUSION),
+            tables.empty(tables.COST),
+            reason,
         )
-        return cls(*(tables.empty(schema) for schema in named), kept=reason)
 
 
 def run_study(
