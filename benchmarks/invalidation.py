@@ -87,7 +87,7 @@ STEPS: dict[str, Step] = {
     "checkpoints": Step("checkpoint-summary", 1, "played_base drifted drift labeled"),
     # phases 4 and 5
     "features": Step("features", 1, "labeled episodes student"),
-    "predictions": Step("predict", 1, "features labeled panels"),
+    "predictions": Step("predict", 1, "features labeled panels student"),
     "selected": Step("select", SELECTIONS, "predictions features labeled panels"),
     "selection": Step("concat", 1, "selected"),
     "selection_examples": Step("selection-examples", SELECTIONS, "selected labeled advice panels student"),

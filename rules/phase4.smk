@@ -1,7 +1,7 @@
 """Phase 4: the teachability predictor.
 
 Needs: labels, rollouts, student. Makes: results/phase4/{features,predictions,metrics,calibration,importance,
-confusion,cost}.parquet.
+confusion,cost}.parquet and predictor.safetensors, which `teachable rank` reads.
 """
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from teachable.errors import TeachableError as TeachableError
+    from teachable.pipeline.ranking import Ranker as Ranker
     from teachable.student.model import Student as Student
     from teachable.study import Labels as Labels
     from teachable.study import Split as Split
@@ -31,6 +32,7 @@ _PLACES = {
     "EngineFault": "teachable.worlds.base",
     "InadmissibleCommand": "teachable.worlds.base",
     "Labels": "teachable.study",
+    "Ranker": "teachable.pipeline.ranking",
     "Session": "teachable.worlds.base",
     "Split": "teachable.study",
     "State": "teachable.worlds.base",

@@ -15,7 +15,7 @@ from teachable.errors import TeachableError
 if TYPE_CHECKING:
     from teachable.artifacts.stage import Stage
 
-COMMANDS = ("store", "fetch-student", "config")  # beside the stages
+COMMANDS = ("store", "rank", "fetch-student", "config")  # beside the stages
 
 
 class CommandError(TeachableError):
@@ -48,6 +48,10 @@ def _is_for_the_user(error: Exception) -> bool:
 
 
 def _dispatch(argv: list[str]) -> int:
+    if argv[:1] == ["rank"]:  # ranking takes less than a second: no time to read the stages and the configuration
+        from teachable.cli_rank import main as rank
+
+        return rank(argv[1:])
     from teachable.stages import STAGES
 
     if argv and argv[0] in STAGES:
@@ -95,6 +99,7 @@ def _stage_help(stage: Stage) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     from teachable import __version__
+    from teachable.cli_rank import add_rank_parser
     from teachable.cli_store import add_store_parser
     from teachable.stages import STAGES
 
@@ -108,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_store_parser(commands)
+    add_rank_parser(commands)
 
     fetch = commands.add_parser("fetch-student", help="download a student from the Hugging Face hub")
     fetch.add_argument("name", nargs="?", default="Qwen/Qwen3-8B", help="hub name (default: %(default)s)")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from teachable import tables
-from teachable.config.model import Labels
 from teachable.errors import TableError
 from teachable.labels.depth import recovery_depth
 from teachable.labels.leverage import with_leverage
@@ -15,6 +14,9 @@ from teachable.labels.measures import uncertainty
 from teachable.labels.patch_test import with_patch_test
 from teachable.labels.quadrants import Cut, cut, quadrant
 from teachable.terms import FORMATS, QUADRANTS, QUANTITIES
+
+if TYPE_CHECKING:
+    from teachable.config.model import Labels
 
 NOISY = 0.5  # share of snapshots within two standard errors of the cut of L_local above which the cut cuts noise
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from teachable import tables
-from teachable.config.model import Panels
 from teachable.errors import TableError
 from teachable.seeds import stream
 from teachable.terms import QUADRANTS
+
+if TYPE_CHECKING:
+    from teachable.config.model import Panels
 
 
 def make_panels(

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import bdtr, ndtr
 
 from teachable.labels.leverage import difference
 from teachable.terms import FORMATS
@@ -118,6 +117,8 @@ def excess_of_maximum(
 
 def _binomial_excess(chances: NDArray[np.float64], numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """E[max_m Binomial(n_m, p_m) / n_m] - max_m p_m for ``chances`` p [N, M] and ``numbers`` n [M], exactly."""
+    from scipy.special import bdtr  # half a second to import, which ranking by uncertainty alone can do without
+
     support = np.unique(np.concatenate([np.arange(n + 1) / n for n in numbers]))
     below = np.ones((len(chances), len(support) - 1))
     for p, n in zip(chances.T, numbers, strict=True):
@@ -139,6 +140,8 @@ def expected_excess(
     but integrated, E[max] = b - integral_a^b prod_m Phi((t - x_m) / s_m) dt, with [a, b] eight standard errors beyond
     the extremes and ``points`` nodes, so the result carries no seed and no Monte Carlo error.
     """
+    from scipy.special import ndtr
+
     x = np.asarray(estimates, dtype=np.float64)
     s = np.nan_to_num(np.asarray(errors, dtype=np.float64), nan=0.0)
     if x.size == 0:

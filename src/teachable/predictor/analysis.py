@@ -11,9 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from teachable.predictor import scores
+from teachable.predictor.fitted import Predictor
 from teachable.predictor.learners import Settings
 from teachable.predictor.metrics import RANKED, Bootstrap, evaluate, interval_columns
-from teachable.predictor.model import CrossFit, Predictor, cross_fit
+from teachable.predictor.model import CrossFit, cross_fit
 from teachable.predictor.ranking import Statistic, difference, mean_of, ndcg
 from teachable.predictor.sets import FeatureSet, Floats
 from teachable.seeds import stream

@@ -35,6 +35,8 @@ READS = (
     "student_action",
     *MEASURES,
 )
+FEATURES_VERSION = 1
+"""Raised when a feature changes its name, its unit or how it is computed: a kept predictor asks for its own."""
 OTHER = "other"  # verbs that the world does not list
 RECENT = 3
 """Turns that count as recent history."""

@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from teachable.predictor.errors import PredictorError, TooFew
+from teachable.predictor.fitted import Fitted
 from teachable.predictor.sets import Floats
 from teachable.seeds import integer, stream
 
@@ -115,25 +116,6 @@ def task_folds(task_id: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.i
         place[task] = int(np.argmin(load))
         load[place[task]] += counts[task]
     return place[codes]
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A learner fitted to one target, and its predictions for training rows when they were held out."""
-
-    name: str
-    model: Any
-    held_out: Floats | None  # regression: [N] inner out-of-fold predictions; None where the games were too few
-
-    def values(self, x: Floats) -> Floats:
-        """Predicted numbers ``[N]``."""
-        return np.asarray(self.model.predict(x), dtype=np.float64)
-
-    def classes(self, x: Floats) -> tuple[NDArray[np.str_], Floats]:
-        """Predicted class ``[N]`` and its probability ``[N]``."""
-        probability = np.asarray(self.model.predict_proba(x), dtype=np.float64)
-        best = probability.argmax(axis=1)
-        return np.asarray(self.model.classes_, dtype=np.str_)[best], probability[np.arange(len(x)), best]
 
 
 def fit_number(x: Floats, y: Floats, tasks: NDArray[np.str_], settings: Settings, seed: int) -> Fitted:

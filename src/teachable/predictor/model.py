@@ -13,17 +13,14 @@ from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
 from teachable.predictor.errors import PredictorError
-from teachable.predictor.features import group_of
-from teachable.predictor.learners import Fitted, Settings, fit_class, fit_number, task_folds
+from teachable.predictor.fitted import CLASSES, NUMBERS, TIERS, Fitted, Predictor, design
+from teachable.predictor.learners import Settings, fit_class, fit_number, task_folds
 from teachable.predictor.projection import Projection
 from teachable.predictor.sets import FeatureSet, Floats
 from teachable.seeds import integer
 from teachable.tables import PREDICTIONS, conform
 
-NUMBERS = ("ELP_net", "L_local", "L_upper", "U", "d_expert", "d_force")
-CLASSES = ("route",)
 TARGETS = (*NUMBERS, *CLASSES, "quadrant")
-TIERS = ("tier1", "tier2")
 METHODS: Mapping[str, tuple[str, ...]] = {
     "predictor": TIERS,
     "tier1": ("tier1",),
@@ -44,67 +41,6 @@ ORACLE_COLUMNS = (
 """What the upper bound may use: all that rollouts tell, save the patched arms ELP and route are made of.
 """
 ORACLE_TARGETS = ("ELP_net", "route")
-
-
-@dataclass(frozen=True, slots=True)
-class Predictor:
-    """A fitted predictor. Made by :func:`fit`."""
-
-    tiers: tuple[str, ...]
-    projection: Projection
-    names: tuple[str, ...]
-    fitted: Mapping[str, Fitted]
-    cuts: Mapping[str, float]  # of predicted U and L_local, above which a snapshot counts as high
-
-    @property
-    def groups(self) -> dict[str, NDArray[np.int64]]:
-        """Columns of the design matrix by group of features."""
-        groups: dict[str, list[int]] = {}
-        for i, name in enumerate(self.names):
-            groups.setdefault(group_of(name), []).append(i)
-        return {group: np.asarray(columns) for group, columns in groups.items()}
-
-    def design(self, features: FeatureSet) -> Floats:
-        """The matrix ``[N, F]`` the learners see, columns in the order of ``names``."""
-        return design(features, self.projection, self.tiers)
-
-    def number(self, target: str, x: Floats) -> Floats:
-        """Predicted numbers ``[N]`` of a target for rows of the design matrix."""
-        return self.fitted[target].values(x)
-
-    def predict(self, features: FeatureSet) -> dict[str, tuple[Floats | None, NDArray[np.str_] | None]]:
-        """For each target the score ``[N]`` (value, or the class's probability) and, for a class, the label.
-
-        The quadrant follows from predicted U and L_local and has no probability of its own.
-        """
-        with _lean():
-            return self._predict(self.design(features))
-
-    def _predict(self, x: Floats) -> dict[str, tuple[Floats | None, NDArray[np.str_] | None]]:
-        result: dict[str, tuple[Floats | None, NDArray[np.str_] | None]] = {}
-        for target, fitted in self.fitted.items():
-            if target in CLASSES:
-                label, probability = fitted.classes(x)
-                result[target] = (probability, label)
-            else:
-                result[target] = (fitted.values(x), None)
-        if self.cuts:
-            high = {name: self.number(name, x) > cut for name, cut in self.cuts.items()}
-            result["quadrant"] = (None, quadrants(high["U"], high["L_local"]))
-        return result
-
-
-def quadrants(high_u: NDArray[np.bool_], high_l: NDArray[np.bool_]) -> NDArray[np.str_]:
-    """Q1 high U high L, Q2 high U low L, Q3 low U low L, Q4 low U high L."""
-    return np.select([high_u & high_l, high_u, high_l], ["Q1", "Q2", "Q4"], "Q3").astype(np.str_)
-
-
-def design(features: FeatureSet, projection: Projection, tiers: Sequence[str]) -> Floats:
-    """Tier 1 columns, then the projected tier 2 columns, as ``tiers`` says."""
-    blocks = [features.table] if "tier1" in tiers else []
-    if "tier2" in tiers:
-        blocks.append(projection.transform(features))
-    return np.concatenate(blocks, axis=1)
 
 
 def fit(
@@ -135,7 +71,7 @@ def fit(
     names = (features.names if "tier1" in tiers else ()) + (projection.names if "tier2" in tiers else ())
     fitted: dict[str, Fitted] = {}
     cuts: dict[str, float] = {}
-    with _lean():
+    with lean():
         for target in targets:
             known = aligned[target].is_not_null().to_numpy()
             if target == "route":
@@ -158,7 +94,7 @@ def fit(
 
 
 @contextmanager
-def _lean() -> Iterator[None]:
+def lean() -> Iterator[None]:
     """One thread and no repeated checks: the matrices are small, and one thread always sums in one order."""
     with threadpool_limits(limits=1), config_context(assume_finite=True, skip_parameter_validation=True):
         yield
@@ -270,7 +206,9 @@ def cross_fit(
         )
         models.append(model)
         sizes.append(len(train))
-        parts.append(prediction_rows(model.predict(test), test, aligned.filter(fold == i), method, i))
+        with lean():
+            predicted = model.predict(test)
+        parts.append(prediction_rows(predicted, test, aligned.filter(fold == i), method, i))
     predictions = conform(pl.concat(parts).sort("target", "snapshot_id"), PREDICTIONS, "predictions")
     return CrossFit(method, features, aligned, fold, tuple(models), predictions, round(float(np.mean(sizes))))
 

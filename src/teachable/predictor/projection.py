@@ -6,11 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from teachable.predictor.sets import PARTS, FeatureSet, Floats, References
 
 PAIRS = (("state", "goal"), ("history", "goal"), ("state", "history"))
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Principal components ``axes[C, H]`` about ``mean[H]``."""
+
+    mean: Floats
+    axes: Floats
+
+    def transform(self, vectors: Floats) -> Floats:
+        """The components ``[N, C]`` of ``vectors[N, H]``, in the order of sums of scikit-learn's ``PCA``."""
+        found = vectors @ self.axes.T
+        found -= self.mean.reshape(1, -1) @ self.axes.T
+        return np.asarray(found, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +37,21 @@ class Projection:
     """
 
     means: dict[str, Floats]
-    components: dict[str, PCA]
+    components: dict[str, Components]
     references: References | None
 
     @classmethod
     def fit(cls, train: FeatureSet, components: int, seed: int) -> Projection:
         """Learn from ``train``; at most ``components`` principal components a part."""
+        from sklearn.decomposition import PCA
+
         means = {part: vectors.mean(axis=0) for part, vectors in train.embeddings.items()}
         fitted = {}
         for part, vectors in train.embeddings.items():
             size = min(components, len(vectors) - 1, vectors.shape[1], _distinct(vectors) - 1)
             if size > 0:
-                fitted[part] = PCA(size, svd_solver="randomized", random_state=seed % 2**32).fit(vectors)
+                found = PCA(size, svd_solver="randomized", random_state=seed % 2**32).fit(vectors)
+                fitted[part] = Components(found.mean_, found.components_)
         references = train.references
         if references is not None:
             inside = np.isin(references.task_id, train.task_id)
@@ -57,9 +73,7 @@ class Projection:
         """Tier 2 columns ``[N, T]`` of snapshots."""
         centred = {part: features.embeddings[part] - mean for part, mean in self.means.items()}
         columns: list[Floats] = [
-            np.asarray(self.components[part].transform(features.embeddings[part]), dtype=np.float64)
-            for part in PARTS
-            if part in self.components
+            self.components[part].transform(features.embeddings[part]) for part in PARTS if part in self.components
         ]
         columns += [cosine(centred[a], centred[b])[:, None] for a, b in PAIRS if self._comparable(a, b)]
         if self.references is not None:
@@ -67,7 +81,7 @@ class Projection:
         return np.concatenate(columns, axis=1) if columns else np.empty((len(features), 0))
 
     def _range(self, part: str) -> range:
-        return range(int(self.components[part].n_components_))
+        return range(len(self.components[part].axes))
 
     def _comparable(self, a: str, b: str) -> bool:
         return a in self.means and b in self.means and len(self.means[a]) == len(self.means[b])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -10,7 +10,9 @@ import polars as pl
 from teachable import tables
 from teachable.predictor.analysis import permutation_importance, sample_efficiency
 from teachable.predictor.baselines import baseline_predictions
-from teachable.predictor.errors import TooFew
+from teachable.predictor.errors import PredictorError, TooFew
+from teachable.predictor.keeping import keep
+from teachable.predictor.kept import Kept
 from teachable.predictor.learners import Settings
 from teachable.predictor.metrics import (
     RANKED,
@@ -26,6 +28,8 @@ from teachable.predictor.model import METHODS, cross_fit
 from teachable.predictor.sets import FeatureSet
 from teachable.terms import FORMATS, QUADRANTS
 
+NOT_KEPT = "it was not asked to be kept."
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
@@ -37,19 +41,20 @@ class Study:
     importance: pl.DataFrame
     confusion: pl.DataFrame
     cost: pl.DataFrame
+    kept: Kept | str = NOT_KEPT  # the predictor for new failures, or why there is none
 
     @classmethod
-    def empty(cls) -> Study:
-        """Tables without rows, where there is too little to learn a predictor from."""
-        named = (
-            tables.PREDICTIONS,
-            tables.PREDICTOR_METRICS,
-            tables.CALIBRATION,
-            tables.IMPORTANCE,
-            tables.CONFUSION,
-            tables.COST,
+    def empty(cls, reason: str) -> Study:
+        """Tables without rows, where there is too little to learn a predictor from: the ``reason``."""
+        return cls(
+            tables.empty(tables.PREDICTIONS),
+            tables.empty(tables.PREDICTOR_METRICS),
+            tables.empty(tables.CALIBRATION),
+            tables.empty(tables.IMPORTANCE),
+            tables.empty(tables.CONFUSION),
+            tables.empty(tables.COST),
+            reason,
         )
-        return cls(*(tables.empty(schema) for schema in named))
 
 
 def run_study(
@@ -64,6 +69,7 @@ def run_study(
     held_out: Collection[str] = (),
     units: UnitCosts | None = None,
     repeats: int = 5,
+    given: Mapping[str, object] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Study:
     """Out-of-fold predictions of every method and rival, and every table that judges them.
@@ -73,7 +79,8 @@ def run_study(
     :func:`~teachable.predictor.model.cross_fit`); the metrics are over all snapshots, each predicted without
     its game. ``ks`` beyond the number of snapshots with ELP_net are left out; when none is left,
     :class:`TooFew`. Without hidden states there is no tier 2, and ``predictor`` is tier 1 alone.
-    ``shares`` below 1 give the sample-efficiency curve. ``progress`` hears a line before each step.
+    ``shares`` below 1 give the sample-efficiency curve. With ``given`` (see :func:`~teachable.predictor.keeping.keep`)
+    the predictor is kept, too. ``progress`` hears a line before each step.
     """
     settings = settings or Settings()
     say = progress or (lambda line: None)
@@ -122,6 +129,14 @@ def run_study(
                 held_out=held_out,
             )
         )
+    kept: Kept | str = NOT_KEPT
+    if given is not None:
+        say("calibrating the predictor to keep")
+        judged = [crosses[method] for method in ("predictor", "tier1") if method in crosses]
+        try:
+            kept = keep(judged, settings, seed=seed, given=given)
+        except PredictorError as reason:
+            kept = str(reason)
     say("importance of feature groups")
     return Study(
         predictions=predictions,
@@ -135,4 +150,5 @@ def run_study(
             labelled=main.train_size,
             k=used[-1],
         ),
+        kept=kept,
     )

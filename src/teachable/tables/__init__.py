@@ -69,6 +69,7 @@ from teachable.tables.study import (
     PREDICTIONS,
     PREDICTOR_METRICS,
     PROBES,
+    RANKING,
     SELECTION,
     TRANSFER,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "PREDICTIONS",
     "PREDICTOR_METRICS",
     "PROBES",
+    "RANKING",
     "REAL",
     "REALS",
     "ROW_GROUP",

@@ -23,7 +23,7 @@ from teachable.tables.schema import (
     share,
     word,
 )
-from teachable.terms import CONDITIONS, FORMATS
+from teachable.terms import CONDITIONS, FORMATS, QUADRANTS
 
 EXAMPLES = Table(
     "EXAMPLES",
@@ -221,6 +221,33 @@ PREDICTOR_METRICS = Table(
         "train_size": count("", "snapshots"),
         **METHOD_INTERVAL,
     },
+)
+
+RANKING = Table(
+    "RANKING",
+    "New failures by predicted teachability, without a rollout: what a kept predictor says of each, and how surely.",
+    {
+        "rank": of(INT, "1 is the most teachable", "index", low=1, null=False),
+        "snapshot_id": name(),
+        "task_id": name(),
+        "ELP_net": of(REAL, "predicted; may lie beyond -1 and 1", "probability", null=False),
+        "ELP_net_low": difference("lower end of its conformal interval"),
+        "ELP_net_high": difference("upper end"),
+        "level": probability("that the interval holds the label of a snapshot of a new game", null=False),
+        "U": of(REAL, "predicted", "of the measure"),
+        "L_local": of(REAL, "predicted", "probability"),
+        "L_upper": of(REAL, "predicted", "probability"),
+        "route": word(FORMATS, "predicted; null: none was learned", null=True),
+        **{f"p_route_{m}": probability("calibrated chance of this route") for m in FORMATS},
+        "quadrant": word(QUADRANTS, "by predicted U and L_local; null: none was learned", null=True),
+        **{f"p_quadrant_{q}": probability("calibrated chance of this quadrant") for q in QUADRANTS},
+        "outside": of(FLAG, "so far from the snapshots learned from as one in 20 of them, or fewer", null=False),
+        "outside_p": probability("chance that a snapshot of a new game like those lies as far out", null=False),
+        "distance": of(REAL, "Mahalanobis distance", "standard deviations", low=0.0, null=False),
+        "unusual": name("the feature furthest from its training mean"),
+        "tiers": name("of the predictor that said it: tier1 | tier1 tier2"),
+    },
+    key=("snapshot_id",),
 )
 
 SELECTION = Table(
