@@ -184,6 +184,7 @@ rule report:
             pictures=[item.files[1] for item in FIGURES.values()],
             listings=[item.files[1] for item in TABLES.values()],
         ),
+        viewer=rules.viewer.output,  # it leads there
     output:
         html=report(
             "results/report.html",
@@ -203,6 +204,7 @@ rule report:
             "report",
             benchmarks="results/benchmarks",
             libraries=list(WORLD.libraries),
+            viewer="viewer/index.html",
         ),
     message:
         "Write the report"

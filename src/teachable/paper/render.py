@@ -12,7 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from teachable.paper import items, style
+from teachable.paper import items, points, style
 from teachable.paper.inputs import Data, Undefined
 from teachable.tables import write_bytes
 
@@ -38,6 +38,8 @@ def figure_bytes(figure: Figure, *, dpi: int = DPI, formats: tuple[str, ...] = (
     }
     made = {}
     with style.theme():
+        if "png" in formats and (said := points.text_of(figure)):
+            metadata["png"][points.KEY] = said
         for kind in formats:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata[kind])

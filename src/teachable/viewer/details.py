@@ -6,7 +6,6 @@ game or a teacher is a value.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from teachable.tables import LABELED
 from teachable.teacher.advice import AdviceText
 from teachable.teacher.errors import AdviceError
 from teachable.terms import BASE, CONDITIONS, Verbosity
-from teachable.viewer.encode import Json, short
+from teachable.viewer.encode import Json, policy, short
 from teachable.viewer.index import ENDED
 from teachable.viewer.sources import Sources
 
@@ -42,9 +41,10 @@ ADVICE = (
 MICRO = ("format", "before", "before_se", "after", "after_se", "delta_snapshot", "delta_similar", "delta_micro")
 SHOWN = 3  # episodes of a condition that are shown by their commands; the others are counted
 _TOGETHER = 40  # chunks for which the tables are gone through at once
+_VALUES = ("value", "se", "lower", "upper", *(f"pi_{condition}" for condition in CONDITIONS))
 _BY_SNAPSHOT: dict[str, Sequence[str]] = {
     "advice": ("snapshot_id", "valid", *ADVICE),
-    "action_values": ("snapshot_id", "command", "value", "se", "lower", "upper", *(f"pi_{c}" for c in CONDITIONS)),
+    "action_values": ("snapshot_id", "command", *_VALUES),
     "label_episodes": ("snapshot_id", "condition", "behaviour", "repeat", "success", "lost", "actions"),
     "microtraining": ("snapshot_id", *MICRO),
     "examples": ("snapshot_id", "run", "draw", "format", "plain", "prompt", "completion"),
@@ -69,7 +69,7 @@ def chunks(ordered: pl.DataFrame, sources: Sources, size: int, verbosity: Verbos
     if tried is not None:
         tables["played"] = tried.select(_TRIED)
     for first in range(0, ordered.height, size * _TOGETHER):
-        some = ordered.slice(first, size * _TOGETHER)
+        some = ordered.slice(first, size * _TOGETHER).with_columns(policy())
         found = {name: _grouped(table, some, "snapshot_id") for name, table in tables.items()}
         steps = {} if sources.steps is None else _grouped(sources.steps.select(_STEP), some, "episode_id")
         for start in range(0, some.height, size):
@@ -79,7 +79,10 @@ def chunks(ordered: pl.DataFrame, sources: Sources, size: int, verbosity: Verbos
 def _grouped(table: pl.DataFrame, some: pl.DataFrame, key: str) -> dict[str, list[Row]]:
     """Rows of ``table`` by their ``key``, where it is one of ``some``'s."""
     groups: dict[str, list[Row]] = defaultdict(list)
-    for row in table.join(some.select(key).unique(), on=key, how="semi", maintain_order="left").iter_rows(named=True):
+    ours = table.join(some.select(key).unique(), on=key, how="semi", maintain_order="left")
+    if "logp" in ours.columns:
+        ours = ours.with_columns(policy()).drop("logp")
+    for row in ours.with_columns(*short(*ours.select(pl.col(pl.Float64)).columns)).iter_rows(named=True):
         groups[row[key]].append(row)
     return groups
 
@@ -98,7 +101,9 @@ class _Chunk:
         self.places: dict[str, int] = {}
 
     def of(self, rows: pl.DataFrame) -> Json:
-        snapshots = [self.snapshot(row) for row in rows.iter_rows(named=True)]
+        reals = [name for name in MEASURED if rows.schema[name] == pl.Float64]
+        numbers = rows.select(MEASURED).with_columns(short(*reals)).iter_rows(named=True)
+        snapshots = [self.snapshot(row, of) for row, of in zip(rows.iter_rows(named=True), numbers, strict=True)]
         return {"texts": list(self.numbers), "episodes": list(self.episodes.values()), "snapshots": snapshots}
 
     def ref(self, text: str | None) -> int | None:
@@ -110,7 +115,7 @@ class _Chunk:
     def rows(self, table: str, row: Row) -> list[Row]:
         return self.found.get(table, {}).get(row["snapshot_id"], [])
 
-    def snapshot(self, row: Row) -> Json:
+    def snapshot(self, row: Row, numbers: Row) -> Json:
         advice = next(iter(self.rows("advice", row)), None)
         texts, untold = self.patches(row, advice)
         return {
@@ -126,10 +131,10 @@ class _Chunk:
             "prefix": self.refs(row["prefix"]),
             "read": self.read(row),
             "commands": self.refs(row["commands"]),
-            "policy": [short(math.exp(value)) for value in row["logp"]],
+            "policy": row["policy"],
             "did": self.ref(row["student_action"]),
             "expert": self.ref(row["expert_action"]),
-            "measured": {name: value for name in MEASURED if (value := short(row[name])) is not None},
+            "measured": {name: value for name, value in numbers.items() if value is not None},
             "said": {name: row[name] for name in SAID if row[name] is not None},
             "values": self.values(row),
             "patches": texts,
@@ -160,7 +165,7 @@ class _Chunk:
                     **self.read(step),
                     "step": step["step"],
                     "commands": self.refs(step["commands"]),
-                    "policy": [short(math.exp(value)) for value in step["logp"]],
+                    "policy": step["policy"],
                     "did": self.ref(step["action"]),
                     "unwinnable": step["unwinnable"],
                 }
@@ -171,14 +176,7 @@ class _Chunk:
 
     def values(self, row: Row) -> list[Any]:
         """Of each command: itself, V, its standard error, its bounds and its probability under each condition."""
-        return [
-            [
-                self.ref(one["command"]),
-                *(short(one[name]) for name in ("value", "se", "lower", "upper")),
-                *(short(one[f"pi_{condition}"]) for condition in CONDITIONS),
-            ]
-            for one in self.rows("action_values", row)
-        ]
+        return [[self.ref(one["command"]), *(one[name] for name in _VALUES)] for one in self.rows("action_values", row)]
 
     def patches(self, row: Row, advice: Row | None) -> tuple[Json | None, str | None]:
         """The text of every patch, by condition; or None and why there is none."""
@@ -238,7 +236,7 @@ class _Chunk:
                 "model": model,
                 "trained": model in trained,
                 "probes": [
-                    [one["train_seed"], self.ref(one["top_action"]), short(one["expert_probability"])]
+                    [one["train_seed"], self.ref(one["top_action"]), one["expert_probability"]]
                     for one in sorted(probes[model], key=lambda one: one["train_seed"] or 0)
                 ],
                 **_counts(played[model]),
@@ -253,7 +251,7 @@ class _Chunk:
 
     def micro(self, row: Row) -> Json | None:
         for one in self.rows("microtraining", row):
-            return {name: one[name] if isinstance(one[name], str) else short(one[name]) for name in MICRO}
+            return {name: one[name] for name in MICRO}
         return None
 
 

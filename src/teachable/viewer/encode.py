@@ -66,6 +66,12 @@ def names(values: Sequence[str]) -> Json:
     return {"shared": unsigned(shared, 8), "rest": rest}
 
 
-def short(value: float | None) -> float | None:
-    """A number as the page shows it, to :data:`DIGITS` significant digits; None where there is none."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.{DIGITS}g}")
+def short(*columns: str) -> list[pl.Expr]:
+    """Numbers as the page shows them, to :data:`DIGITS` significant digits; null where there is none."""
+    made = [pl.col(column).round_sig_figs(DIGITS) for column in columns]
+    return [pl.when(column.is_finite()).then(column) for column in made]
+
+
+def policy() -> pl.Expr:
+    """Column ``policy``: the probabilities whose logarithms are ``logp``, as :func:`short` has them."""
+    return pl.col("logp").list.eval(pl.element().exp().round_sig_figs(DIGITS)).alias("policy")
