@@ -235,15 +235,19 @@ function line(place) {
   return row;
 }
 
+function reveal() {
+  const list = $("list");
+  const top = at * ROW;
+  if (at >= 0 && top < list.scrollTop) list.scrollTop = top;
+  else if (at >= 0 && top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
+  draw(false);
+}
+
 let later = 0;
 function choose(place, open) {
   if (!shown.length) return;
   at = Math.max(0, Math.min(shown.length - 1, place));
-  const list = $("list");
-  const top = at * ROW;
-  if (top < list.scrollTop) list.scrollTop = top;
-  else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
-  draw(false);
+  reveal();
   clearTimeout(later);
   const narrow = matchMedia("(max-width: 760px)").matches;
   if (open) go(shown[at], true);
@@ -358,7 +362,7 @@ function open(k) {
     const place = shown.indexOf(k);
     if (place !== at) {
       at = place;
-      draw(false);
+      reveal();
     }
     if (!again) {
       $("main").replaceChildren(...snapshot(told, told.snapshots[k - Math.floor(k / data.size) * data.size]));
