@@ -56,7 +56,7 @@ def _view(arguments: argparse.Namespace) -> int:
     if not arguments.out and _is_newer(page, inputs) and page.read_text("utf-8") == now():
         print(f"{page} is up to date", file=sys.stderr)
     else:
-        if out.exists() and not page.exists() and any(out.iterdir()):
+        if out.exists() and not _is_viewer(out):
             raise MissingInput(f"{out} holds other files than a viewer: name an empty or new directory with --out.")
         call = Invocation(STAGE, inputs, {STAGE: out}, _parameters(results))
         runner.run_all([call], STAGES)
@@ -64,6 +64,15 @@ def _view(arguments: argparse.Namespace) -> int:
     if arguments.open and not webbrowser.open(page.resolve().as_uri()):
         print("no browser could be started: open the file above in one", file=sys.stderr)
     return 0
+
+
+def _is_viewer(out: Path) -> bool:
+    """Whether a folder may be replaced: it is empty, or such a page lies in it."""
+    from teachable.viewer import PAGE, TITLE
+
+    if not out.is_dir():
+        return False
+    return not any(out.iterdir()) or ((page := out / PAGE).exists() and TITLE in page.read_text("utf-8", "replace"))
 
 
 def tables_in(results: Path) -> dict[str, list[Path]]:

@@ -232,3 +232,24 @@ def test_without_tables_the_page_says_so(page: Page, tables: Sources, tmp_path: 
     page.until(f"{ROOT}.opened")
     page.js("document.getElementById('row-1').click()")
     page.until("document.getElementById('main').innerText.includes('data/0.js cannot be loaded')")
+
+
+def test_a_hundred_thousand_are_browsed_without_loading_them(page: Page, large: Path, many: Sources) -> None:
+    """How fast is measured by benchmarks/viewer.py."""
+    ids = many.ordered()["snapshot_id"]
+    page.requests.clear()
+    opened(page, large)
+    assert page.js("document.getElementById('count').textContent") == "100,000 snapshots"
+    assert page.js("document.querySelectorAll('.row').length") < 60
+    for place in (99_999, 50_050):
+        page.js(f"location.hash = {('id=' + quote(ids[place], safe=''))!r}")
+        shown(page, ids[place])
+        assert page.js("document.querySelector('[aria-selected=true]').id") == f"row-{place}"
+    page.press("j")
+    shown(page, ids[50_051])
+    page.js("location.hash = 'quadrant=Q4&family=hard&sort=-U'")
+    kept = many.labeled.filter(quadrant="Q4", family="hard").sort("U", descending=True)
+    page.until(f"document.getElementById('count').textContent === '{kept.height:,} of 100,000 snapshots'")
+    assert page.js("document.querySelector('#row-0 .did').textContent") == kept["student_action"][0]
+    asked = [address for address in page.requests if "/data/" in address]
+    assert [address.rpartition("/")[2] for address in asked] == ["index.js", "999.js", "500.js"]

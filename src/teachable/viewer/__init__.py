@@ -8,7 +8,7 @@ and named on the page; nothing here computes a number that the tables have not, 
 
 from __future__ import annotations
 
-from teachable.viewer.build import CHUNK, PAGE, files, page
+from teachable.viewer.build import CHUNK, PAGE, TITLE, files, page
 from teachable.viewer.sources import Sources
 
-__all__ = ["CHUNK", "PAGE", "Sources", "files", "page"]
+__all__ = ["CHUNK", "PAGE", "TITLE", "Sources", "files", "page"]

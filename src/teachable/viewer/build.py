@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,24 @@ from teachable.viewer.index import ENDED, ended, index
 from teachable.viewer.sources import Sources
 
 PAGE = "index.html"
+TITLE = "<title>Teachable moments: snapshots</title>"  # by which a folder is known as a viewer
 CHUNK = 100
 """Snapshots of a chunk: what is loaded when one is shown. Of the small student some 300 kB."""
 
 
 def files(
-    sources: Sources, *, preset: str, verbosity: Verbosity, texts: dict[str, Any] | None = None, chunk: int = CHUNK
+    sources: Sources,
+    *,
+    preset: str,
+    verbosity: Verbosity,
+    texts: dict[str, Any] | None = None,
+    chunk: int = CHUNK,
+    only: Iterable[int] | None = None,
 ) -> Iterator[tuple[str, str]]:
     """(path within the folder, text) of every file of the viewer; ASCII, but for the page.
 
     ``preset`` names the run in the page's head, ``verbosity`` says which wording of the patches the student read,
-    ``texts`` adds to what the index tells of the run. Raises what :func:`teachable.supervision.patches` does not treat
+    ``texts`` adds to what the index tells of the run; ``only``: the numbers of the chunks that are made, for trials. Raises what :func:`teachable.supervision.patches` does not treat
     as missing advice.
     """
     ordered = sources.ordered()
@@ -40,8 +47,10 @@ def files(
     }
     yield PAGE, page()
     yield "data/index.js", f"index({_json(told)});\n"
-    for number, made in enumerate(chunks(ordered, sources, chunk, verbosity)):
-        yield f"data/{number}.js", f"chunk({number},{_json(made)});\n"
+    parts = {0: ordered} if only is None else {number: ordered.slice(number * chunk, chunk) for number in only}
+    for first, rows in parts.items():
+        for number, made in enumerate(chunks(rows, sources, chunk, verbosity), first):
+            yield f"data/{number}.js", f"chunk({number},{_json(made)});\n"
 
 
 def page() -> str:
