@@ -64,9 +64,10 @@ def make(count: int, folder: Path, some: int | None) -> None:
     for name, text in files(given, preset="synthetic", verbosity="compact", only=only):
         (folder / name).write_text(text, encoding="utf-8")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    what = "all chunks" if only is None else f"{len(only)} chunks"
     print(
-        f"{'all' if only is None else len(only)} chunks and the index of {count:,} made in {time.monotonic() - started:.0f} s ({time.process_time() - busy:.0f} s of CPU), "
-        f"peak {memory:.1f} GB with the tables"
+        f"{what} and the index of {count:,} made in {time.monotonic() - started:.0f} s "
+        f"({time.process_time() - busy:.0f} s of CPU), peak {memory:.1f} GB with the tables"
     )
 
 

@@ -129,6 +129,17 @@ def test_filters_keep_what_they_say(page: Page, tables: Sources, name: str, valu
     page.until(f"document.getElementById('count').textContent === '{COUNT} snapshots'")
 
 
+def test_the_order_is_chosen(page: Page, tables: Sources) -> None:
+    page.js(
+        "(() => { const field = document.getElementById('sort'); field.value = '-L_local';"
+        "field.dispatchEvent(new Event('change', {bubbles: true})); })()"
+    )
+    first = tables.labeled.sort("L_local", descending=True).row(0, named=True)
+    page.until(f"document.querySelector('#row-0 .sub').textContent.includes('L {first['L_local']:.2f}')")
+    assert page.js("document.querySelector('#row-0 .did').textContent") == first["student_action"]
+    assert page.js("location.hash") == "#sort=-L_local"
+
+
 def test_runs_and_ends_filter(page: Page, folder: Path, tables: Sources) -> None:
     assert tables.played is not None
     won = tables.played.filter(model="Q1_demo", success=True)["snapshot_id"].n_unique()

@@ -32,8 +32,7 @@ def files(
     """(path within the folder, text) of every file of the viewer; ASCII, but for the page.
 
     ``preset`` names the run in the page's head, ``verbosity`` says which wording of the patches the student read,
-    ``texts`` adds to what the index tells of the run; ``only``: the numbers of the chunks that are made, for trials. Raises what :func:`teachable.supervision.patches` does not treat
-    as missing advice.
+    ``texts`` adds to what the index tells of the run; ``only``: the numbers of the chunks that are made, for trials.
     """
     ordered = sources.ordered()
     ordered = ordered.with_columns(ended(ordered, sources.episodes).alias(ENDED))

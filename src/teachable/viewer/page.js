@@ -670,6 +670,7 @@ function changed() {
 }
 $("filters").addEventListener("submit", (event) => event.preventDefault());
 $("filters").addEventListener("change", (event) => event.target.name !== "text" && changed());
+$("sort").addEventListener("change", changed); // of the form, but not in it
 $("filters").addEventListener("input", (event) => {
   if (event.target.name !== "text") return;
   clearTimeout(waitingText);
