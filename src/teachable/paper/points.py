@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 KEY = "Snapshots"  # keyword of the PNG's text
 MOST = 5_000  # points of a figure that are kept; of one with more none is, for nobody could hit one
 _MARK = "snapshots"
+_BEHIND_HEADER = 33  # bytes of a PNG's signature and header
 
 
 class Point(NamedTuple):
@@ -36,12 +37,12 @@ def mark(points: PathCollection, snapshots: Sequence[str]) -> None:
         points.set_urls(list(snapshots))
 
 
-def text_of(figure: Figure) -> str | None:
-    """What the PNG of ``figure`` is to say of its points; None where none is marked, or too many are."""
+def kept(picture: bytes, figure: Figure) -> bytes:
+    """The PNG ``picture``, just drawn of ``figure``, with what it knows of its points; as it is where none is marked,
+    or too many are."""
     marked = [one for axes in figure.axes for one in axes.collections if one.get_gid() == _MARK]
     if not marked or sum(len(one.get_urls()) for one in marked) > MOST:
-        return None
-    figure.draw_without_rendering()  # the layout is settled only then
+        return picture
     width, height = figure.bbox.size
     found = [
         (snapshot, round(float(x) / width, 5), round(1 - float(y) / height, 5))
@@ -50,7 +51,9 @@ def text_of(figure: Figure) -> str | None:
             one.get_urls(), one.get_offset_transform().transform(one.get_offsets()), strict=True
         )
     ]
-    return base64.b64encode(zlib.compress(json.dumps(found).encode(), 9)).decode()
+    body = b"tEXt" + KEY.encode() + b"\0" + base64.b64encode(zlib.compress(json.dumps(found).encode(), 9))
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    return picture[:_BEHIND_HEADER] + chunk + picture[_BEHIND_HEADER:]
 
 
 def read(picture: bytes) -> list[Point]:

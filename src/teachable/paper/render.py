@@ -38,12 +38,10 @@ def figure_bytes(figure: Figure, *, dpi: int = DPI, formats: tuple[str, ...] = (
     }
     made = {}
     with style.theme():
-        if "png" in formats and (said := points.text_of(figure)):
-            metadata["png"][points.KEY] = said
         for kind in formats:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata[kind])
-            made[kind] = buffer.getvalue()
+            made[kind] = buffer.getvalue() if kind != "png" else points.kept(buffer.getvalue(), figure)
     return made
 
 
