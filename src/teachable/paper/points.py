@@ -5,8 +5,6 @@ Coordinates are shares of the picture's width and height from its upper left cor
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import zlib
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 
-KEY = "Snapshots"  # keyword of the PNG's text
+CHUNK = b"snPt"  # a private part of a PNG that other programs pass over
 MOST = 5_000  # points of a figure that are kept; of one with more none is, for nobody could hit one
 _MARK = "snapshots"
 _BEHIND_HEADER = 33  # bytes of a PNG's signature and header
@@ -51,7 +49,7 @@ def kept(picture: bytes, figure: Figure) -> bytes:
             one.get_urls(), one.get_offset_transform().transform(one.get_offsets()), strict=True
         )
     ]
-    body = b"tEXt" + KEY.encode() + b"\0" + base64.b64encode(zlib.compress(json.dumps(found).encode(), 9))
+    body = CHUNK + zlib.compress(json.dumps(found).encode(), 9)
     chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
     return picture[:_BEHIND_HEADER] + chunk + picture[_BEHIND_HEADER:]
 
@@ -62,11 +60,11 @@ def read(picture: bytes) -> list[Point]:
     while place + 12 <= len(picture):
         length, kind = int.from_bytes(picture[place : place + 4], "big"), picture[place + 4 : place + 8]
         body = picture[place + 8 : place + 8 + length]
-        if kind == b"tEXt" and body.startswith(KEY.encode() + b"\0"):
+        if kind == CHUNK:
             try:
-                found = json.loads(zlib.decompress(base64.b64decode(body.partition(b"\0")[2])))
+                found = json.loads(zlib.decompress(body))
                 return [Point(str(name), float(x), float(y)) for name, x, y in found]
-            except (zlib.error, binascii.Error, ValueError, TypeError):
+            except (zlib.error, ValueError, TypeError):
                 return []
         place += 12 + length
     return []
