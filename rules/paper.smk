@@ -1,7 +1,7 @@
-"""The paper: one rule a figure, one rule a table, the criteria and the report.
+"""The paper: one rule a figure, one rule a table, the criteria, the viewer of snapshots and the report.
 
 Needs: the tables of all phases. Makes: figures/fig_*.pdf|png, tables/tab_*.tex|csv, results/criteria.json,
-results/report.html and report.md.
+results/viewer/, results/report.html and report.md.
 
 All of it takes seconds from small tables: on a cluster it runs beside the driver, not in the queue.
 """
@@ -121,6 +121,62 @@ rule criteria:
         command("criteria", CRITERIA_INPUTS)
 
 
+rule viewer:
+    input:
+        **needs(
+            "viewer",
+            **{
+                name: DATA[name]
+                for name in (
+                    "expert",
+                    "advice",
+                    "action_values",
+                    "steps",
+                    "episodes",
+                    "label_episodes",
+                    "microtraining",
+                    "thresholds",
+                )
+            },
+            examples=[
+                DATA["examples"],
+                DATA["recovery_examples"],
+                *expand("results/phase5/examples/{run}.parquet", run=SELECTIONS),
+            ],
+            **{
+                name: [
+                    f"results/{phase}/models/{model}/{file}.parquet"
+                    for phase, runs in (
+                        ("phase3", [BASE, *TRAINED]),
+                        ("phase5", SELECTIONS),
+                    )
+                    for model in models_of(runs)
+                ]
+                for name, file in (("played", "episodes"), ("probes", "probes"))
+            },
+        ),
+    output:
+        viewer=report(
+            directory("results/viewer"),
+            htmlindex="index.html",
+            category="report",
+            labels={"item": "Viewer", "shows": "every snapshot, to browse"},
+        ),
+    log:
+        log_of("paper/viewer"),
+    benchmark:
+        timing_of("paper/viewer")
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("viewer"),
+        settings=settings("viewer", preset=CONFIG.preset, layout=LAYOUT),
+    message:
+        "Make the page on which snapshots are browsed"
+    shell:
+        command("viewer")
+
+
 rule report:
     input:
         **needs(
@@ -128,6 +184,7 @@ rule report:
             pictures=[item.files[1] for item in FIGURES.values()],
             listings=[item.files[1] for item in TABLES.values()],
         ),
+        viewer=rules.viewer.output,  # it leads there
     output:
         html=report(
             "results/report.html",
@@ -147,6 +204,7 @@ rule report:
             "report",
             benchmarks="results/benchmarks",
             libraries=list(WORLD.libraries),
+            viewer="viewer/index.html",
         ),
     message:
         "Write the report"
@@ -173,6 +231,7 @@ rule minimum_paper:
 
 localrules:
     criteria,
+    viewer,
     report,
     figures,
     tables,

@@ -15,7 +15,7 @@ from teachable.errors import TeachableError
 if TYPE_CHECKING:
     from teachable.artifacts.stage import Stage
 
-COMMANDS = ("store", "rank", "fetch-student", "config")  # beside the stages
+COMMANDS = ("store", "rank", "view", "fetch-student", "config")  # beside the stages
 
 
 class CommandError(TeachableError):
@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     from teachable import __version__
     from teachable.cli_rank import add_rank_parser
     from teachable.cli_store import add_store_parser
+    from teachable.cli_view import add_view_parser
     from teachable.stages import STAGES
 
     stages = "\n".join(f"  {stage.name:22s}{stage.doc}" for stage in STAGES.values())
@@ -114,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_store_parser(commands)
     add_rank_parser(commands)
+    add_view_parser(commands)
 
     fetch = commands.add_parser("fetch-student", help="download a student from the Hugging Face hub")
     fetch.add_argument("name", nargs="?", default="Qwen/Qwen3-8B", help="hub name (default: %(default)s)")

@@ -17,7 +17,7 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from teachable.paper import style
+from teachable.paper import points, style
 from teachable.paper.inputs import Interval, Undefined, number
 
 
@@ -293,7 +293,8 @@ def by_kind(
     marker: Mapping[str, str] = style.QUADRANT_MARKER,
     **options: Any,
 ) -> None:
-    """A point a row at its columns ``x`` and ``y``, in the colour and marker of its ``kind``, if it has one."""
+    """A point a row at its columns ``x`` and ``y``, in the colour and marker of its ``kind``, if it has one. Where the
+    rows have a ``snapshot_id`` the points know it (:mod:`teachable.paper.points`)."""
     import seaborn as sns
 
     shown = rows.filter(pl.col(kind).is_in(list(colour)))
@@ -308,6 +309,8 @@ def by_kind(
         ax=axes,
         **options,
     )
+    if "snapshot_id" in shown.columns and shown.height:
+        points.mark(axes.collections[-1], shown["snapshot_id"].to_list())  # type: ignore[arg-type]
 
 
 def keys(axes: Axes, entries: Sequence[tuple[str, str, str]], **options: Any) -> None:

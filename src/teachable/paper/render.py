@@ -12,7 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from teachable.paper import items, style
+from teachable.paper import items, points, style
 from teachable.paper.inputs import Data, Undefined
 from teachable.tables import write_bytes
 
@@ -41,7 +41,7 @@ def figure_bytes(figure: Figure, *, dpi: int = DPI, formats: tuple[str, ...] = (
         for kind in formats:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata[kind])
-            made[kind] = buffer.getvalue()
+            made[kind] = buffer.getvalue() if kind != "png" else points.kept(buffer.getvalue(), figure)
     return made
 
 

@@ -15,14 +15,17 @@ ABOUT = {
     "about": "write the report",
     "inputs": "config criteria labeled thresholds skills splits episodes training_summary pictures=png* listings=csv*",
     "outputs": {"html": ("report.html",), "markdown": ("report.md",)},
-    "own": {"benchmarks": "str", "libraries": "list"},
+    "own": {"benchmarks": "str", "libraries": "list", "viewer": "str?"},
     "follows": "teachable.paper.figures.* teachable.paper.tables.*",
 }
 
 
-def run(data: Mapping[str, Any], out: Mapping[str, Path], benchmarks: str, libraries: Sequence[str]) -> None:
+def run(
+    data: Mapping[str, Any], out: Mapping[str, Path], benchmarks: str, libraries: Sequence[str], viewer: str | None
+) -> None:
     """``benchmarks`` is the directory of Snakemake's benchmark files; ``libraries`` are the distributions that the
-    world is made of, whose versions are shown."""
-    page = write(data, Path(benchmarks), libraries)
+    world is made of, whose versions are shown; ``viewer`` the page to which points of figures lead, seen from the
+    report."""
+    page = write(data, Path(benchmarks), libraries, viewer)
     out["html"].write_text(page.html)
     out["markdown"].write_text(page.markdown)

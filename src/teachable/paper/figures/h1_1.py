@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from teachable.paper import points as pointing
 from teachable.paper import style
 from teachable.paper.inputs import Data, count_note, labelled, record
 
@@ -45,7 +46,7 @@ def draw(data: Data) -> Figure:
 
 def panel(axes: Axes, data: Data, *, brief: bool = False) -> Any:
     """Draw into ``axes`` (``brief``: shorter names); returns the points, for a colour bar."""
-    rows = labelled(data, "U", "L_local", "L_local_se", "ELP_net").sort("ELP_net")
+    rows = labelled(data, "U", "L_local", "L_local_se", "ELP_net", "snapshot_id").sort("ELP_net")
     cuts = {key: [float(record(data, "thresholds", key, end)) for end in ("low", "high")] for key in ("U", "L_local")}
     u, leverage = rows["U"].to_numpy(), rows["L_local"].to_numpy()
     limit = max(0.1, float(np.quantile(np.abs(rows["ELP_net"].to_numpy()), 0.98)))
@@ -86,6 +87,7 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> Any:
         linewidths=0.25,
         zorder=3,
     )
+    pointing.mark(points, rows["snapshot_id"].to_list())
     for value in sorted(set(cuts["U"])):
         axes.axvline(value, color=style.MUTED, linewidth=0.6, zorder=1)
     for value in sorted(set(cuts["L_local"])):

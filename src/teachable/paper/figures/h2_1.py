@@ -48,7 +48,7 @@ def draw(data: Data) -> Figure:
 
 def panel(axes: Axes, data: Data, *, brief: bool = False) -> None:
     """Draw into ``axes``; ``brief`` prints only the first correlation."""
-    rows = frame(data, "microtraining", "ELP_net", "delta_micro", "quadrant", "task_id").drop_nulls(
+    rows = frame(data, "microtraining", "ELP_net", "delta_micro", "quadrant", "task_id", "snapshot_id").drop_nulls(
         ["ELP_net", "delta_micro"]
     )
     if rows.is_empty():

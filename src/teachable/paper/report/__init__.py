@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import polars as pl
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from teachable.artifacts.catalogue import ARTIFACTS
-from teachable.paper import render, typeset
+from teachable.paper import points, render, typeset
 from teachable.paper.criteria import verdicts
 from teachable.paper.inputs import PaperError, number
 from teachable.paper.registry import FIGURES, MINIMUM, TABLES, Item
@@ -77,11 +78,13 @@ def report(
     pictures: Mapping[str, bytes],
     tables: Mapping[str, pl.DataFrame],
     root: str = "..",
+    viewer: str | None = None,
 ) -> Report:
     """The report from the criteria, the PNG bytes of figures and the frames of tables, by id.
 
     The minimum figures and tables must all be there (:class:`PaperError` names those that are not); what else is given
-    is shown after them. ``root`` leads from the report to the directory that holds ``figures/`` and ``tables/``.
+    is shown after them. ``root`` leads from the report to the directory that holds ``figures/`` and ``tables/``,
+    ``viewer`` to the page on which snapshots are browsed; points of figures that are snapshots lead there.
     """
     absent = [f"figure {i}" for i in MINIMUM["figures"] if i not in pictures]
     absent += [f"table {i}" for i in MINIMUM["tables"] if i not in tables]
@@ -92,7 +95,8 @@ def report(
         "notes": [*run.limits, *([SMALL_STUDENT] if run.builtin_student else []), *run.planted, *NOTES],
         "tally": verdicts([dict(entry) for entry in criteria]),
         "criteria": [_criterion(entry) for entry in criteria],
-        "figures": [_figure(i, pictures[i], root) for i in _minimum_first("figures", FIGURES) if i in pictures],
+        "viewer": viewer,
+        "figures": [_figure(i, pictures[i], root, viewer) for i in _minimum_first("figures", FIGURES) if i in pictures],
         "tables": [_table(i, tables[i], root) for i in _minimum_first("tables", TABLES) if i in tables],
         "files": [_files(item, root) for item in (*FIGURES.values(), *TABLES.values())],
         "phases": [(name, _duration(seconds)) for name, seconds in run.phases.items()],
@@ -124,7 +128,7 @@ def _criterion(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _figure(name: str, picture: bytes, root: str) -> dict[str, Any]:
+def _figure(name: str, picture: bytes, root: str, viewer: str | None) -> dict[str, Any]:
     item = FIGURES[name]
     pdf, png = (f"{root}/{path}" for path in item.files)
     data = "data:image/png;base64," + base64.b64encode(picture).decode()
@@ -135,7 +139,21 @@ def _figure(name: str, picture: bytes, root: str) -> dict[str, Any]:
         "pdf": pdf,
         "png": png,
         "width": _width(picture),
+        "points": [] if viewer is None else _links(picture, viewer),
     }
+
+
+def _links(picture: bytes, viewer: str) -> list[dict[str, Any]]:
+    """The points of a picture that are snapshots, in hundredths of its size, and the page of each."""
+    return [
+        {
+            "x": f"{100 * point.x:.3f}%",
+            "y": f"{100 * point.y:.3f}%",
+            "name": point.snapshot,
+            "to": f"{viewer}#{urlencode({'id': point.snapshot})}",
+        }
+        for point in points.read(picture)
+    ]
 
 
 def _table(name: str, frame: pl.DataFrame, root: str) -> dict[str, Any]:

@@ -27,11 +27,11 @@ LIBRARIES = (
 )
 
 
-def write(data: Mapping[str, Any], benchmarks: Path, libraries: Sequence[str]) -> Report:
+def write(data: Mapping[str, Any], benchmarks: Path, libraries: Sequence[str], viewer: str | None = None) -> Report:
     """The report of ``data``: frames and values by name, and the paths of ``pictures`` and ``listings``.
 
     ``benchmarks`` is the directory of Snakemake's benchmark files; versions are shown of :data:`LIBRARIES` and of the
-    distributions ``libraries``.
+    distributions ``libraries``; ``viewer`` is the page that points lead to, as seen from the report.
     """
     config, entries = data["config"], data["criteria"]
     made = {path.name.partition("_")[2].rsplit(".", 1)[0]: path for path in data["pictures"]}
@@ -52,6 +52,7 @@ def write(data: Mapping[str, Any], benchmarks: Path, libraries: Sequence[str]) -
         entries,
         pictures={name: made[name].read_bytes() for name in FIGURES if name in made},
         tables={name: pl.read_csv(listed[name]) for name in TABLES if name in listed},
+        viewer=viewer,
     )
 
 
