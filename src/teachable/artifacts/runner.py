@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from teachable.artifacts import gpus
 from teachable.artifacts.catalogue import Artifact
-from teachable.artifacts.commandline import CommandLineError, Invocation, validated
+from teachable.artifacts.commandline import CommandLineError, Invocation, check, validated
 from teachable.artifacts.stage import Stage
 from teachable.errors import MissingInput
 
@@ -30,7 +30,7 @@ def run_all(invocations: Sequence[Invocation], stages: Mapping[str, Stage]) -> N
     sees the same device throughout.
 
     Raises:
-        CommandLineError: there is no such stage.
+        CommandLineError: there is no such stage, or its line names other inputs, outputs or parameters than it has.
         MissingInput: names the first input that does not exist.
     """
     with contextlib.ExitStack() as held:
@@ -49,6 +49,7 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
     from teachable.artifacts.store import Store
     from teachable.tables import made_by
 
+    check(invocation, stage)
     for name, paths in invocation.inputs.items():
         for path in paths:
             if not path.exists():
@@ -100,7 +101,8 @@ def _arguments(
         if name == "inputs":
             return call.inputs
         if name == "data":
-            return {name: read(stage, name, paths) for name, paths in call.inputs.items()}
+            every = dict.fromkeys([*filter(None, stage.input_names), *call.inputs])
+            return {name: read(stage, name, call.inputs.get(name)) for name in every}
         raise RuntimeError(f"{stage.module}: run asks for {name!r}, which the stage has not")
 
     return {name: value(name) for name in inspect.signature(function).parameters}

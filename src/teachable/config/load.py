@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,33 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not a text in UTF-8 (byte {error.start}).") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not valid YAML: {error}") from error
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:  # the last three: dates, numbers
+        raise ConfigError(f"{path}: is not valid YAML: {_yaml_said(error)}.") from error
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: must hold a mapping of keys to values.")
+    if _holds_itself(value):
+        raise ConfigError(f"{path}: an alias (*name) stands inside of what it names: write the values out.")
     return value
+
+
+def _yaml_said(error: Exception) -> str:
+    """What is wrong with a YAML text and where, on one line."""
+    mark = getattr(error, "problem_mark", None)
+    said = " ".join(str(getattr(error, "problem", None) or error).split()).removesuffix(".")
+    place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"{said or type(error).__name__}{place}"
+
+
+def _holds_itself(value: Any, above: tuple[int, ...] = ()) -> bool:
+    if id(value) in above:
+        return True
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_holds_itself(one, (*above, id(value))) for one in inner)
+
+
+def dotted(path: Iterable[Any]) -> str:
+    """A place in the configuration as messages name it: ``training.epochs``; what is no name is quoted."""
+    return ".".join(str(part) if re.fullmatch(r"[\w-]+", str(part)) else repr(part) for part in path)
 
 
 def preset_names(raw: Mapping[str, Any]) -> list[str]:
@@ -93,7 +116,7 @@ def load_config(
         return Config.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "configuration"
+        where = dotted(first["loc"]) or "configuration"
         message = first["msg"].removeprefix("Value error, ").removesuffix(".")
         value = f" (got {_short(first.get('input'))})"
         if isinstance(first.get("input"), Mapping) or first["loc"][-1:] == ("api_key_env",):
@@ -145,7 +168,7 @@ def _stands_in(values: Any, place: tuple[Any, ...]) -> bool:
 def _check_known(values: Mapping[str, Any], model: type[BaseModel], source: str, path: tuple[str, ...]) -> None:
     for key, value in values.items():
         if key not in model.model_fields:
-            where = ".".join((*path, str(key)))
+            where = dotted((*path, key))
             every = {name: ".".join((*at, name)) for at, name in _all_keys(Config, ())}
             hint = _nearest(str(key), list(model.model_fields)) or _elsewhere(str(key), every)
             raise ConfigError(f"{source}: {where}: unknown key{hint}.")
