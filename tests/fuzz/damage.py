@@ -31,7 +31,7 @@ class Damage:
 
 @st.composite
 def of_bytes(draw: st.DrawFn, data: bytes) -> Damage:
-    """Bytes cut off, changed, moved or put in the place of the file. Whatever is read of it must be what was written."""
+    """Bytes cut off, changed, moved or put in the place of the file. What is read of it must be what was written."""
     at = draw(st.integers(0, len(data) - 1))
     kind = draw(st.sampled_from(["cut", "flip", "flip", "zeros", "other", "tail", "splice"]))
     if kind == "cut":
@@ -39,7 +39,18 @@ def of_bytes(draw: st.DrawFn, data: bytes) -> Damage:
     if kind == "tail":
         return Damage("bytes behind it", data + draw(st.binary(min_size=1, max_size=30)), "either")
     if kind == "other":
-        others = [b"", b"\x00" * 64, b"PAR1", b"PAR1" * 4, b"a,b\n1,2\n", b"{}", b"[]", b"\xff\xfe", b"<html></html>", b"null"]
+        others = [
+            b"",
+            b"\x00" * 64,
+            b"PAR1",
+            b"PAR1" * 4,
+            b"a,b\n1,2\n",
+            b"{}",
+            b"[]",
+            b"\xff\xfe",
+            b"<html></html>",
+            b"null",
+        ]
         content = draw(st.one_of(st.sampled_from(others), st.binary(max_size=50)))
         return Damage(f"another file, {content[:8]!r}", content, "refused")
     changed = bytearray(data)
@@ -54,7 +65,17 @@ def of_bytes(draw: st.DrawFn, data: bytes) -> Damage:
     return Damage(f"byte {at} on follow those from {other}", data[:at] + data[other:], "either")
 
 
-OTHER_TYPES = (pl.String, pl.Int64, pl.Float32, pl.Boolean, pl.Binary, pl.Date, pl.List(pl.String), pl.Int8, pl.Categorical)
+OTHER_TYPES = (
+    pl.String,
+    pl.Int64,
+    pl.Float32,
+    pl.Boolean,
+    pl.Binary,
+    pl.Date,
+    pl.List(pl.String),
+    pl.Int8,
+    pl.Categorical,
+)
 
 
 @st.composite
@@ -93,7 +114,7 @@ def _less(draw: st.DrawFn, frame: pl.DataFrame, schema: tables.Table) -> Damage:
 
 
 def _more(draw: st.DrawFn, frame: pl.DataFrame, schema: tables.Table) -> Damage:
-    name = draw(st.sampled_from(["more", "", "snapshot id", "ä", list(schema)[0].upper()]))
+    name = draw(st.sampled_from(["more", "", "snapshot id", "ä", next(iter(schema)).upper()]))
     return Damage(f"a column {name!r} more", _parquet(frame.with_columns(pl.lit(1).alias(name))), "refused")
 
 
@@ -141,8 +162,9 @@ def _out_of_range(draw: st.DrawFn, frame: pl.DataFrame, schema: tables.Table) ->
     if column is None:
         return _null(draw, frame, schema)
     what = schema.columns[column]
-    beyond = [end for end in (None if what.low is None else what.low - 1, None if what.high is None else what.high + 1)]
-    number = draw(st.sampled_from([end for end in beyond if end is not None]))
+    beyond = [what.low - 1] if what.low is not None else []
+    beyond += [what.high + 1] if what.high is not None else []
+    number = draw(st.sampled_from(beyond))
     number = int(number) if what.dtype.is_integer() else number
     row = _row(draw, frame)
     value: Any = [*(frame[column].to_list()[row] or []), number] if isinstance(what.dtype, pl.List) else number
@@ -183,9 +205,28 @@ def _another_name(draw: st.DrawFn, frame: pl.DataFrame, schema: tables.Table) ->
     column = _column(draw, schema, lambda what: what.dtype == pl.String and not what.among)
     if column is None:
         return _empty(draw, frame, schema)
-    odd = ["", "nothing", "../../x", "a\nb", "\0", "$\\frac$", "<script>", "=1+1", "x" * 5000, "ä💥", "null", "base", "Q1_demo"]
+    odd = [
+        "",
+        "nothing",
+        "../../x",
+        "a\nb",
+        "\0",
+        "$\\frac$",
+        "<script>",
+        "=1+1",
+        "x" * 5000,
+        "ä💥",
+        "null",
+        "base",
+        "Q1_demo",
+    ]
     word = draw(st.sampled_from(odd))
-    return Damage(f"{word[:20]!r} in {column}", _parquet(_with(frame, column, _row(draw, frame), word, pl.String)), "either", column)
+    return Damage(
+        f"{word[:20]!r} in {column}",
+        _parquet(_with(frame, column, _row(draw, frame), word, pl.String)),
+        "either",
+        column,
+    )
 
 
 def _another_list(draw: st.DrawFn, frame: pl.DataFrame, schema: tables.Table) -> Damage:
@@ -213,7 +254,9 @@ def _extreme(draw: st.DrawFn, frame: pl.DataFrame, schema: tables.Table) -> Dama
     allowed = [e for e in ends if (what.low is None or e >= what.low) and (what.high is None or e <= what.high)]
     number = draw(st.sampled_from(allowed))
     number = int(number) if what.dtype == pl.Int64 else float(number)
-    return Damage(f"{number} in {column}", _parquet(_with(frame, column, _row(draw, frame), number, what.dtype)), "either", column)
+    return Damage(
+        f"{number} in {column}", _parquet(_with(frame, column, _row(draw, frame), number, what.dtype)), "either", column
+    )
 
 
 def _boolean(draw: st.DrawFn, frame: pl.DataFrame, schema: tables.Table) -> Damage:

@@ -89,13 +89,17 @@ def written_otherwise(draw: st.DrawFn, data: bytes) -> bytes:
             del inside[last]
         members[name] = json.dumps(value).encode()
     elif kind == "bytes":
-        members[name] = draw(st.one_of(st.binary(max_size=20), st.sampled_from([b"[" * 100_000, b"1e999", b"NaN", b"\xff"])))
+        members[name] = draw(
+            st.one_of(st.binary(max_size=20), st.sampled_from([b"[" * 100_000, b"1e999", b"NaN", b"\xff"]))
+        )
     elif kind == "drop":
         del members[name]
     elif kind == "twice":
         extra.append((name, draw(st.binary(max_size=20))))
     elif kind == "rename":
-        members[draw(st.sampled_from(["../escaped", "/tmp/escaped", "", "a" * 300, "objects/zz/zz"]))] = members.pop(name)
+        members[draw(st.sampled_from(["../escaped", "/tmp/escaped", "", "a" * 300, "objects/zz/zz"]))] = members.pop(
+            name
+        )
     elif kind == "method":
         method = draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]))
     made = io.BytesIO()

@@ -46,8 +46,12 @@ ODD = st.one_of(
     st.sampled_from([10**6, -(10**6), 2**31, 2**63, 2**64, 10**30, 10**400]),
     st.floats(width=64),
     st.sampled_from([0.0, -0.0, 0.5, 1.0, 1.5, 1e-9, 1e308, float("inf"), float("nan")]),
-    st.sampled_from(["", " ", "null", "true", "1", "0.5", "1e-3", "inf", "~", "a/b", "/", "..", "\0", "ä", "💥", "\ud83d"]),
-    st.sampled_from(["http://", "localhost:8000", "http://[::1", "http://h:99999/v1", "http://u:p@h/v1", "file:///etc"]),
+    st.sampled_from(
+        ["", " ", "null", "true", "1", "0.5", "1e-3", "inf", "~", "a/b", "/", "..", "\0", "ä", "💥", "\ud83d"]
+    ),
+    st.sampled_from(
+        ["http://", "localhost:8000", "http://[::1", "http://h:99999/v1", "http://u:p@h/v1", "file:///etc"]
+    ),
     st.text(max_size=30),
     st.lists(st.one_of(st.none(), st.integers(-2, 5), st.text(max_size=5)), max_size=3),
     st.dictionaries(st.text(max_size=6), st.one_of(st.none(), st.integers(-2, 5), st.text(max_size=5)), max_size=2),
@@ -200,11 +204,15 @@ def test_a_damaged_file(tmp_path_factory: pytest.TempPathFactory, data: bytes, p
 
 WORDS = st.one_of(
     st.sampled_from(["--in", "--out", "--params", "--operational", "--log", "--threads", "--then", "--help", "-h"]),
-    st.sampled_from(["tasks=x", "tasks=", "=x", "a=b", "splits=out.json", "{}", "[]", "null", '{"seed": 1}', "{", "NaN"]),
+    st.sampled_from(
+        ["tasks=x", "tasks=", "=x", "a=b", "splits=out.json", "{}", "[]", "null", '{"seed": 1}', "{", "NaN"]
+    ),
     st.text(max_size=12),
 )
 NAMES = st.one_of(
-    st.sampled_from(["check-splits", "label", "train", "report", "figure", "store", "config", "concat", "resolve-config"]),
+    st.sampled_from(
+        ["check-splits", "label", "train", "report", "figure", "store", "config", "concat", "resolve-config"]
+    ),
     st.text(max_size=8),
 )
 
@@ -221,4 +229,3 @@ def test_a_command_line(tmp_path_factory: pytest.TempPathFactory, name: str, wor
     if ended.status == 1:
         assert len(ended.sentence) < 1500
     assert ended.said.strip() or ended.status == 0
-

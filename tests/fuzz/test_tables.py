@@ -35,6 +35,10 @@ def targets(case: Case) -> list[tuple[str, str]]:
     return found
 
 
+def no_number(word: str) -> None:
+    pytest.fail(f"{word} is no number of JSON")
+
+
 def lawful(case: Case) -> None:
     """Whatever a stage wrote is what its schema says."""
     for name, artifact in STAGES[case.stage].outputs.items():
@@ -42,7 +46,7 @@ def lawful(case: Case) -> None:
         if artifact.schema:
             tables.read(path, getattr(tables, artifact.schema))
         elif artifact.kind == "json":
-            json.loads(path.read_bytes(), parse_constant=lambda word: pytest.fail(f"{word} in {path.name}"))
+            json.loads(path.read_bytes(), parse_constant=no_number)
 
 
 def same(sound: Mapping[str, bytes], made: Mapping[str, bytes]) -> bool:
@@ -68,7 +72,7 @@ def damages(draw: st.DrawFn, study: Study) -> tuple[Case, str, Damage]:
     else:
         damage = of_bytes(data)
     made = draw(damage)
-    if kind != "table" and made.expected == "refused":  # a cut JSON may be whole, and what a picture shows nobody checks
+    if kind != "table" and made.expected == "refused":  # a cut JSON may be whole; pictures are not looked at
         made = replace(made, expected="either")
     return case, slot, made
 

@@ -73,6 +73,20 @@ def dotted(path: Iterable[Any]) -> str:
     return ".".join(str(part) if re.fullmatch(r"[\w-]+", str(part)) else repr(part) for part in path)
 
 
+def assignments(texts: Iterable[str], option: str) -> dict[str, Any]:
+    """``KEY=VALUE`` texts, each value YAML, as Snakemake's ``--config`` takes them. Raises :class:`ConfigError`."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, mark, value = text.partition("=")
+        if not mark or not key:
+            raise ConfigError(f"{option}: {text!r} is not KEY=VALUE.")
+        try:
+            found[key] = yaml.load(value, Loader=_Loader)
+        except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
+            raise ConfigError(f"{option}: {key}: is not valid YAML: {_yaml_said(error)}.") from error
+    return found
+
+
 def preset_names(raw: Mapping[str, Any]) -> list[str]:
     """Names that ``preset`` may take: the ones under ``presets``."""
     return list(raw.get(PRESETS) or {})
