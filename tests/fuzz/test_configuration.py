@@ -151,6 +151,11 @@ def test_an_override(override: Any, preset: Any) -> None:
         fits(config)
 
 
+STRAY = """&a; *a; <<: *a; ? [1]; !!python/object:os.system x; !!binary x; %YAML 9; ---; ...; a: &b [*b]; |
+2020-13-45: x; seed: 2020-13-45; {; ]; : ; !!timestamp x; !!float x; !!int x; !!set {a}; seed: 0b2; seed: 1_0; = : 1;
+x: =; &a a: *a; \x00; \ufeff; <<: {seed: 2}; [a, b]: c""".split("; ")
+
+
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
     """The text of the file, cut, with bytes changed, lines moved or indented otherwise; or any bytes."""
@@ -170,17 +175,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     elif kind == "indent":
         lines[at] = draw(st.sampled_from(["  ", "\t", " ", "- "])) + lines[at].lstrip()
     elif kind == "insert":
-        lines[at:at] = draw(
-            st.lists(
-                st.sampled_from(
-                    ["&a", "*a", "<<: *a", "? [1]", "!!python/object:os.system x", "!!binary x", "%YAML 9", "---", "...",
-                     "a: &b [*b]", "2020-13-45: x", "seed: 2020-13-45", "{", "]", "|", ": ", "!!timestamp x", "!!float x",
-                     "!!int x", "!!set {a}", "seed: 0b2", "seed: 1_0", "= : 1", "x: =", "&a a: *a", "\x00", "\ufeff"]
-                ),
-                min_size=1,
-                max_size=2,
-            )
-        )  # fmt: skip
+        lines[at:at] = draw(st.lists(st.sampled_from(STRAY), min_size=1, max_size=2))
     elif kind == "any":
         return draw(st.binary(max_size=60))
     elif kind == "yaml":

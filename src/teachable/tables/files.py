@@ -217,8 +217,8 @@ class _Document(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         raise TableError(
-            f"{self.path}: {key!r} is missing. It was made by another version, or is another file: delete it and run the "
-            "workflow again."
+            f"{self.path}: {key!r} is missing. It was made by another version, or is another file: delete it and run "
+            "the workflow again."
         )
 
 

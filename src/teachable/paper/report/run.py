@@ -65,7 +65,9 @@ def _listing(path: Path, name: str) -> pl.DataFrame:
     try:
         frame = pl.read_csv(path)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise TableError(f"{path} is not a readable CSV file ({' '.join(str(error).split())[:200]}): {_AGAIN}") from error
+        raise TableError(
+            f"{path} is not a readable CSV file ({' '.join(str(error).split())[:200]}): {_AGAIN}"
+        ) from error
     missing = [column for column in headings(name) if column not in frame.columns]
     if missing:
         raise TableError(f"{path}: column {missing[0]} is missing: {_AGAIN}")
