@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from teachable import tables
+from teachable.tables import values
 
 # same: the result of the sound input, byte for byte. refused: one sentence that names the file, and the column where
 # there is one. either: a sentence, or a result that the stage's own schemas allow.
@@ -154,7 +156,8 @@ def _not_a_number(draw: st.DrawFn, frame: pl.DataFrame, schema: tables.Table) ->
     value: Any = number
     if isinstance(what.dtype, pl.List):
         value = [*(frame[column].to_list()[row] or []), number]
-    return Damage(f"{number} in {column}", _parquet(_with(frame, column, row, value, what.dtype)), "refused", column)
+    expected: Expected = "refused" if math.isnan(number) or what.unit not in values.ENDLESS else "either"
+    return Damage(f"{number} in {column}", _parquet(_with(frame, column, row, value, what.dtype)), expected, column)
 
 
 def _out_of_range(draw: st.DrawFn, frame: pl.DataFrame, schema: tables.Table) -> Damage:

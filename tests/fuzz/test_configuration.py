@@ -151,9 +151,37 @@ def test_an_override(override: Any, preset: Any) -> None:
         fits(config)
 
 
-STRAY = """&a; *a; <<: *a; ? [1]; !!python/object:os.system x; !!binary x; %YAML 9; ---; ...; a: &b [*b]; |
-2020-13-45: x; seed: 2020-13-45; {; ]; : ; !!timestamp x; !!float x; !!int x; !!set {a}; seed: 0b2; seed: 1_0; = : 1;
-x: =; &a a: *a; \x00; \ufeff; <<: {seed: 2}; [a, b]: c""".split("; ")
+STRAY = [
+    "&a",
+    "*a",
+    "<<: *a",
+    "? [1]",
+    "!!python/object:os.system x",
+    "!!binary x",
+    "%YAML 9",
+    "---",
+    "...",
+    "a: &b [*b]",
+    "|",
+    "2020-13-45: x",
+    "seed: 2020-13-45",
+    "{",
+    "]",
+    ": ",
+    "!!timestamp x",
+    "!!float x",
+    "!!int x",
+    "!!set {a}",
+    "seed: 0b2",
+    "seed: 1_0",
+    "= : 1",
+    "x: =",
+    "&a a: *a",
+    "\x00",
+    "\ufeff",
+    "<<: {seed: 2}",
+    "[a, b]: c",
+]
 
 
 @st.composite

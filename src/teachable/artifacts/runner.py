@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from teachable.artifacts import gpus
 from teachable.artifacts.catalogue import Artifact
 from teachable.artifacts.commandline import CommandLineError, Invocation, check, validated
 from teachable.artifacts.stage import Stage
-from teachable.errors import MissingInput
+from teachable.errors import MissingInput, MissingRow, TableError
 
 
 def run_all(invocations: Sequence[Invocation], stages: Mapping[str, Stage]) -> None:
@@ -69,7 +69,7 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
         if stage.loads_student:
             take_gpu()  # before torch is imported
         function = importlib.import_module(stage.module).run
-        with made_by(stage.name):
+        with made_by(stage.name), _naming(stage, invocation):
             _write(stage, function(**_arguments(stage, function, invocation, params, temporary)), temporary)
         missing = [name for name, path in temporary.items() if not path.exists()]
         if missing:
@@ -83,6 +83,26 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
     if store is not None and recipe is not None:
         store.publish(recipe, outputs=invocation.outputs, meta={"seconds": round(seconds, 3)})
     say(f"{stage.name}: done in {seconds:.1f} s")
+
+
+@contextlib.contextmanager
+def _naming(stage: Stage, call: Invocation) -> Iterator[None]:
+    """Names the files among which a row is missing: a function of tables knows no paths."""
+    from teachable import tables
+
+    try:
+        yield
+    except MissingRow as error:
+        schemas = {name: artifact.schema for name, artifact in stage.reads.items() if artifact.schema}
+        having = [
+            f"{name}={paths[0]}"
+            for name, paths in call.inputs.items()
+            if name in schemas and error.column in getattr(tables, schemas[name])
+        ]
+        raise TableError(
+            f"{stage.name}: {error}: {', '.join(having)} are not of one run. Delete what was changed and run the "
+            "workflow again."
+        ) from error
 
 
 def _arguments(

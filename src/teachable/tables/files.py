@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from teachable import __version__
-from teachable.errors import MissingInput, TableError
+from teachable.errors import MissingInput, MissingRow, TableError
 from teachable.tables import values
 from teachable.tables.schema import Column, Schema, Table
 
@@ -72,6 +72,24 @@ def describe(path: Path | str) -> Description:
     names = ("table", "about", "schema", "program", "stage")
     texts = {name: said.get(f"teachable.{name}", "") for name in names}
     return Description(**texts, rows=file.num_rows, row_groups=file.num_row_groups, columns=columns)
+
+
+class Index(dict[Any, Any]):
+    """Rows of a table, or values of it, by what stands in ``column``; :class:`MissingRow` where nothing does."""
+
+    def __init__(self, column: str, pairs: Iterable[tuple[Any, Any]]) -> None:
+        super().__init__(pairs)
+        self.column = column
+
+    def __missing__(self, key: object) -> Any:
+        raise MissingRow(self.column, key)
+
+
+def index(frame: pl.DataFrame, column: str, value: str | None = None) -> Index:
+    """The rows of ``frame`` as dictionaries, or what stands in ``value``, by ``column``; see :class:`Index`."""
+    if value is not None:
+        return Index(column, frame.select(column, value).iter_rows())
+    return Index(column, ((row[column], row) for row in frame.iter_rows(named=True)))
 
 
 def empty(schema: Schema) -> pl.DataFrame:
