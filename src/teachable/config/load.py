@@ -24,11 +24,12 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            if key_node.value in seen and isinstance(key_node, yaml.ScalarNode):
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
+            if key_node.value in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"the key {key_node.value!r} stands there twice, again in line {line}")
-            if isinstance(key_node, yaml.ScalarNode):
-                seen.add(key_node.value)
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
 
@@ -70,7 +71,7 @@ def _holds_itself(value: Any, above: tuple[int, ...] = ()) -> bool:
 
 def dotted(path: Iterable[Any]) -> str:
     """A place in the configuration as messages name it: ``training.epochs``; what is no name is quoted."""
-    return ".".join(str(part) if re.fullmatch(r"[\w-]+", str(part)) else repr(part) for part in path)
+    return ".".join(str(part) if re.fullmatch(r"[\w.-]+", str(part)) else repr(part) for part in path)
 
 
 def assignments(texts: Iterable[str], option: str) -> dict[str, Any]:
@@ -126,6 +127,8 @@ def load_config(
     merged = merge(*_of_one_world(values, presets[name] or {}, override))
     merged["preset"] = name
     _check_keys(merged, Config, source, ())
+    for place, problem in _unwritable(merged, ()):
+        raise ConfigError(f"{given if _stands_in(override, place) else source}: {dotted(place)}: {problem}.")
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
@@ -135,8 +138,21 @@ def load_config(
         value = f" (got {_short(first.get('input'))})"
         if isinstance(first.get("input"), Mapping) or first["loc"][-1:] == ("api_key_env",):
             value = ""  # a whole section says nothing, and what stands for the variable's name may be the key
-        blamed = given if _stands_in(override, first["loc"]) else source
+        whole = not first["loc"]  # values of several sections do not fit together
+        blamed = given if (override if whole else _stands_in(override, first["loc"])) else source
         raise ConfigError(f"{blamed}: {where}: {message}{value}.") from None
+
+
+def _unwritable(value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Texts that neither a file nor a command line can hold, and numbers that no table can."""
+    if isinstance(value, str) and not all(one.isprintable() or one in "\n\r\t" for one in value):
+        yield place, f"holds a character that cannot be printed, {ascii(value)[:60]}: write it anew"
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        yield place, "is too large a number: at most 9223372036854775807 can be kept"
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield from _unwritable(key, (*place, key))
+        yield from _unwritable(inner, (*place, key))
 
 
 def _of_one_world(*layers: Mapping[str, Any]) -> list[dict[str, Any]]:
