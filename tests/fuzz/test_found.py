@@ -12,12 +12,15 @@ from configured import RAW
 from lawful import rows
 
 from teachable import tables
+from teachable.artifacts.commandline import parse
+from teachable.artifacts.runner import _naming
 from teachable.config import load_config
 from teachable.config.load import assignments, read_yaml
 from teachable.errors import ConfigError, MissingRow, TableError
 from teachable.paper.report.run import _listing
 from teachable.paper.typeset import headings
 from teachable.pipeline.tasks import by_id
+from teachable.stages import STAGES
 
 from .study import run
 
@@ -151,17 +154,13 @@ def test_a_game_that_no_table_has_is_named(place: Path) -> None:
         by_id(tasks)["nowhere"]
 
 
-def test_a_stage_names_the_files_of_different_runs(place: Path) -> None:
-    tables.write(rows(tables.TASKS, {"task_id": "here"}), "tasks.parquet", tables.TASKS)
-    snapshot = {"snapshot_id": "s", "task_id": "nowhere", "commands": ["wait"], "logp": [0.0], "prefix": []}
-    tables.write(rows(tables.SNAPSHOTS, snapshot), "snapshots.parquet", tables.SNAPSHOTS)
-    (place / "games").mkdir()
-    world = load_config(RAW, preset="smoke").world.model_dump(mode="json")
-    line = ["restore-check", "--in", "snapshots=snapshots.parquet", "tasks=tasks.parquet", "games=games"]
-    line += ["--out", "restore_check=out.json", "--params", json.dumps({"world": world})]
-    assert run(line).sentence == (
-        "restore-check: no row with task_id 'nowhere' where one is needed: snapshots=snapshots.parquet, "
-        "tasks=tasks.parquet are not of one run. Delete what was changed and run the workflow again."
+def test_a_stage_names_the_files_of_different_runs() -> None:
+    call = parse(["restore-check", "--in", "snapshots=s.parquet", "tasks=t.parquet", "games=g", "--out", "a=b"])
+    with pytest.raises(TableError) as caught, _naming(STAGES["restore-check"], call):
+        raise MissingRow("task_id", "nowhere")
+    assert str(caught.value) == (
+        "restore-check: no row with task_id 'nowhere' where one is needed: snapshots=s.parquet, tasks=t.parquet are "
+        "not of one run. Delete what was changed and run the workflow again."
     )
 
 
