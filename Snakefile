@@ -30,7 +30,12 @@ report: "docs/report/workflow.rst"
 onstart:
     try:
         keep_preset(KEPT, CONFIG.preset)
-    except ConfigError as error:
+        # What a later job would be refused for is refused before the first one.
+        if workflow.is_main_process:
+            jobs = {job.rule.name for job in workflow.dag.needrun_jobs()}
+            kept = Store.from_environment()
+            require(look(CONFIG, store=kept and kept.root, jobs=jobs), logger.info)
+    except TeachableError as error:
         raise WorkflowError(str(error)) from None
     # -F and -R ask for computing, not for the store. A cluster's executor sees to that job by job; elsewhere the
     # stages must know.

@@ -6,7 +6,8 @@ from math import ceil
 from teachable.artifacts.catalogue import ARTIFACTS, RESULTS
 from teachable.config.kept import keep_preset, kept_preset
 from teachable.config.load import read_yaml
-from teachable.errors import ConfigError
+from teachable.artifacts.store import Store
+from teachable.errors import ConfigError, TeachableError
 from teachable.artifacts.fingerprint import fingerprint
 from teachable.paper.closing import closing
 from teachable.selection import check_known
@@ -25,6 +26,7 @@ from teachable.workflow.lines import (
     shell_line,
     timing_of,
 )
+from teachable.workflow.ready import look, require
 from teachable.terms import (
     BASE,
     RECOVERY,

@@ -15,7 +15,7 @@ from teachable.errors import TeachableError
 if TYPE_CHECKING:
     from teachable.artifacts.stage import Stage
 
-COMMANDS = ("store", "rank", "view", "fetch-student", "config")  # beside the stages
+COMMANDS = ("store", "rank", "view", "fetch-student", "config", "check")  # beside the stages
 
 
 class CommandError(TeachableError):
@@ -129,6 +129,14 @@ def _parser() -> argparse.ArgumentParser:
     config.add_argument("--reference", action="store_true", help="docs/configuration.md, from the models")
     config.add_argument("--schema", action="store_true", help="JSON schema, for editors")
     config.set_defaults(run=_config)
+
+    check = commands.add_parser(
+        "check", help="what a run would be refused for: endpoint, key, model, memory, disk, Java"
+    )
+    check.add_argument("--preset", default=None, help="default: the one that made results/, else the file's")
+    check.add_argument("--file", default="workflow_config.yaml")
+    check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as given to snakemake")
+    check.set_defaults(run=_check)
     return parser
 
 
@@ -158,6 +166,30 @@ def _config(arguments: argparse.Namespace) -> int:
     else:
         config, _ = configuration(read_yaml(arguments.file), source=arguments.file, preset=arguments.preset)
         print(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), end="")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    """Raises ConfigError for the configuration, NotReady for anything else that a run would end with."""
+    from pathlib import Path
+
+    from teachable.artifacts.store import Store
+    from teachable.config.kept import kept_preset
+    from teachable.config.load import assignments, read_yaml
+    from teachable.selection import check_known
+    from teachable.workflow.configuration import configuration
+    from teachable.workflow.ready import look, require
+
+    given = assignments(arguments.config, "--config")
+    preset = arguments.preset or given.pop("preset", None) or kept_preset(Path("results/preset"))
+    config, entry = configuration(
+        {**read_yaml(arguments.file), "override": given}, source=arguments.file, preset=preset, given="--config"
+    )
+    check_known(config.selection.methods)
+    print(f"configuration: preset {config.preset}, world {entry.name}, student {config.student.source}")
+    store = Store.from_environment(os.path.expanduser(config.store.path) if config.store.enabled else None)
+    require(look(config, store=store.root if store else None), print)
+    print("ready")
     return 0
 
 

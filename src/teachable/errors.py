@@ -15,5 +15,13 @@ class TableError(TeachableError):
     """A table cannot be read, or does not have the columns and types its schema promises."""
 
 
+class MissingRow(TableError):
+    """A table names what another one should have and has not; ``column`` is where such names stand."""
+
+    def __init__(self, column: str, name: object) -> None:
+        super().__init__(f"no row with {column} {name!r} where one is needed")
+        self.column = column
+
+
 class MissingInput(TeachableError):
     """A file or directory that a stage needs is not there."""

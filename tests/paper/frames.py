@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from lawful import allowed
 
 from teachable import tables
 from teachable.terms import FORMATS, QUADRANTS, RUNS
@@ -41,18 +42,6 @@ def fit(rows: list[dict[str, Any]], schema: tables.Schema) -> pl.DataFrame:
     if isinstance(schema, tables.Table):
         rows = [{name: allowed(row.get(name), what) for name, what in schema.columns.items()} for row in rows]
     return tables.conform(pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema)), schema)
-
-
-def allowed(value: Any, what: tables.Column) -> Any:
-    """A made-up value moved into the bounds of its column."""
-    if value is None and not what.null:
-        return {tables.TEXT: what.among[0] if what.among else "", tables.FLAG: False}.get(
-            what.dtype, [] if isinstance(what.dtype, pl.List) else 0
-        )
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = value if what.low is None else max(value, what.low)
-        value = value if what.high is None else min(value, what.high)
-    return value
 
 
 def interval(

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import polars as pl
 import pytest
+from lawful import rows
 
 from teachable import tables
 from teachable.student.builder import StudentSettings, new_model, train_tokenizer
@@ -173,14 +173,8 @@ def test_a_stage_is_one_file_and_its_rule(copy: Path) -> None:
 
     inputs, made = copy / "labeled.parquet", copy / "counts.json"
     families = ["walk"] * 3 + ["easy"] * 2
-    anything = {tables.TEXT: "", tables.INT: 1, tables.TEXTS: [], tables.REALS: []}
-    row = {
-        name: None if what.null else what.among[0] if what.among else anything[what.dtype]
-        for name, what in tables.LABELED.columns.items()
-    }
-    named = [{**row, "snapshot_id": f"s{i}", "family": name} for i, name in enumerate(families)]
-    rows = pl.DataFrame(named, tables.LABELED)
-    tables.write(rows, inputs, tables.LABELED)
+    named = [{"snapshot_id": f"s{i}", "family": name} for i, name in enumerate(families)]
+    tables.write(rows(tables.LABELED, *named), inputs, tables.LABELED)
     line = ["family-counts", "--in", f"labeled={inputs}", "--out", f"family_counts={made}", "--params"]
     environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
     command = [BIN / "teachable", *line, '{"least": 3, "seed": 1}']

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from pydantic import BaseModel
 
 from teachable.artifacts import gpus
 from teachable.artifacts.catalogue import Artifact
-from teachable.artifacts.commandline import CommandLineError, Invocation, validated
+from teachable.artifacts.commandline import CommandLineError, Invocation, check, validated
 from teachable.artifacts.stage import Stage
-from teachable.errors import MissingInput
+from teachable.errors import MissingInput, MissingRow, TableError
 
 
 def run_all(invocations: Sequence[Invocation], stages: Mapping[str, Stage]) -> None:
@@ -30,7 +30,7 @@ def run_all(invocations: Sequence[Invocation], stages: Mapping[str, Stage]) -> N
     sees the same device throughout.
 
     Raises:
-        CommandLineError: there is no such stage.
+        CommandLineError: there is no such stage, or its line names other inputs, outputs or parameters than it has.
         MissingInput: names the first input that does not exist.
     """
     with contextlib.ExitStack() as held:
@@ -49,6 +49,7 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
     from teachable.artifacts.store import Store
     from teachable.tables import made_by
 
+    check(invocation, stage)
     for name, paths in invocation.inputs.items():
         for path in paths:
             if not path.exists():
@@ -68,7 +69,7 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
         if stage.loads_student:
             take_gpu()  # before torch is imported
         function = importlib.import_module(stage.module).run
-        with made_by(stage.name):
+        with made_by(stage.name), _naming(stage, invocation):
             _write(stage, function(**_arguments(stage, function, invocation, params, temporary)), temporary)
         missing = [name for name, path in temporary.items() if not path.exists()]
         if missing:
@@ -82,6 +83,26 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
     if store is not None and recipe is not None:
         store.publish(recipe, outputs=invocation.outputs, meta={"seconds": round(seconds, 3)})
     say(f"{stage.name}: done in {seconds:.1f} s")
+
+
+@contextlib.contextmanager
+def _naming(stage: Stage, call: Invocation) -> Iterator[None]:
+    """Names the files among which a row is missing: a function of tables knows no paths."""
+    from teachable import tables
+
+    try:
+        yield
+    except MissingRow as error:
+        schemas = {name: artifact.schema for name, artifact in stage.reads.items() if artifact.schema}
+        having = [
+            f"{name}={paths[0]}"
+            for name, paths in call.inputs.items()
+            if name in schemas and error.column in getattr(tables, schemas[name])
+        ]
+        raise TableError(
+            f"{stage.name}: {error}: {', '.join(having)} are not of one run. Delete what was changed and run the "
+            "workflow again."
+        ) from error
 
 
 def _arguments(
@@ -100,7 +121,8 @@ def _arguments(
         if name == "inputs":
             return call.inputs
         if name == "data":
-            return {name: read(stage, name, paths) for name, paths in call.inputs.items()}
+            every = dict.fromkeys([*filter(None, stage.input_names), *call.inputs])
+            return {name: read(stage, name, call.inputs.get(name)) for name in every}
         raise RuntimeError(f"{stage.module}: run asks for {name!r}, which the stage has not")
 
     return {name: value(name) for name in inspect.signature(function).parameters}

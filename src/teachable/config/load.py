@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            if key_node.value in seen and isinstance(key_node, yaml.ScalarNode):
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
+            if key_node.value in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"the key {key_node.value!r} stands there twice, again in line {line}")
-            if isinstance(key_node, yaml.ScalarNode):
-                seen.add(key_node.value)
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
 
@@ -43,11 +45,47 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not a text in UTF-8 (byte {error.start}).") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not valid YAML: {error}") from error
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:  # the last three: dates, numbers
+        raise ConfigError(f"{path}: is not valid YAML: {_yaml_said(error)}.") from error
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: must hold a mapping of keys to values.")
+    if _holds_itself(value):
+        raise ConfigError(f"{path}: an alias (*name) stands inside of what it names: write the values out.")
     return value
+
+
+def _yaml_said(error: Exception) -> str:
+    """What is wrong with a YAML text and where, on one line."""
+    mark = getattr(error, "problem_mark", None)
+    said = " ".join(str(getattr(error, "problem", None) or error).split()).removesuffix(".")
+    place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"{said or type(error).__name__}{place}"
+
+
+def _holds_itself(value: Any, above: tuple[int, ...] = ()) -> bool:
+    if id(value) in above:
+        return True
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_holds_itself(one, (*above, id(value))) for one in inner)
+
+
+def dotted(path: Iterable[Any]) -> str:
+    """A place in the configuration as messages name it: ``training.epochs``; what is no name is quoted."""
+    return ".".join(str(part) if re.fullmatch(r"[\w.-]+", str(part)) else repr(part) for part in path)
+
+
+def assignments(texts: Iterable[str], option: str) -> dict[str, Any]:
+    """``KEY=VALUE`` texts, each value YAML, as Snakemake's ``--config`` takes them. Raises :class:`ConfigError`."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, mark, value = text.partition("=")
+        if not mark or not key:
+            raise ConfigError(f"{option}: {text!r} is not KEY=VALUE.")
+        try:
+            found[key] = yaml.load(value, Loader=_Loader)
+        except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
+            raise ConfigError(f"{option}: {key}: is not valid YAML: {_yaml_said(error)}.") from error
+    return found
 
 
 def preset_names(raw: Mapping[str, Any]) -> list[str]:
@@ -89,17 +127,32 @@ def load_config(
     merged = merge(*_of_one_world(values, presets[name] or {}, override))
     merged["preset"] = name
     _check_keys(merged, Config, source, ())
+    for place, problem in _unwritable(merged, ()):
+        raise ConfigError(f"{given if _stands_in(override, place) else source}: {dotted(place)}: {problem}.")
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "configuration"
+        where = dotted(first["loc"]) or "configuration"
         message = first["msg"].removeprefix("Value error, ").removesuffix(".")
         value = f" (got {_short(first.get('input'))})"
         if isinstance(first.get("input"), Mapping) or first["loc"][-1:] == ("api_key_env",):
             value = ""  # a whole section says nothing, and what stands for the variable's name may be the key
-        blamed = given if _stands_in(override, first["loc"]) else source
+        whole = not first["loc"]  # values of several sections do not fit together
+        blamed = given if (override if whole else _stands_in(override, first["loc"])) else source
         raise ConfigError(f"{blamed}: {where}: {message}{value}.") from None
+
+
+def _unwritable(value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Texts that neither a file nor a command line can hold, and numbers that no table can."""
+    if isinstance(value, str) and not all(one.isprintable() or one in "\n\r\t" for one in value):
+        yield place, f"holds a character that cannot be printed, {ascii(value)[:60]}: write it anew"
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        yield place, "is too large a number: at most 9223372036854775807 can be kept"
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield from _unwritable(key, (*place, key))
+        yield from _unwritable(inner, (*place, key))
 
 
 def _of_one_world(*layers: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -145,7 +198,7 @@ def _stands_in(values: Any, place: tuple[Any, ...]) -> bool:
 def _check_known(values: Mapping[str, Any], model: type[BaseModel], source: str, path: tuple[str, ...]) -> None:
     for key, value in values.items():
         if key not in model.model_fields:
-            where = ".".join((*path, str(key)))
+            where = dotted((*path, key))
             every = {name: ".".join((*at, name)) for at, name in _all_keys(Config, ())}
             hint = _nearest(str(key), list(model.model_fields)) or _elsewhere(str(key), every)
             raise ConfigError(f"{source}: {where}: unknown key{hint}.")

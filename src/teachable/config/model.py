@@ -26,6 +26,7 @@ from teachable.config.section import (
 from teachable.config.teacher import Teacher
 from teachable.terms import FORMATS, describe, selection_of
 
+MOST_JOBS, MOST_GAMES = 100_000, 1_000_000
 Split = Literal["warmstart", "train", "test"]
 if TYPE_CHECKING:
     Route = str
@@ -308,4 +309,24 @@ class Config(Section):
             raise ValueError("tasks.warmstart has no games, but the built-in student is cloned from them")
         if not sum(self.tasks.train.values()) or not sum(self.tasks.test.values()):
             raise ValueError("tasks.train and tasks.test need at least one game each")
+        self._countable()
         return self
+
+    def _countable(self) -> None:
+        """Raise ValueError for sizes that no plan can list, let alone a machine work off."""
+        tasks, snapshots = self.tasks, self.snapshots
+        games = {name: sum(getattr(tasks, name).values()) for name in ("warmstart", "train", "test")}
+        mined = snapshots.max_snapshots + snapshots.max_expert_snapshots
+        mined += snapshots.interval_episodes * -(-self.world.max_steps // snapshots.interval)
+        jobs = {f"tasks.{name}": count // tasks.shard_size for name, count in games.items()}
+        jobs["snapshots.max_snapshots"] = mined // snapshots.shard_size
+        jobs["panels.validation_per_quadrant"] = (
+            4 * self.panels.validation_per_quadrant // self.microtraining.shard_size
+        )
+        jobs["training.seeds"] = self.training.seeds * (20 + len(self.selection.k) * len(self.selection.methods))
+        for key, count in jobs.items():
+            if count > MOST_JOBS:
+                raise ValueError(f"{key}: there would be {count:,} jobs, and {MOST_JOBS:,} is the most that a plan has")
+        for name, count in games.items():
+            if count > MOST_GAMES:
+                raise ValueError(f"tasks.{name}: {count:,} games are more than the {MOST_GAMES:,} that a run may have")

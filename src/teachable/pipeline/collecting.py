@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from teachable import tables
 from teachable.rollouts.episodes import EpisodeSpec, Played, PlaySettings, Progress, play
 from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Environment, Environments, Start, starts_of
@@ -70,7 +71,7 @@ def continue_after_advice(
     ``snapshots`` are rows of SNAPSHOTS or LABELED whose ``advice`` (ADVICE) is valid; all steps are recorded. The
     random numbers are named for this alone: labels and evaluations draw others.
     """
-    suggested = dict(advice.select("snapshot_id", "suggested_action").iter_rows())
+    suggested = tables.index(advice, "snapshot_id", "suggested_action")
     specs = [
         EpisodeSpec(
             f"{start.snapshot_id}/continued/{repeat}",

@@ -54,11 +54,16 @@ def link(student: c.Student, weights: Path | None) -> dict[str, Any]:
     ``weights``: the directory of the built-in student; None: ``student.path``. Raises StudentError, in one sentence,
     for anything about the model that would end a run later.
     """
+    from teachable.student.devices import check_memory, choose_device, choose_dtype
     from teachable.student.layouts.chat import TODAY
+    from teachable.student.loading import check_files
     from teachable.student.model import Student
     from teachable.student.probing import try_out
 
     directory = weights if weights is not None else locate(student.path or "", student.revision)
+    check_files(directory)
+    device = choose_device(student.device)
+    check_memory(directory, device, choose_dtype(student.dtype, device))
     loaded = Student.load(
         directory,
         device=student.device,

@@ -16,8 +16,8 @@ def tasks_in(table: pl.DataFrame) -> list[Task]:
 
 
 def by_id(table: pl.DataFrame) -> dict[str, Task]:
-    """The same by ``task_id``."""
-    return {task.task_id: task for task in tasks_in(table)}
+    """The same by ``task_id``; one that is asked for and not there is a MissingRow."""
+    return tables.Index("task_id", ((task.task_id, task) for task in tasks_in(table)))
 
 
 def task_frame(tasks: Iterable[Task]) -> pl.DataFrame:

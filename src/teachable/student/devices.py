@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
 
 from teachable.student.errors import StudentError
+from teachable.student.files import memory_bytes, weights_of
 
 
 def choose_device(device: str) -> torch.device:
@@ -28,3 +30,21 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
     if dtype not in known:
         raise StudentError(f"unknown dtype {dtype!r}; known are auto, {', '.join(known)}")
     return known[dtype]
+
+
+def check_memory(directory: Path, device: torch.device, dtype: torch.dtype) -> None:
+    """Raise StudentError where the weights alone are larger than all of the device's memory.
+
+    A process that asks for more than there is may be killed without a word, hours into a run.
+    """
+    size = weights_of(directory) * dtype.itemsize
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        there, what = torch.cuda.get_device_properties(index).total_memory, "the GPU"
+    else:
+        there, what = memory_bytes(), "this machine"
+    if size > there:
+        raise StudentError(
+            f"{directory}: its weights take {size / 1e9:.1f} GB in {str(dtype).removeprefix('torch.')}, and {what} has "
+            f"{there / 1e9:.1f} GB; use a smaller model (student.path), student.dtype bfloat16, or a machine with more"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 from teachable.student.errors import StudentError
 
 STUDENT_FILE = "student.json"
+_LARGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.tiktoken", "*.spm"]
 
@@ -72,6 +74,56 @@ def model_files(source: str) -> list[str]:
     path = Path(source)
     found = path.iterdir() if path.is_dir() else ()
     return sorted(str(file) for file in found if file.is_file() and not file.name.startswith("."))
+
+
+def weights_of(directory: Path) -> int:
+    """How many weights the safetensors files in `directory` hold, from their headers alone.
+
+    StudentError where there are none, or one is cut off.
+    """
+    count = 0
+    files = sorted(directory.glob("*.safetensors"))
+    for file in files:
+        try:
+            with file.open("rb") as reader:
+                size = int.from_bytes(reader.read(8), "little")
+                rest = file.stat().st_size - 8
+                if not 2 <= size <= min(rest, _LARGEST_HEADER):
+                    raise ValueError(f"its header should have {size} bytes")
+                header = json.loads(reader.read(size))
+            kept = [entry for name, entry in header.items() if name != "__metadata__"]
+            if max((entry["data_offsets"][1] for entry in kept), default=0) > rest - size:
+                raise ValueError("it is cut off")
+            count += sum(math.prod(entry["shape"]) for entry in kept)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as problem:
+            raise StudentError(f"{file} is not a whole safetensors file ({problem}); fetch it again") from problem
+    if not files:
+        raise StudentError(f"{directory} has no weights in safetensors; choose a model or revision that has them")
+    return count
+
+
+def memory_bytes() -> int:
+    """Memory that a process may have on this machine: all of it, or what its control group allows."""
+    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            most = min(most, int(Path(place).read_text(encoding="ascii")))
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+    return most
+
+
+def adapter_bytes(directory: Path, rank: int) -> int:
+    """About how large a LoRA adapter of the model in `directory` is: float32, on all linear layers of every block.
+
+    0 where config.json does not give the sizes that most families have. StudentError where it cannot be read.
+    """
+    config = read_json(directory / "config.json")
+    sizes = [config.get(name) for name in ("hidden_size", "intermediate_size", "num_hidden_layers")]
+    if not all(isinstance(size, int) for size in sizes):
+        return 0
+    hidden, inner, layers = (int(size) for size in sizes if size is not None)
+    return 4 * rank * layers * (4 * 2 * hidden + 3 * (hidden + inner))
 
 
 def commit_of(directory: Path) -> str | None:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from teachable import __version__
-from teachable.errors import MissingInput, TableError
+from teachable.errors import MissingInput, MissingRow, TableError
 from teachable.tables import values
 from teachable.tables.schema import Column, Schema, Table
 
@@ -72,6 +72,24 @@ def describe(path: Path | str) -> Description:
     names = ("table", "about", "schema", "program", "stage")
     texts = {name: said.get(f"teachable.{name}", "") for name in names}
     return Description(**texts, rows=file.num_rows, row_groups=file.num_row_groups, columns=columns)
+
+
+class Index(dict[Any, Any]):
+    """Rows of a table, or values of it, by what stands in ``column``; :class:`MissingRow` where nothing does."""
+
+    def __init__(self, column: str, pairs: Iterable[tuple[Any, Any]]) -> None:
+        super().__init__(pairs)
+        self.column = column
+
+    def __missing__(self, key: object) -> Any:
+        raise MissingRow(self.column, key)
+
+
+def index(frame: pl.DataFrame, column: str, value: str | None = None) -> Index:
+    """The rows of ``frame`` as dictionaries, or what stands in ``value``, by ``column``; see :class:`Index`."""
+    if value is not None:
+        return Index(column, frame.select(column, value).iter_rows())
+    return Index(column, ((row[column], row) for row in frame.iter_rows(named=True)))
 
 
 def empty(schema: Schema) -> pl.DataFrame:
@@ -210,6 +228,18 @@ def _unreadable(path: Path, error: BaseException) -> TableError:
     )
 
 
+class _Document(dict[str, Any]):
+    """An object of a JSON file, which names that where a key is asked for that it has not."""
+
+    path: Path
+
+    def __missing__(self, key: str) -> Any:
+        raise TableError(
+            f"{self.path}: {key!r} is missing. It was made by another version, or is another file: delete it and run "
+            "the workflow again."
+        )
+
+
 def write_json(value: Any, path: Path | str) -> None:
     """Write ``value`` as indented JSON with sorted keys, atomically. NaN is refused."""
     write_bytes((json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode(), path)
@@ -230,9 +260,19 @@ def write_bytes(content: bytes, path: Path | str) -> None:
 def read_json(path: Path | str) -> Any:
     """The JSON at ``path``; the same errors as :func:`read`."""
     path = _there(path)
+
+    def no_number(word: str) -> None:
+        raise ValueError(f"{word} is no number")
+
+    def document(pairs: list[tuple[str, Any]]) -> _Document:
+        made = _Document(pairs)
+        made.path = path
+        return made
+
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text, object_pairs_hook=document, parse_constant=no_number)
+    except (ValueError, RecursionError, OSError) as error:
         raise TableError(
             f"{path} is not valid JSON ({_first_line(error)}): delete it and run the workflow again."
         ) from error

@@ -11,6 +11,7 @@ from teachable.errors import TableError
 from teachable.tables.schema import Column, Schema, Table
 
 _ROUNDING = 1e-6  # sums of probabilities in floating point end a little above 1
+ENDLESS = ("nats", "nats a word", "of the method")  # log-probability of the impossible, score of the never chosen
 _REMEDY = "Mend what made it; where the workflow did, delete it and run the workflow again."
 
 
@@ -45,8 +46,8 @@ def _becomes(found: Any, wanted: Any) -> bool:
 def check(frame: pl.DataFrame, schema: Schema, name: str) -> None:
     """Raise :class:`TableError`, naming ``name``, the column, the row and the value, unless all values may be.
 
-    NaN is refused everywhere. The rest a :class:`Table` says: which columns may be null, their bounds and words, and
-    which columns together name a row.
+    NaN is refused everywhere, infinity but for log-probabilities and scores. The rest a :class:`Table` says: which
+    columns may be null, their bounds and words, and which columns together name a row.
     """
     for column, dtype in schema.items():
         what = schema.columns[column] if isinstance(schema, Table) else Column(dtype)
@@ -70,6 +71,8 @@ def _wrong(value: pl.Expr, what: Column) -> Iterator[tuple[pl.Expr, str]]:
 
     if inner.is_float():
         yield some(lambda one: one.is_nan()), "a number"
+        if what.unit not in ENDLESS:
+            yield some(lambda one: one.is_infinite()), "a finite number"
     if not what.null:
         yield value.is_null(), "a value"
     if what.among:

@@ -36,9 +36,9 @@ def replay_examples(
         & pl.col("success").fill_null(False)
         & ~pl.col("task_id").is_in(sorted(held_out))
     )
-    begun = dict(won.select("episode_id", "snapshot_id").iter_rows())
-    families = dict(won.select("episode_id", "family").iter_rows())
-    histories = dict(snapshots.select("snapshot_id", "history").iter_rows())
+    begun = tables.index(won, "episode_id", "snapshot_id")
+    families = tables.index(won, "episode_id", "family")
+    histories = tables.index(snapshots, "snapshot_id", "history")
     decisions = steps.filter(pl.col("episode_id").is_in(list(begun))).sort("episode_id", "step")
     rows: list[dict[str, Any]] = []
     for (episode_id,), part in decisions.group_by("episode_id", maintain_order=True):

@@ -295,7 +295,7 @@ def _other(snapshot: Row, command: str, seed: int) -> str | None:
 
 
 def _by_id(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    return {row["snapshot_id"]: row for row in frame.iter_rows(named=True)}
+    return tables.index(frame, "snapshot_id")
 
 
 # ---------------------------------------------------------------------------------------------- whole sets

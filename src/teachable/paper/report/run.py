@@ -11,10 +11,14 @@ from typing import Any
 
 import polars as pl
 
+from teachable.errors import TableError
 from teachable.paper.limits import limits
 from teachable.paper.registry import FIGURES, TABLES
 from teachable.paper.report import Report, Run, report
 from teachable.paper.skills import sentences
+from teachable.paper.typeset import headings
+
+_AGAIN = "delete it and run the workflow again."
 
 LIBRARIES = (
     "teachable-moments",
@@ -51,9 +55,24 @@ def write(data: Mapping[str, Any], benchmarks: Path, libraries: Sequence[str], v
         ),
         entries,
         pictures={name: made[name].read_bytes() for name in FIGURES if name in made},
-        tables={name: pl.read_csv(listed[name]) for name in TABLES if name in listed},
+        tables={name: _listing(listed[name], name) for name in TABLES if name in listed},
         viewer=viewer,
     )
+
+
+def _listing(path: Path, name: str) -> pl.DataFrame:
+    """The table ``name`` as its CSV file at ``path`` has it. Raises TableError, naming the file, where that is another
+    one or none."""
+    try:
+        frame = pl.read_csv(path)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise TableError(
+            f"{path} is not a readable CSV file ({' '.join(str(error).split())[:200]}): {_AGAIN}"
+        ) from error
+    missing = [column for column in headings(name) if column not in frame.columns]
+    if missing:
+        raise TableError(f"{path}: column {missing[0]} is missing: {_AGAIN}")
+    return frame
 
 
 def phase_seconds(directory: Path) -> dict[str, float]:
