@@ -20,9 +20,9 @@ from teachable.predictor import (
     fit,
     predict_held_out,
 )
+from teachable.predictor.fitted import quadrants
 from teachable.predictor.learners import task_folds
 from teachable.predictor.metrics import numbers
-from teachable.predictor.model import quadrants
 from teachable.tables import PREDICTIONS, conform
 from teachable.worlds.textworld.words import WORDS
 
