@@ -324,7 +324,7 @@ class _Maker:
                     )
         inputs = {name: data[name] for name in CRITERIA_INPUTS if name in data}
         self.line(Line("criteria", inputs, {"criteria": DATA["criteria"]}, parameters(self.config, "criteria")))
-        own = {"benchmarks": f"{RESULTS}/benchmarks", "libraries": []}
+        own = {"benchmarks": f"{RESULTS}/benchmarks", "libraries": [], "viewer": None}
         places = {"figures": (FIGURES, 1), "tables": (ITEMS, 1)}
         drawn: dict[str, list[str]] = {}
         for kind, (items, which) in places.items():

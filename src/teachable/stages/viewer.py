@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ABOUT = {
     "about": "make the page on which snapshots are browsed",
-    "inputs": "labeled expert? advice? action_values? steps? episodes? label_episodes? microtraining? examples* "
+    "inputs": "labeled expert? advice* action_values* steps* episodes* label_episodes* microtraining* examples* "
     "played=model_episodes* probes* thresholds?",
     "outputs": {"viewer": ("viewer", None, "index.html, which opens without a server, and its data")},
     "own": {"preset": "str", "layout": "str"},
@@ -26,12 +26,12 @@ ABOUT = {
 def run(
     labeled: pl.DataFrame,
     expert: pl.DataFrame | None,
-    advice: pl.DataFrame | None,
-    action_values: pl.DataFrame | None,
-    steps: pl.DataFrame | None,
-    episodes: pl.DataFrame | None,
-    label_episodes: pl.DataFrame | None,
-    microtraining: pl.DataFrame | None,
+    advice: pl.DataFrame,
+    action_values: pl.DataFrame,
+    steps: pl.DataFrame,
+    episodes: pl.DataFrame,
+    label_episodes: pl.DataFrame,
+    microtraining: pl.DataFrame,
     examples: pl.DataFrame,
     played: pl.DataFrame,
     probes: pl.DataFrame,
