@@ -336,3 +336,11 @@ class _Maker:
                 path.write_bytes(f"{','.join(heads)}\n{row}\n".encode() if heads else PIXEL)
                 drawn.setdefault(kind, []).append(str(path))
         self.make("report", pictures=drawn["figures"], listings=drawn["tables"], own=own)
+        models = sorted(str(path) for path in Path(RESULTS).glob("phase3/models/**/probes.parquet"))
+        self.make(
+            "viewer",
+            examples=[f"{RESULTS}/{ARTIFACTS['examples'].whole}"],
+            played=[path.replace("probes", "episodes") for path in models],
+            probes=models,
+            own={"preset": "smoke", "layout": "compact"},
+        )
