@@ -9,6 +9,7 @@ and ``classes_`` as scikit-learn's estimators do. ``x`` is ``[N, F]`` and finite
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ _ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(ABC):
     """What all kept learners share: ``classes_``, sorted names of a classifier's classes, none for a number."""
 
     kind: ClassVar[str]
@@ -43,9 +44,9 @@ class Plain:
             if array.dtype.kind == "f" and np.isnan(array).any():
                 raise ValueError(f"{name} holds NaN")
 
+    @abstractmethod
     def raw(self, x: Floats) -> Floats:
         """Scores ``[N, K]`` before they become numbers or probabilities."""
-        raise NotImplementedError
 
     def predict(self, x: Floats) -> Floats:
         """Predicted numbers ``[N]``."""
