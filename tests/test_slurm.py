@@ -343,6 +343,20 @@ def test_a_driver_killed_while_restoring_is_resumed(flow: Flow, cold: Path) -> N
     assert contents(clone) == contents(cold)
 
 
+def test_a_job_that_outlived_its_driver_is_not_computed_again(flow: Flow, cold: Path) -> None:
+    clone = flow.clone("orphan")
+    before = flow.executed().count("slow")
+    driver = flow.start(clone, "--config", "seconds=3", "--", "out/slow.txt")
+    wait_until(lambda: flow.executed().count("slow") > before, 60)
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate(timeout=60)
+    wait_until(lambda: not subprocess.check_output(["squeue", "-h"], text=True).strip(), 60)
+    subprocess.run(flow.command("--unlock"), cwd=clone, env=flow.environment, check=True, capture_output=True)
+    slow = ("--config", "seconds=3", "--", "out/slow.txt")
+    assert flow.run(clone, "--rerun-incomplete", *slow) == (0, 0)
+    assert flow.run(clone, "--rerun-incomplete", "--forcerun", "slow", *slow) == (1, 1)
+
+
 def test_a_lost_node_costs_one_attempt(flow: Flow, cold: Path, cluster: Path) -> None:
     clone = flow.clone("lost")
     before = flow.executed().count("slow")

@@ -6,7 +6,8 @@ key of the artifact (the inputs exist by then) and, where the store has it, puts
 reports the job as done: nothing is submitted. Snakemake writes its own metadata as for any job. On the node
 the program looks once more, because another run may have published meanwhile.
 
-Jobs forced with ``-F`` or ``-R`` are never restored, neither here nor on the node (``TEACHABLE_STORE_REFRESH``).
+Jobs forced with ``-F``, ``-R`` or ``-f`` are never restored, neither here nor on the node
+(``TEACHABLE_STORE_REFRESH``); those that a killed driver left unfinished are, once they are in the store.
 ``TEACHABLE_STORE=off`` turns the store off; the executor is then the plain SLURM one.
 
 The shell command of a job and the reason for it are not in the stable interface of executor plugins. The
@@ -194,7 +195,15 @@ class Executor(SlurmExecutor):
         self.logger.info(f"Job {hit.job.jobid} {note[:49]} ({result.size} bytes).")
 
     def _forced(self, job: Any) -> bool:
-        return bool(self.workflow.dag.reason(job).forced)
+        """Whether the user forces the job. Snakemake itself forces, too, what an interrupted driver left unfinished:
+        that may be restored, because outputs are put in place whole or not at all."""
+        if not self.workflow.dag.reason(job).forced:
+            return False
+        settings = self.workflow.dag_settings
+        if settings.forceall or settings.forcetargets:
+            return True
+        asked = {item if item == job.rule.name else os.path.relpath(item) for item in settings.forcerun}
+        return not asked.isdisjoint({job.rule.name, *map(os.path.relpath, job.output)})
 
 
 def _members(job: Any) -> list[Any]:

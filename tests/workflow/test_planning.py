@@ -149,6 +149,7 @@ def test_a_missing_input_names_the_command_that_makes_it(tmp_path: Path) -> None
             "estimates=c.parquet",
             "--out",
             "labeled=l",
+            "expert=e",
             "thresholds=t",
         ],
         {"seed": 1, "labels": section("labels")},
