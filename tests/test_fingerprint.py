@@ -57,6 +57,7 @@ FILES = {
         import subprocess, sys
         from pk.later import Late
         RULES = 1
+        PROMPT = (files(__package__) / "prompt.txt").read_text()
         def child():
             return subprocess.Popen([sys.executable, "-m", "pk.process"])
     """,
@@ -172,6 +173,94 @@ def test_edits_that_cannot_do_not(package: Package, name: str, change: Callable[
     assert not package.edit(name, change)
 
 
+# What one module says, another file of the package, and whether an edit to that file counts.
+READS = [
+    ("from importlib import import_module as load\nx = load('pk.extra')", "extra.py", True),
+    ("import importlib\nload = importlib.import_module\nx = load('pk.extra')", "extra.py", True),
+    ("from importlib import import_module\ndef f(n): return import_module('pk.far.' + n)", "far/extra.py", True),
+    ("from importlib import import_module\ndef f(n): return import_module('pk.far.%s' % n)", "far/extra.py", True),
+    (
+        "from importlib import import_module\ndef f(n): return import_module('pk.far.{}'.format(n))",
+        "far/extra.py",
+        True,
+    ),
+    ("from importlib import import_module\nnames = [f'pk.far.{n}' for n in 'ab']", "far/extra.py", True),
+    (
+        "from importlib import import_module\ndef f(n): return import_module('.'.join((__package__, n)))",
+        "extra.py",
+        True,
+    ),
+    ("import runpy\nrunpy.run_module('pk.extra')", "extra.py", True),
+    ("import runpy\nrunpy.run_path(HERE / 'extra.py')", "extra.py", True),
+    ("COMMAND = (sys.executable, '-m', 'pk.extra')", "extra.py", True),
+    ("import os\nos.system('python3 -m pk.extra --quick')", "extra.py", True),
+    ("FLAG = '-m'\nMODULE = 'pk.extra'\nCOMMAND = [sys.executable, FLAG, MODULE]", "extra.py", True),
+    ("MODULE = 'pk.extra'", "extra.py", False),
+    ("__imports__ = ()\nfrom importlib import import_module\nx = import_module(f'pk.far.{n}')", "far/extra.py", False),
+    ("text = files('pk') / 'template.md'", "template.md", True),
+    ("text = files('pk') / 'rules.rst'", "rules.rst", True),
+    ("text = (HERE / 'far' / 'words.txt').read_text()", "far/words.txt", True),
+    ("def f(name): return files('pk.far') / f'{name}.toml'", "far/one.toml", True),
+    ("def f(name): return files('pk') / f'{name}.toml'", "one.toml", True),
+    ("def f(name): return files('pk') / f'{name}.toml'", "notes.txt", False),
+    ("def f(): return list(files('pk').iterdir())", "notes", True),
+    ("def f(): return list(files('pk').iterdir())", "lazy.py~", False),
+    ("from pk.fast import speed", "fast.cpython-311-x86_64-linux-gnu.so", True),
+    ("from pk.slow import speed", "fast.cpython-311-x86_64-linux-gnu.so", False),
+]
+
+
+@pytest.mark.parametrize(("says", "file", "counts"), READS)
+def test_what_a_module_may_read_counts(package: Package, says: str, file: str, counts: bool) -> None:
+    for folder in ("deep", "far"):
+        package.write(f"{folder}/__init__.py", "")
+    package.write("lazy.py", says + "\n" + textwrap.dedent(FILES["lazy.py"]))
+    package.write(file, "first = 1\n")
+    assert package.edit(file, lambda text: "first = 2\n") == counts
+
+
+# What runs on the way to a stage although nobody names it: the package's own __init__, and what that imports.
+ON_THE_WAY = [
+    ("import pk.patch\n", "import pk.math.core\npk.math.core.double = print\n", "print", "repr", True),
+    ("from .patch import nothing\n", "import random\n_state = random.seed(1)\nnothing = 0\n", "1", "2", True),
+    ("import pk.patch\n", "def act():\n    open(1)\n_done = act()\n", "open(1)", "open(2)", True),
+    ("import pk.patch\n", "def act():\n    open(1)\n", "open(1)", "open(2)", False),
+    ("import pk.patch\n", "LIMIT = frozenset({1})\n", "1", "2", False),
+    ("import pk.patch\n", "LIMIT: int = 1\n'What it is.'\n", "What it is", "What it was", False),
+    ("def late():\n    import pk.patch\n", "import os\nos.umask(1)\n", "1", "2", False),
+]
+
+
+@pytest.mark.parametrize(("package_says", "says", "old", "new", "counts"), ON_THE_WAY)
+def test_what_runs_on_the_way_counts_by_its_effects(
+    package: Package, package_says: str, says: str, old: str, new: str, counts: bool
+) -> None:
+    package.write("__init__.py", package_says)
+    package.write("patch.py", says)
+    assert package.edit("patch.py", lambda text: text.replace(old, new)) == counts
+
+
+@pytest.mark.parametrize(
+    ("reader", "counts"),
+    [
+        ("def core_help():\n    import pk.math.core\n    return pk.math.core.double.__doc__\n", True),
+        ("import inspect\nfrom pk.math.core import double\nHELP = inspect.getdoc(double)\n", True),
+        ("from pk.math.core import double\n", False),
+    ],
+)
+def test_docstrings_count_where_they_are_data(package: Package, reader: str, counts: bool) -> None:
+    package.write("math/core.py", "def double(x):\n    'Twice.'\n    return 2 * x\n")
+    package.write("lazy.py", reader + textwrap.dedent(FILES["lazy.py"]))
+    assert package.edit("math/core.py", lambda text: text.replace("Twice", "Two times")) == counts
+
+
+def test_a_docstring_of_its_own_counts_where_it_is_read(package: Package) -> None:
+    package.write("other.py", "'Usage: one'\nthing = __doc__\n")
+    before = package.fingerprint("pk.stages.b")
+    package.write("other.py", "'Usage: two'\nthing = __doc__\n")
+    assert package.fingerprint("pk.stages.b") != before
+
+
 def test_nothing_is_imported_or_executed(package: Package) -> None:
     package.write("deep/er.py", "raise SystemExit('executed')\n")
     package.fingerprint()
@@ -219,6 +308,24 @@ def test_what_was_remembered_gives_the_same(package: Package, tmp_path: Path) ->
     (tmp_path / "memory.json").write_text('{"torn')
     assert fp._Memory(tmp_path / "memory.json").entries == {}
     assert package.fingerprint() == first
+
+
+def test_a_stage_knows_its_own_rooms_only() -> None:
+    """One import of the whole library, in a module that all stages share, would tie every stage to every edit."""
+    from teachable.stages import STAGES
+
+    parts = {name: set(fp.parts(stage.module)) for name, stage in STAGES.items()}
+    assert {name for name, found in parts.items() if found & {"teachable", "teachable.study"}} == set()
+    rooms = {
+        name: {part.split(".")[1] for part in found if " " not in part and "/" not in part}
+        for name, found in parts.items()
+    }
+    ground = {"errors", "formats", "stages", "tables", "terms", "version"}
+    assert rooms["concat"] == ground
+    assert rooms["label"] == ground | {"labels"}
+    assert "paper" in rooms["figure"]
+    assert not rooms["figure"] & {"rollouts", "student", "teacher", "training", "worlds"}
+    assert not rooms["train"] & {"labels", "paper", "predictor", "rollouts", "selection", "worlds"}
 
 
 def test_all_stages_take_less_than_the_parser_of_the_workflow_notices() -> None:

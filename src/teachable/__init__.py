@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from teachable.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from teachable.errors import TeachableError as TeachableError
     from teachable.pipeline.ranking import Ranker as Ranker
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from teachable.worlds.base import Task as Task
     from teachable.worlds.base import World as World
     from teachable.worlds.registry import get_world as get_world
-
-__version__ = "0.1.0"
 
 # Loaded when first asked for: `import teachable` is cheap, and only `Student` brings torch.
 _PLACES = {

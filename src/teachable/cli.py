@@ -98,11 +98,11 @@ def _stage_help(stage: Stage) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from teachable import __version__
     from teachable.cli_rank import add_rank_parser
     from teachable.cli_store import add_store_parser
     from teachable.cli_view import add_view_parser
     from teachable.stages import STAGES
+    from teachable.version import __version__
 
     stages = "\n".join(f"  {stage.name:22s}{stage.doc}" for stage in STAGES.values())
     parser = argparse.ArgumentParser(

@@ -103,7 +103,7 @@ def test_a_package_of_several_modules_counts_whole(tmp_path: Path, monkeypatch: 
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "play.py").write_text("from maze.walls import HIGH\nfrom teachable.worlds.memo import MemoSession\n")
-    (package / "walls.py").write_text("import yaml\nHIGH = 3\n")
+    (package / "walls.py").write_text("import yaml\nHIGH = 3\nNAMES = FOLDER / 'rooms.txt'\n")
     (package / "rooms.txt").write_text("hall\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     forget()

@@ -9,19 +9,27 @@ What counts as an import:
 
 * ``import p.a``, ``from p.a import x`` (the submodule ``p.a.x`` where there is one, else the module ``p.a``),
   relative imports, at any depth of the file: a lazy import inside a function is still code that may run;
-* in a module that calls ``import_module`` or ``__import__``: every string that names a module of the package
-  (``"p.a"``, ``"p.a:Name"``, ``".a"``), and for a pattern such as ``f"p.worlds.{name}"`` or, in ``p.worlds``,
-  ``f"{__name__}.{name}"``, all modules below ``p.worlds``;
-* a list with ``"-m", "p.a"`` in it: the command line of another Python process, which runs that module;
-* not what stands under ``if TYPE_CHECKING:``, which never runs.
+* in a module that names ``import_module``, ``__import__`` or a function of ``runpy``, under whatever alias: every
+  string that names a module of the package (``"p.a"``, ``"p.a:Name"``, ``".a"``), and for a pattern such as
+  ``f"p.worlds.{name}"``, ``"p.worlds." + name`` or, in ``p.worlds``, ``f"{__name__}.{name}"``, all modules below
+  ``p.worlds``;
+* where ``-m`` stands as a text of its own, every string that names a module, and ``p.a`` in ``"python -m p.a"``: the
+  command line of another Python process, which runs that module; a script that is named as a file beside the module;
+* not what stands under ``if TYPE_CHECKING:``, which never runs;
+* where a module says ``__imports__ = ("p.a", ...)``, these instead of what its computed names could mean: () where
+  the parameters of a stage name the modules, which it then declares (``follows``).
 
 A package's ``__init__`` that is named by an import counts in full. One that runs only because a module lies
-below it counts by what running it does to others (calls, assignments to attributes or items, decorated
-definitions), not by the names it defines, so that a registry in ``p/stages/__init__.py`` does not tie every
-stage to every other.
+below it, and every module that such a one imports on the way, counts by what running it does to others (calls,
+assignments to attributes or items, decorated definitions, with the functions of its own that they name), not by the
+names it defines, so that a registry in ``p/stages/__init__.py`` does not tie every stage to every other.
 
-Data files beside a counted module of a package (templates, lists; anything but Python and documentation) count by
-their bytes.
+A data file (anything that is not Python) counts by its bytes where a counted module names it, wherever it lies; and in
+the package of a counted module, or in one that is named, where a counted one names its ending (``".toml"``) or one of
+the package lists directories. So do compiled modules. What nobody names (notes, an editor's backups) does not count.
+Docstrings count where ``__doc__`` is read: those of the file itself, and of what it imports.
+
+The text of an error counts: it may be recorded (a fault, the reason why a run is absent), and so be a result.
 
 A module of another distribution (a world, say) is followed within its own top-level package, or is one file, and what
 it imports of this package counts as well. Whatever else it imports is a library.
@@ -35,9 +43,10 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import astuple
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,7 +58,7 @@ __all__ = ["FingerprintError", "fingerprint", "library_imports", "parts", "versi
 
 _HOME = __name__.partition(".")[0]
 
-_IGNORED_DATA = {".py", ".pyc", ".pyi", ".so", ".md", ".rst", ".typed"}
+_NO_DATA = {".py", ".pyc", ".pyi", ".typed"}
 
 # Import names whose distribution is called otherwise; anything else is looked up under its own name first.
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "pillow", "dateutil": "python-dateutil"}
@@ -109,29 +118,43 @@ def _with_home(modules: Iterable[str]) -> tuple[str, ...]:
         if module.partition(".")[0] != _HOME:
             base, home = _package_root(module), _package_root(_HOME)
             for name in sorted(_reachable(module, base)[0]):
-                found.update(dict.fromkeys(_targets(_source(_there(name, base), name), home)))
+                source = _source(_there(name, base), name)
+                found.update(dict.fromkeys(_targets((*source.imports, *((text, "") for text in source.strings)), home)))
     return tuple(found)
 
 
 @cache
 def _parts(module: str, root: str) -> tuple[tuple[str, str], ...]:
     base = Path(root)
-    full, implicit = _reachable(module, base)
-    found: dict[str, str] = {}
-    directories: set[Path] = set()
-    for name in full:
-        file = _there(name, base)
-        found[name] = _source(file, name).digest
-        if base.is_dir():
-            directories.add(file.parent)
-    for name in implicit:
+    full, passed = _reachable(module, base)
+    sources = {name: _source(_there(name, base), name) for name in full}
+    found = {name: source.digest for name, source in sources.items()}
+    for name in passed:
         effects = _source(_there(name, base), name).effects
         if effects:
             found[f"{name} (effects)"] = effects
-    for directory in directories:
-        for file, digest in _data_files(directory):
-            found[file.relative_to(base.parent).as_posix()] = digest
+    for source in sources.values():
+        for name in _targets(source.imports, base) if source.reads_docs else ():
+            found[f"{name} (documentation)"] = _source(_there(name, base), name).documented
+    if base.is_dir():
+        for file in _data(sources, base):
+            found[file.relative_to(base.parent).as_posix()] = _bytes(file)
     return tuple(sorted(found.items()))
+
+
+def _data(sources: Mapping[str, Source], base: Path) -> Iterator[Path]:
+    """The data files that the modules may read; see the head of this module."""
+    named = {text for source in sources.values() for text in source.files}
+    endings = tuple(sorted({text for text in map(_last, named) if "." in text}))
+    imported = {part for source in sources.values() for pair in source.imports for part in ".".join(pair).split(".")}
+    beside = {_there(name, base).parent for name in sources}
+    listed = {_there(name, base).parent for name, source in sources.items() if source.lists}
+    for file in _data_files(base):
+        owner = next(folder for folder in file.parents if folder == base or (folder / "__init__.py").exists())
+        compiled = file.suffix == ".so" and file.name.partition(".")[0] in imported
+        near = owner in beside or owner.name in named or ".".join(owner.relative_to(base.parent).parts) in named
+        if file.name in named or compiled or (near and file.name.endswith(endings)) or owner in listed:
+            yield file
 
 
 @cache
@@ -161,24 +184,40 @@ def _package_root(module: str) -> Path:
     return Path(locations[0]).resolve()
 
 
+def _last(text: str) -> str:
+    """What is fixed at the end of a pattern or template of names."""
+    return re.split(r"[*?}\]]|%\w", text)[-1]
+
+
 def _reachable(module: str, base: Path) -> tuple[set[str], set[str]]:
-    """Modules that count in full, and packages that only run on the way to them."""
+    """Modules that count in full, and those that only run on the way to them."""
     if _file(module, base) is None:
         raise FingerprintError(f"cannot fingerprint {module!r}: no such module in {base}")
     full: set[str] = set()
     pending = [module]
     while pending:
         name = pending.pop()
-        if name in full:
-            continue
-        full.add(name)
-        pending.extend(_targets(_source(_there(name, base), name), base))
-    ancestors = {parent for name in full for parent in _ancestors(name)}
-    return full, ancestors - full
+        if name not in full:
+            full.add(name)
+            source = _source(_there(name, base), name)
+            pending.extend(_targets((*source.imports, *((text, "") for text in source.strings)), base))
+            for prefix in source.prefixes:
+                if prefix.partition(".")[0] == base.stem:
+                    pending.extend(_modules_below(prefix, base))
+    passed: set[str] = set()
+    pending = [parent for name in full for parent in _ancestors(name)]
+    while pending:
+        name = pending.pop()
+        if name not in full and name not in passed:
+            passed.add(name)
+            pending.extend(_targets(_source(_there(name, base), name).loads, base))
+            pending.extend(_ancestors(name))
+    return full, passed
 
 
-def _targets(source: Source, base: Path) -> Iterator[str]:
-    for target, name in (*source.imports, *((text, "") for text in source.strings)):
+def _targets(imports: Iterable[tuple[str, str]], base: Path) -> Iterator[str]:
+    """Those of the package at ``base``: the submodule where there is one, else the module."""
+    for target, name in imports:
         if target.partition(".")[0] != base.stem:
             continue
         submodule = f"{target}.{name}"
@@ -186,9 +225,6 @@ def _targets(source: Source, base: Path) -> Iterator[str]:
             yield submodule
         elif _file(target, base) is not None:
             yield target
-    for prefix in source.prefixes:
-        if prefix.partition(".")[0] == base.stem:
-            yield from _modules_below(prefix, base)
 
 
 def _modules_below(package: str, base: Path) -> Iterator[str]:
@@ -226,17 +262,22 @@ def _there(name: str, base: Path) -> Path:
 
 
 @cache
-def _data_files(directory: Path) -> tuple[tuple[Path, str], ...]:
-    found: list[tuple[Path, str]] = []
-    for entry in sorted(directory.iterdir()):
-        if entry.name.startswith((".", "__pycache__")):
-            continue
-        if entry.is_dir():
-            if not (entry / "__init__.py").exists():
-                found.extend(_data_files(entry))
-        elif entry.suffix not in _IGNORED_DATA:
-            found.append((entry, hashlib.sha256(entry.read_bytes()).hexdigest()))
+def _data_files(base: Path) -> tuple[Path, ...]:
+    """Every file of the package that is not Python, and not what an editor leaves behind, sorted."""
+    found: list[Path] = []
+    for folder, below, names in os.walk(base):
+        below[:] = sorted(name for name in below if not name.startswith((".", "__pycache__")))
+        found.extend(
+            Path(folder, name)
+            for name in sorted(names)
+            if not name.startswith((".", "#")) and not name.endswith("~") and Path(name).suffix not in _NO_DATA
+        )
     return tuple(found)
+
+
+@cache
+def _bytes(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @cache
@@ -246,12 +287,15 @@ def _source(file: Path, name: str) -> Source:
     remembered = _memory()
     key = hashlib.sha256(f"{package}\0".encode() + text).hexdigest()
     if key in remembered.entries:
-        digest, effects, imports, strings, prefixes = remembered.entries[key]
-        named = tuple((target, item) for target, item in imports)
-        return Source(digest, effects, named, tuple(strings), tuple(prefixes))
+        entry: Any = (_frozen(field) for field in remembered.entries[key])
+        return Source(*entry)
     source = analyse(text, file, name, package)
     remembered.add(key, list(astuple(source)))
     return source
+
+
+def _frozen(item: Any) -> Any:
+    return tuple(map(_frozen, item)) if isinstance(item, list) else item
 
 
 class _Memory:
@@ -266,7 +310,7 @@ class _Memory:
         self._new = False
         try:
             loaded = json.loads(file.read_text())
-            if isinstance(loaded, dict) and all(len(entry) == 5 for entry in loaded.values()):
+            if isinstance(loaded, dict) and all(len(entry) == len(fields(Source)) for entry in loaded.values()):
                 self.entries = loaded
         except (OSError, ValueError, TypeError):
             pass

@@ -258,7 +258,7 @@ def _record(data: bytes, source: str) -> dict[str, Any]:
 
 
 def _program() -> str:
-    from teachable import __version__
+    from teachable.version import __version__
 
     return __version__
 

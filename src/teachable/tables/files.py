@@ -21,10 +21,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from teachable import __version__
 from teachable.errors import MissingInput, MissingRow, TableError
 from teachable.tables import values
 from teachable.tables.schema import Column, Schema, Table
+from teachable.version import __version__
 
 ROW_GROUP = 16_384
 """Rows of a row group: what is in memory at a time where a table is read or written by row group."""

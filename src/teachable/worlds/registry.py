@@ -30,9 +30,11 @@ from teachable.worlds.words import Explain, Words
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+__imports__ = ("teachable.worlds.words",)  # for the fingerprint: a stage adds the parts of its world
+
 GROUP = "teachable.worlds"
 SPLITS = ("warmstart", "train", "test")
-_COMMON = str(__package__) + ".words:"  # the parts of a world that says nothing of its own
+_COMMON = f"{__package__}.words:"  # the parts of a world that says nothing of its own
 
 
 class OptionError(WorldError):
