@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from teachable.teacher.cache import RequestCache, request_key
-from teachable.teacher.errors import BudgetExceeded
+from teachable.teacher.errors import BudgetExceeded, TeacherError
 from teachable.teacher.ledger import Ledger
 
 REQUEST = {"model": "m", "messages": [{"role": "user", "content": "é\n"}]}
@@ -19,6 +20,27 @@ REQUEST = {"model": "m", "messages": [{"role": "user", "content": "é\n"}]}
 def _write_many(directory: str, writer: int) -> list[str]:
     cache = RequestCache(directory)
     return [cache.put(request_key({"n": n}), {"n": n}, f"answer {n} of {writer}") for n in range(30)]
+
+
+def test_users_share_what_was_paid_whatever_their_umask(tmp_path: Path) -> None:
+    root = tmp_path / "cache"
+    root.mkdir()
+    root.chmod(0o2775)
+    umask = os.umask(0o077)
+    try:
+        RequestCache(root).put(request_key(REQUEST), REQUEST, "paid")
+        Ledger(root, 1.0).reserve(0.1)
+    finally:
+        os.umask(umask)
+    assert {path.stat().st_mode & 0o7777 for path in root.rglob("*") if path.is_dir()} == {0o2775}
+    assert {path.stat().st_mode & 0o777 for path in root.rglob("*.json*")} == {0o644}
+
+
+def test_a_ledger_that_may_not_be_read_stops_the_spending(tmp_path: Path) -> None:
+    Ledger(tmp_path, 1.0).reserve(0.1)
+    (tmp_path / "ledger" / "closed.jsonl").mkdir()  # as unreadable as a file of mode 0, for the superuser as well
+    with pytest.raises(TeacherError, match=r"closed\.jsonl cannot be read.*teacher\.cache"):
+        Ledger(tmp_path, 1.0).reserve(0.1)
 
 
 def _spend(directory: str, requests: int) -> int:

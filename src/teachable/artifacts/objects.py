@@ -26,6 +26,7 @@ from pathlib import Path, PurePosixPath
 
 from teachable.artifacts.recipe import canonical_json
 from teachable.errors import MissingInput, TeachableError
+from teachable.sharing import make_directory
 
 TREE = "tree:"
 _FICLONE = 0x40049409
@@ -246,16 +247,8 @@ class Objects:
         return True
 
     def make_directory(self, directory: Path) -> None:
-        """Make a directory of the store, open to whom the store's own directory is open, whatever the umask."""
-        missing = [path for path in (directory, *directory.parents) if path.is_relative_to(self.root)]
-        for path in reversed(missing):
-            try:
-                path.mkdir(parents=path == self.root)
-            except FileExistsError:
-                continue
-            if path != self.root:
-                with contextlib.suppress(OSError):
-                    path.chmod(self.root.stat().st_mode & 0o2777)
+        """Make a directory of the store, open to whom the store's own directory is open."""
+        make_directory(directory, self.root)
 
     def isolate(self, path: Path) -> None:
         """Move a damaged file of the store into quarantine; it is kept for inspection and never served."""

@@ -3,7 +3,7 @@
 One file per answer, ``<cache>/answers/<2 hex>/<sha256 of the request>.json``, written under a temporary name,
 synced and linked into place. Many processes on many machines may share a cache on NFS: the first answer to a
 request wins, and later writers take it over. A file that is torn or was edited is noticed by its checksum,
-put aside and asked again.
+put aside and asked again. Users may share one: what is written is open to whom the cache's own directory is.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from teachable.sharing import make_directory, share
 from teachable.teacher.errors import TeacherError
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ class RequestCache:
     """Answers by the content of their request."""
 
     def __init__(self, directory: Path | str) -> None:
-        self.directory = Path(directory) / "answers"
+        self.root = Path(directory)
+        self.directory = self.root / "answers"
 
     def path(self, key: str) -> Path:
         return self.directory / key[:2] / f"{key}.json"
@@ -73,7 +75,7 @@ class RequestCache:
     def put(self, key: str, request: Mapping[str, Any], response: str) -> str:
         """Store a response body; returns the body now in the cache, another writer's when that one came first."""
         path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent, self.root)
         entry = {
             "key": key,
             "request": request,
@@ -88,6 +90,7 @@ class RequestCache:
                 file.write("\n")
                 file.flush()
                 os.fsync(file.fileno())
+            share(temporary, self.root)
             try:
                 os.link(temporary, path)
             except FileExistsError:

@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from teachable.teacher.errors import BudgetExceeded
+from teachable.sharing import make_directory, share
+from teachable.teacher.errors import BudgetExceeded, TeacherError
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class Ledger:
     """One writer's view of the ledger in ``<directory>/ledger``; safe to share between threads."""
 
     def __init__(self, directory: Path | str, budget_usd: float) -> None:
-        self.directory = Path(directory) / "ledger"
+        self.root = Path(directory)
+        self.directory = self.root / "ledger"
         self.budget_usd = budget_usd
         self._own = self.directory / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self._lock = threading.Lock()
@@ -39,7 +41,7 @@ class Ledger:
         self._cost: dict[str, float] = {}  # request id -> US dollars, reserved or settled
 
     def spent(self) -> float:
-        """US dollars settled and reserved by all writers so far."""
+        """US dollars settled and reserved by all writers so far; :class:`TeacherError` where one may not be read."""
         with self._lock:
             return self._read()
 
@@ -81,8 +83,9 @@ class Ledger:
             "usd": usd,
             **record,
         }
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self.directory, self.root)
         with self._own.open("a", encoding="utf-8") as file:
+            share(self._own, self.root)
             file.write(json.dumps(line, sort_keys=True) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -90,9 +93,15 @@ class Ledger:
     def _read(self) -> float:
         """Read what was appended since the last call, complete lines only, and return the total."""
         for path in sorted(self.directory.glob("*.jsonl")) if self.directory.is_dir() else []:
-            with path.open("rb") as file:
-                file.seek(self._offsets.get(path, 0))
-                data = file.read()
+            try:
+                with path.open("rb") as file:
+                    file.seek(self._offsets.get(path, 0))
+                    data = file.read()
+            except OSError as error:
+                raise TeacherError(
+                    f"teacher ledger: {path} cannot be read ({error.strerror or error}), so nobody can say whether the "
+                    "budget holds; give yourself permission, or name another directory in `teacher.cache`."
+                ) from None
             complete = data[: data.rfind(b"\n") + 1]
             self._offsets[path] = self._offsets.get(path, 0) + len(complete)
             for line in complete.splitlines():
