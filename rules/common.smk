@@ -23,6 +23,7 @@ from teachable.workflow.lines import (
     operational_parameters,
     outputs_of,
     parameters,
+    recorded,
     shell_line,
     timing_of,
 )

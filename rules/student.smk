@@ -19,7 +19,7 @@ rule resolve_config:
         **OTHER_JOB,
     params:
         code=code("resolve-config"),
-        settings=settings("resolve-config", config=CONFIG.model_dump(mode="json")),
+        settings=settings("resolve-config", config=recorded(CONFIG)),
     message:
         "Write the resolved configuration"
     shell:

@@ -18,6 +18,7 @@ from teachable.workflow.lines import (
     log_of,
     operational_parameters,
     parameters,
+    recorded,
     shell_line,
     timing_of,
 )
@@ -70,6 +71,13 @@ def test_parameters_are_what_the_stage_declares_and_no_more() -> None:
     assert "budget_usd" in json.loads(operational_parameters(config)["advise"])["teacher"]
     with pytest.raises(ValidationError, match="sharde"):
         parameters(config, "panels", sharde=1)
+
+
+def test_what_is_recorded_is_what_results_are_made_with() -> None:
+    config = configure("smoke", teacher={"budget_usd": 3.5}, resources={"threads": 3})
+    assert recorded(config) == recorded(configure("smoke"))
+    assert recorded(config)["teacher"]["model"] == config.teacher.model
+    assert recorded(configure("smoke", seed=7)) != recorded(config)
 
 
 def test_logs_and_timings_lie_side_by_side() -> None:

@@ -118,6 +118,9 @@ def test_snapshots_by_fall_of_value(smoke: Workplace, tmp_path: Path) -> None:
 def test_a_finished_run_has_nothing_to_do(smoke: Workplace) -> None:
     result = smoke.snakemake("--dry-run", "--config", "preset=smoke")
     assert "Nothing to be done" in result.stdout + result.stderr
+    how = ("teacher={budget_usd: 3.5}", "resources={minutes: 7}")  # to work, not what to make
+    result = smoke.snakemake("--dry-run", "--config", "preset=smoke", *how)
+    assert "Nothing to be done" in result.stdout + result.stderr
 
 
 def test_a_torn_table_stops_one_stage_and_costs_no_other(smoke: Workplace) -> None:

@@ -1,4 +1,4 @@
-"""Write the resolved configuration, so that a result can always say what it was made with."""
+"""Write the resolved configuration, so that a result can always say what it was made with: not how the jobs worked."""
 
 from __future__ import annotations
 

@@ -85,6 +85,12 @@ def parameters(config: Config, stage: str, /, **own: Any) -> str:
     return json.dumps(made.model_dump(mode="json", exclude=operational_knobs(declared.params)), sort_keys=True)
 
 
+def recorded(config: Config) -> dict[str, Any]:
+    """The configuration as results are made with it: without operational knobs and the resources of jobs."""
+    hows: dict[str, Any] = {**operational_knobs(type(config)), "resources": True}
+    return config.model_dump(mode="json", exclude=hows)
+
+
 def operational_parameters(config: Config) -> dict[str, str]:
     """For every stage that has any: how it is to work, as JSON. No part of what a rule depends on."""
     found = {}
