@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from teachable import tables
-from teachable.artifacts import fingerprint
 from teachable.artifacts.commandline import parse_all
+from teachable.artifacts.fingerprint import closure
 from teachable.paper import FIGURES, TABLES
 from teachable.stages import STAGES
 from workflow.workplace import AFTER, Workplace, compare
@@ -67,18 +67,6 @@ def test_every_benchmark_and_log_is_kept(smoke: Workplace) -> None:
     assert len(benchmarks) == len(logs) > 90
     assert all(log.read_text() for log in logs)
     assert "step" in smoke.path("logs/student/build.log").read_text()  # long stages tell how far they are
-
-
-def closure(*modules: str) -> set[str]:
-    """Every module that loading ``modules`` can load: what they reach, and what their packages do on the way."""
-    base = Path(fingerprint.__file__).parents[1]
-    found: set[str] = set()
-    pending = set(modules)
-    while pending:
-        reached, ancestors = fingerprint._reachable(pending.pop(), base)
-        found |= reached
-        pending |= ancestors - found
-    return found
 
 
 def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(smoke: Workplace) -> None:

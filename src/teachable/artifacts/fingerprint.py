@@ -54,7 +54,16 @@ from typing import Any
 from teachable.artifacts import syntax
 from teachable.artifacts.syntax import FingerprintError, Source, analyse
 
-__all__ = ["FingerprintError", "fingerprint", "library_imports", "parts", "versions"]
+__all__ = [
+    "FingerprintError",
+    "closure",
+    "fingerprint",
+    "is_data",
+    "library_imports",
+    "package_root",
+    "parts",
+    "versions",
+]
 
 _HOME = __name__.partition(".")[0]
 
@@ -89,7 +98,7 @@ def parts(*modules: str) -> dict[str, str]:
     """The pieces :func:`fingerprint` is made of: module or data file -> digest, sorted by name."""
     found: dict[str, str] = {}
     for module in _with_home(modules):
-        found.update(_parts(module, str(_package_root(module))))
+        found.update(_parts(module, str(package_root(module))))
     return dict(sorted(found.items()))
 
 
@@ -100,7 +109,7 @@ def library_imports(*modules: str) -> tuple[str, ...]:
     change a result (``tqdm``).
     """
     every = _with_home(modules)
-    return tuple(sorted({name for module in every for name in _libraries(module, str(_package_root(module)))}))
+    return tuple(sorted({name for module in every for name in _libraries(module, str(package_root(module)))}))
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:
@@ -116,7 +125,7 @@ def _with_home(modules: Iterable[str]) -> tuple[str, ...]:
     found = dict.fromkeys(modules)
     for module in tuple(found):
         if module.partition(".")[0] != _HOME:
-            base, home = _package_root(module), _package_root(_HOME)
+            base, home = package_root(module), package_root(_HOME)
             for name in sorted(_reachable(module, base)[0]):
                 source = _source(_there(name, base), name)
                 found.update(dict.fromkeys(_targets((*source.imports, *((text, "") for text in source.strings)), home)))
@@ -146,12 +155,11 @@ def _data(sources: Mapping[str, Source], base: Path) -> Iterator[Path]:
     """The data files that the modules may read; see the head of this module."""
     named = {text for source in sources.values() for text in source.files}
     endings = tuple(sorted({text for text in map(_last, named) if "." in text}))
-    imported = {part for source in sources.values() for pair in source.imports for part in ".".join(pair).split(".")}
     beside = {_there(name, base).parent for name in sources}
     listed = {_there(name, base).parent for name, source in sources.items() if source.lists}
     for file in _data_files(base):
         owner = next(folder for folder in file.parents if folder == base or (folder / "__init__.py").exists())
-        compiled = file.suffix == ".so" and file.name.partition(".")[0] in imported
+        compiled = file.suffix == ".so" and _imports(sources.values(), file.name.partition(".")[0])
         near = owner in beside or owner.name in named or ".".join(owner.relative_to(base.parent).parts) in named
         if file.name in named or compiled or (near and file.name.endswith(endings)) or owner in listed:
             yield file
@@ -172,8 +180,28 @@ def _libraries(module: str, root: str) -> tuple[str, ...]:
     return tuple(sorted(names - _WITHOUT_EFFECT))
 
 
+def closure(*modules: str) -> set[str]:
+    """Every module of their packages and of this one that loading ``modules`` can load: what they reach, and in full
+    what their packages do on the way."""
+    found: set[str] = set()
+    for first in _with_home(modules):
+        pending = {first}
+        while pending:
+            full, passed = _reachable(pending.pop(), package_root(first))
+            found |= full
+            pending |= passed - found
+    return found
+
+
+def is_data(file: Path) -> bool:
+    """Whether a file of a package is neither code nor what an editor leaves behind."""
+    return not file.name.startswith((".", "#")) and not file.name.endswith("~") and file.suffix not in _NO_DATA
+
+
 @cache
-def _package_root(module: str) -> Path:
+def package_root(module: str) -> Path:
+    """The directory of the top-level package of ``module``, or its one file; :class:`FingerprintError` when there is
+    none."""
     top = module.partition(".")[0]
     spec = importlib.util.find_spec(top)
     locations = [] if spec is None else [*(spec.submodule_search_locations or ())]
@@ -184,6 +212,11 @@ def _package_root(module: str) -> Path:
     return Path(locations[0]).resolve()
 
 
+def _imports(sources: Iterable[Source], name: str) -> bool:
+    return any(name in ".".join(pair).split(".") for source in sources for pair in source.imports)
+
+
+@cache
 def _last(text: str) -> str:
     """What is fixed at the end of a pattern or template of names."""
     return re.split(r"[*?}\]]|%\w", text)[-1]
@@ -199,11 +232,7 @@ def _reachable(module: str, base: Path) -> tuple[set[str], set[str]]:
         name = pending.pop()
         if name not in full:
             full.add(name)
-            source = _source(_there(name, base), name)
-            pending.extend(_targets((*source.imports, *((text, "") for text in source.strings)), base))
-            for prefix in source.prefixes:
-                if prefix.partition(".")[0] == base.stem:
-                    pending.extend(_modules_below(prefix, base))
+            pending.extend(_reached(name, base))
     passed: set[str] = set()
     pending = [parent for name in full for parent in _ancestors(name)]
     while pending:
@@ -213,6 +242,17 @@ def _reachable(module: str, base: Path) -> tuple[set[str], set[str]]:
             pending.extend(_targets(_source(_there(name, base), name).loads, base))
             pending.extend(_ancestors(name))
     return full, passed
+
+
+@cache
+def _reached(name: str, base: Path) -> frozenset[str]:
+    """What a module that counts in full may import."""
+    source = _source(_there(name, base), name)
+    found = {*_targets((*source.imports, *((text, "") for text in source.strings)), base)}
+    for prefix in source.prefixes:
+        if prefix.partition(".")[0] == base.stem:
+            found.update(_modules_below(prefix, base))
+    return frozenset(found)
 
 
 def _targets(imports: Iterable[tuple[str, str]], base: Path) -> Iterator[str]:
@@ -267,11 +307,7 @@ def _data_files(base: Path) -> tuple[Path, ...]:
     found: list[Path] = []
     for folder, below, names in os.walk(base):
         below[:] = sorted(name for name in below if not name.startswith((".", "__pycache__")))
-        found.extend(
-            Path(folder, name)
-            for name in sorted(names)
-            if not name.startswith((".", "#")) and not name.endswith("~") and Path(name).suffix not in _NO_DATA
-        )
+        found.extend(Path(folder, name) for name in sorted(names) if is_data(Path(name)))
     return tuple(found)
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from teachable.artifacts import gpus
 from teachable.artifacts.catalogue import Artifact
 from teachable.artifacts.commandline import CommandLineError, Invocation, check, validated
+from teachable.artifacts.loaded import Watch
 from teachable.artifacts.stage import Stage
 from teachable.errors import MissingInput, MissingRow, TableError
 
@@ -33,15 +34,16 @@ def run_all(invocations: Sequence[Invocation], stages: Mapping[str, Stage]) -> N
         CommandLineError: there is no such stage, or its line names other inputs, outputs or parameters than it has.
         MissingInput: names the first input that does not exist.
     """
+    watch = Watch()
     with contextlib.ExitStack() as held:
         take_gpu = functools.cache(lambda: held.enter_context(gpus.reserve(1)))
         for invocation in invocations:
             if invocation.stage not in stages:
                 raise CommandLineError(f"{invocation.stage}: no such stage; `teachable --help` lists them")
-            _run(stages[invocation.stage], invocation, take_gpu)
+            _run(stages[invocation.stage], invocation, take_gpu, watch)
 
 
-def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -> None:
+def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object], watch: Watch) -> None:
     """Make the outputs of ``invocation``, from the store where it holds them.
 
     The stage writes to temporary names beside the final ones; only a stage that ended well replaces anything.
@@ -80,7 +82,13 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object]) -
         for path in temporary.values():
             _remove(path)
     seconds = time.monotonic() - started
-    if store is not None and recipe is not None:
+    unknown = watch.unknown(stage.modules(invocation.params))
+    if unknown:
+        say(
+            f"{stage.name}: it used what its key does not know, so this result is not shared through the store: "
+            f"{', '.join(unknown)}. Import it, or name the file, in the code that uses it."
+        )
+    elif store is not None and recipe is not None:
         store.publish(recipe, outputs=invocation.outputs, meta={"seconds": round(seconds, 3)})
     say(f"{stage.name}: done in {seconds:.1f} s")
 
