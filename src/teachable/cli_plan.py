@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-DEFAULT_CARD = "A100"
 SLOWEST = 10
 
 
@@ -40,7 +39,9 @@ def add_plan_parsers(commands: Subparsers) -> None:
     plan.add_argument("--cores", "-c", type=_positive, default=None, help="default: those of this machine")
     plan.add_argument("--gpus", type=_positive, default=1, help="at the same time (default: %(default)s)")
     plan.add_argument(
-        "--card", default=DEFAULT_CARD, help="on which a pretrained student is reckoned (default: %(default)s)"
+        "--card",
+        default=None,
+        help="on which a pretrained student is reckoned (default: A100; docs/plan.md has the table)",
     )
     plan.add_argument(
         "--like",
@@ -58,7 +59,9 @@ def add_plan_parsers(commands: Subparsers) -> None:
     )
     costs.add_argument("results", nargs="?", type=Path, default=Path(RESULTS), help="default: %(default)s")
     costs.add_argument(
-        "--card", default=DEFAULT_CARD, help="on which a pretrained student is reckoned (default: %(default)s)"
+        "--card",
+        default=None,
+        help="on which a pretrained student is reckoned (default: A100; docs/plan.md has the table)",
     )
     costs.set_defaults(run=_costs)
 
@@ -78,7 +81,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     from teachable.artifacts.store import Store
     from teachable.workflow import plan
     from teachable.workflow.configuration import given_configuration
-    from teachable.workflow.rates import pretrained
+    from teachable.workflow.rates import CARD, pretrained
     from teachable.workflow.ready import disk_bytes
 
     config, _ = given_configuration(arguments.file, arguments.config, arguments.preset, RESULTS)
@@ -86,9 +89,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     overrides = [text for text in arguments.config if not text.startswith("preset=")]
     with ThreadPoolExecutor(1) as beside:  # two dry runs, side by side
         rates = beside.submit(_own_rates, arguments.like, config, student)
-        printed = plan.dry_run("--config", f"preset={config.preset}", *overrides, "--", *arguments.targets)
+        jobs = plan.dry_run("--config", f"preset={config.preset}", *overrides, "--", *arguments.targets)
         own, why = rates.result()
-    jobs = plan.jobs_of(printed)
     store = Store.from_environment(os.path.expanduser(config.store.path) if config.store.enabled else None)
     stored = plan.look_in_store(jobs, store)
     expected = [plan.expect(job, config, student, own, stored[job.place]) for job in jobs]
@@ -102,19 +104,24 @@ def _plan(arguments: argparse.Namespace) -> int:
     for stage, work in plan.total_work(jobs, config).items():
         print(f"  {stage:17s}{work.amount:12,.0f} {work.unit}{_model_work(work) if student else ''}")
     print()
-    held = f"{cores} cores" + (f" and {arguments.gpus} GPUs of kind {arguments.card}" if config.resources.gpus else "")
+    held = f"{cores} cores" + (
+        f" and {arguments.gpus} GPU(s) of kind {arguments.card or CARD}" if config.resources.gpus else ""
+    )
     wall = plan.makespan(expected, cores, arguments.gpus)
     chain = plan.makespan(expected, 10**6, 10**6)
     print(f"wall time: {_time(wall)} on {held}; {_time(chain)} on any number, the longest chain of jobs")
     asked = plan.asked(((job, stored[job.place]) for job in jobs), config)
     print(f"teacher: {_teacher(config, asked)}")
+    adapters = (
+        "" if student is None or student.is_here else ", without adapters (of unknown size: the model is not here)"
+    )
     print(
-        f"disk: {_bytes(disk_bytes(config))} for the whole of {RESULTS}, and as much again in a store "
-        "(sizes of a game, a snapshot's rows and an adapter: measured)"
+        f"disk: {_bytes(disk_bytes(config))} for the whole of {RESULTS}{adapters}, and as much again in a store "
+        "(measured: sizes of a game and of a snapshot's rows)"
     )
     print(f"rates: {why}")
     if student:
-        print(f"paper: {student}: not measured")
+        print(f"paper: {student}: assumed, not measured")
     return 0
 
 
@@ -240,7 +247,7 @@ def _sources(rows: Iterable[Expected]) -> str:
     """Where the rates are from, those of most time first."""
     weights: dict[str, float] = defaultdict(float)
     for one in rows:
-        weights[one.source.split(" ", 1)[-1] if one.source.endswith(" own") else one.source] += one.seconds
+        weights[one.source] += one.seconds
     return ", ".join(sorted(weights, key=lambda source: -weights[source]))
 
 
@@ -267,7 +274,7 @@ def _teacher(config: Config, asked: float) -> str:
     tokens = (
         f"{ledger.requests:,.0f} requests in the ledger"
         if ledger.requests
-        else f"assumed, {plan.QUESTION:g} and {plan.ANSWER:g} a request (docs/teacher.md)"
+        else f"assumed, {plan.QUESTION:,.0f} and {plan.ANSWER:g} a request (docs/teacher.md)"
     )
     said = (
         f"{config.teacher.model}, {cost.requests:,.0f} requests at most ({plan.ASKED:g} a snapshot: assumed), "
@@ -329,7 +336,7 @@ def _jobs_of_results(results: Path) -> list[Job]:
 
     with tempfile.TemporaryDirectory() as nowhere:
         kept = (results / ARTIFACTS["config"].path).absolute()
-        return plan.jobs_of(plan.dry_run("--configfile", str(kept), directory=Path(nowhere)))
+        return plan.dry_run("--configfile", str(kept), directory=Path(nowhere))
 
 
 def _time(seconds: float) -> str:

@@ -14,9 +14,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,12 @@ from teachable.config import Config
 from teachable.errors import MissingInput, TeachableError
 from teachable.stages import STAGES
 from teachable.workflow.lines import timing_of
-from teachable.workflow.rates import RESTORE_S, Own, Pretrained, reference
+from teachable.workflow.rates import CARD, RESTORE_S, Own, Pretrained, pretrained, reference
 from teachable.workflow.work import Work, count
 
 PHASES = ("setup", "world", "student", "phase0", "phase1", "phase1b", "phase2", "phase3", "phase4", "phase5", "concat")
-_JOB = re.compile(r"^Shell command: (?P<line>.*> logs/(?P<place>\S+)\.log 2>&1)\s*$", re.MULTILINE)
+_LOG = re.compile(r"> logs/(?P<place>\S+)\.log 2>&1\s*$")
+_PRINTED = "Shell command: "
 
 # A question about a cooking game has 600 to 1,500 tokens, its answer some 120 (docs/teacher.md), and one in ten is
 # asked again: assumptions, until the ledger has answers.
@@ -65,17 +67,25 @@ class Job:
         return frozenset(path for call in self.calls for paths in call.inputs.values() for path in paths) - self.made
 
 
-def jobs_of(printed: str) -> list[Job]:
-    """The jobs whose lines a dry run has printed, in its order: whatever makes an input stands before its reader."""
+def jobs_of(lines: Iterable[str]) -> list[Job]:
+    """The jobs whose shell lines these are; whatever makes an input stands before its reader. A line that is no stage's
+    is left out."""
     found = []
-    for match in _JOB.finditer(printed):
-        if calls := parse_shell(match["line"], STAGES):
-            found.append(Job(match["place"], tuple(calls)))
-    return found
+    for line in lines:
+        log = _LOG.search(line)
+        if log and (calls := parse_shell(line, STAGES)):
+            found.append(Job(log["place"], tuple(calls)))
+    return [found[index] for index in TopologicalSorter(_needs(found)).static_order()]
 
 
-def dry_run(*arguments: str, snakefile: Path = Path("Snakefile"), directory: Path | None = None) -> str:
-    """What ``snakemake --dry-run --printshellcmds`` prints. Raises TeachableError, with the last thing it said, where
+def _needs(jobs: Sequence[Job]) -> dict[int, set[int]]:
+    """By number of a job: which others make what it reads."""
+    maker = {path: index for index, job in enumerate(jobs) for path in job.made}
+    return {index: {maker[path] for path in job.read if path in maker} for index, job in enumerate(jobs)}
+
+
+def dry_run(*arguments: str, snakefile: Path = Path("Snakefile"), directory: Path | None = None) -> list[Job]:
+    """The jobs that ``snakemake --dry-run`` would run. Raises TeachableError, with the last thing it said, where
     it fails."""
     if not snakefile.is_file():
         raise MissingInput(f"{snakefile} is missing: call this where the workflow lies.")
@@ -88,7 +98,8 @@ def dry_run(*arguments: str, snakefile: Path = Path("Snakefile"), directory: Pat
         raise TeachableError(
             f"the workflow cannot be planned: {' '.join(lines[-2:])[:600] or 'snakemake said nothing'}"
         )
-    return done.stdout + done.stderr
+    printed = (done.stdout + done.stderr).splitlines()
+    return jobs_of(line.removeprefix(_PRINTED) for line in printed if line.startswith(_PRINTED))
 
 
 # --- what the store has -----------------------------------------------------------------------------------------------
@@ -98,8 +109,11 @@ def look_in_store(jobs: Sequence[Job], store: Store | None) -> dict[str, list[bo
     """For every job, stage by stage: whether the store has it; None where that cannot be known.
 
     A key needs the content of every input. It is known of a file that no job of the plan makes again, and of what a job
-    makes whose own results the store has; of everything else it is not, and so neither is the key.
+    makes whose own results the store has; of everything else it is not, and so neither is the key. Of a stage without
+    any record the store has nothing, whatever the key.
     """
+    if store is None:
+        return {job.place: [False] * len(job.calls) for job in jobs}
     made = {path for job in jobs for path in job.made}
     known: dict[Path, str] = {}
     found: dict[str, list[bool | None]] = {}
@@ -107,22 +121,23 @@ def look_in_store(jobs: Sequence[Job], store: Store | None) -> dict[str, list[bo
     def content(path: Path) -> str:
         if path in made:
             return known[path]  # KeyError: not known before it is made
-        assert store is not None
         known[path] = known.get(path) or store.digest(path)
         return known[path]
 
+    def there(call: Invocation) -> bool | None:
+        if next(store.record_paths(call.stage), None) is None:
+            return False
+        try:
+            contents = {path: content(path) for paths in call.inputs.values() for path in paths}
+            record = store.record(call.recipe(STAGES[call.stage], contents.__getitem__, contents.__contains__))
+        except (KeyError, TeachableError):
+            return None
+        if record is not None:
+            known.update({call.outputs[name]: output.digest for name, output in record.outputs.items()})
+        return record is not None
+
     for job in jobs:
-        found[job.place] = []
-        for call in job.calls:
-            record = None
-            try:
-                recipe = call.recipe(STAGES[call.stage], content, there=lambda _: True)
-                record = store.record(recipe) if store is not None else None
-                found[job.place].append(record is not None)
-            except (KeyError, TeachableError):
-                found[job.place].append(None if store is not None else False)
-            if record is not None:
-                known |= {call.outputs[name]: output.digest for name, output in record.outputs.items()}
+        found[job.place] = [there(call) for call in job.calls]
     return found
 
 
@@ -154,23 +169,22 @@ def expect(
         return Expected(job, RESTORE_S, 1, 0, "store")
     on = student if job.loads_student else None
     seconds = own.factor(job.stage) * reference(job.stage, [count(call, config) for call in left], on)
-    source = own.source(job.stage) if on is None or job.stage in own.by_stage else f"paper, {own.source(job.stage)}"
-    return Expected(job, seconds, cores, config.resources.gpus if job.loads_student else 0, source)
+    gpus = config.resources.gpus if job.loads_student else 0
+    return Expected(job, seconds, cores, gpus, own.source(job.stage, on))
 
 
 def makespan(jobs: Sequence[Expected], cores: int, gpus: int) -> float:
     """Seconds until all are done: each starts as soon as what it reads is made and its cores and GPUs are free, those
     with the longest chain of jobs behind them first. One that asks for more than there is gets all there is."""
-    maker = {path: index for index, one in enumerate(jobs) for path in one.job.made}
-    needs = [{maker[path] for path in one.job.read if path in maker} for one in jobs]
+    needs = _needs([one.job for one in jobs])
     behind: list[list[int]] = [[] for _ in jobs]
-    for index, before in enumerate(needs):
+    for index, before in needs.items():
         for other in before:
             behind[other].append(index)
     tail = [0.0] * len(jobs)
     for index in reversed(range(len(jobs))):  # readers stand behind makers
         tail[index] = jobs[index].seconds + max((tail[after] for after in behind[index]), default=0.0)
-    waiting = [len(before) for before in needs]
+    waiting = [len(needs[index]) for index in range(len(jobs))]
     ready = [(-tail[index], index) for index, left in enumerate(waiting) if not left]
     heapq.heapify(ready)
     running: list[tuple[float, int]] = []
@@ -196,6 +210,21 @@ def makespan(jobs: Sequence[Expected], cores: int, gpus: int) -> float:
             if not waiting[after]:
                 heapq.heappush(ready, (-tail[after], after))
     return now
+
+
+def at_start(lines: Iterable[str], config: Config, cores: int) -> str:
+    """One line for the start of a run, from the shell lines of its jobs: its hours by the reference rates."""
+    try:
+        student = pretrained(config)
+    except TeachableError as error:
+        return f"plan: unknown: {error}"
+    expected = [expect(job, config, student, Own()) for job in jobs_of(lines)]
+    hours = sum(one.seconds * one.cores for one in expected) / 3600
+    gpus = sum(one.seconds * one.gpus for one in expected) / 3600
+    on = f"{hours:.2f} core-hours" + (f" and {gpus:.2f} GPU-hours of a card {CARD}" if gpus else "")
+    wall = "" if gpus else f", {makespan(expected, cores, 0) / 60:.0f} minutes on {cores} cores"
+    rates = "on paper" if config.student.source == "hf" else "at reference rates"
+    return f"plan: about {on}{wall}, {rates} and with nothing from the store; `teachable plan` tells more"
 
 
 # --- what was measured ------------------------------------------------------------------------------------------------
@@ -345,6 +374,3 @@ def total_work(jobs: Iterable[Job], config: Config) -> dict[str, Work]:
                     before.trained + one.trained,
                 )
     return sums
-
-
-Tell = Callable[[str], object]

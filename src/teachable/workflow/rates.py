@@ -54,10 +54,12 @@ CARDS: Mapping[str, float] = {
     "H200": 989.0,
     "cpu": 0.1,
 }
+CARD = "A100"  # unless another is named
 UTILISATION = 0.25  # assumed share of the peak: prompts of half a thousand tokens, in batches
 TOKENS = 550  # of one prompt with its commands: 1,630 characters in layout chat, 200 of commands, 4 a token, the frame
 LOAD_S = 60.0  # a model of 16 GB from a local disk to the device, and its first batch
 TURN_S = 0.004  # the engine's part of a decision
+COUNTED = "counted in its files"
 RESTORE_S = 1.5  # a job whose results come from the store
 
 
@@ -75,19 +77,25 @@ class Pretrained:
         flop = (2 * decisions + 4 * sum(work.trained for work in works)) * TOKENS * self.weights
         return LOAD_S + decisions * TURN_S + flop / (CARDS[self.card] * 1e12 * UTILISATION)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether its files are on this machine."""
+        return self.said == COUNTED
+
     def __str__(self) -> str:
         return (
-            f"on paper: {self.weights / 1e9:.1f} billion weights ({self.said}), {TOKENS} tokens a decision, "
+            f"{self.weights / 1e9:.1f} billion weights ({self.said}), {TOKENS} tokens a decision, "
             f"{UTILISATION:.0%} of the {CARDS[self.card]:g} TFLOP/s of {self.card}"
         )
 
 
-def pretrained(config: Config, card: str) -> Pretrained | None:
+def pretrained(config: Config, card: str | None = None) -> Pretrained | None:
     """The student of the configuration, where it is a pretrained one. Raises TeachableError where nothing says how many
     weights it has, or there is no such card."""
     from teachable.student.errors import StudentError
     from teachable.student.files import locate, weights_of
 
+    card = card or CARD
     if card not in CARDS:
         raise TeachableError(f"--card: {card!r} is not in the table: it has {', '.join(CARDS)}.")
     if config.student.source != "hf":
@@ -95,7 +103,7 @@ def pretrained(config: Config, card: str) -> Pretrained | None:
     on = card if config.resources.gpus else "cpu"
     path = config.student.path or ""
     try:
-        return Pretrained(weights_of(locate(path, config.student.revision)), on, "counted in its files")
+        return Pretrained(weights_of(locate(path, config.student.revision)), on, COUNTED)
     except StudentError:  # not on this machine, which a plan can do without
         named = re.search(r"(\d+(?:\.\d+)?)[bB](?![A-Za-z])", Path(path).name)
     if not named:
@@ -130,11 +138,12 @@ class Own:
     def factor(self, stage: str) -> float:
         return self.by_stage.get(stage, self.every)[0]
 
-    def source(self, stage: str) -> str:
-        """Where the rate of a stage is from, in a few words."""
+    def source(self, stage: str, student: Pretrained | None) -> str:
+        """Where the rate of a stage is from, in a word: own jobs, paper or reference, by the factor of all own jobs."""
         if stage in self.by_stage:
-            return f"{self.by_stage[stage][1]} own"
-        return f"reference x {self.every[0]:.2f}" if self.every[1] else "reference"
+            return "own"
+        table = "reference" if student is None else "paper"
+        return f"{table} x {self.every[0]:.2f}" if self.every[1] else table
 
 
 def reference(stage: str, works: Sequence[Work], student: Pretrained | None) -> float:
