@@ -21,29 +21,38 @@ from teachable.config import Config
 from teachable.errors import TeachableError
 from teachable.workflow.work import Work
 
-# Stage -> seconds to start a process, seconds a unit. CPU-seconds (user and system) of preset laptop's own jobs, seed
-# 2, on a virtual machine with 2 cores of 2026; where a job has one thread they are its seconds on an idle core.
+# Stage -> seconds to start a process, seconds a unit. Wall seconds of one job, from the timings of preset laptop (seed
+# 3), two jobs at a time on a virtual machine with 2 cores of 2026, the rest of which worked at a lower priority.
 REFERENCE: Mapping[str, tuple[float, float]] = {
-    "make-tasks": (3.0, 0.7),
-    "demonstrate": (4.0, 0.02),
-    "build-student": (15.0, 0.0053),
-    "link-student": (9.0, 0.0),
-    "rollout": (9.0, 0.04),
-    "episode-values": (9.0, 0.02),
-    "restore-check": (4.0, 0.01),
-    "advise": (3.0, 0.02),
-    "action-values": (12.0, 0.018),
-    "microtrain": (12.0, 0.025),
-    "continuations": (15.0, 0.025),
-    "train": (7.0, 0.0085),
-    "evaluate": (25.0, 0.012),
-    "drift": (20.0, 0.01),
-    "features": (9.0, 0.01),
-    "predict": (5.0, 0.009),
-    "figure": (5.0, 0.0),
+    "make-tasks": (5.0, 0.85),
+    "demonstrate": (5.0, 0.046),
+    "build-student": (15.0, 0.0065),
+    "link-student": (13.0, 0.0),
+    "rollout": (8.0, 0.08),
+    "episode-values": (14.0, 0.025),  # no preset has it: as action-values
+    "restore-check": (4.0, 0.04),
+    "advise": (3.5, 0.064),
+    "action-values": (14.0, 0.0233),
+    "label-metrics": (6.0, 0.0),
+    "skills": (4.0, 0.0),
+    "microtrain": (14.0, 0.034),
+    "continuations": (14.0, 0.048),
+    "examples": (9.0, 0.0),
+    "replay-examples": (8.0, 0.0),
+    "recovery-examples": (15.0, 0.0),
+    "train": (12.0, 0.0085),
+    "evaluate": (12.0, 0.028),
+    "evaluation-summary": (12.0, 0.0),
+    "drift": (14.0, 0.03),
+    "features": (10.0, 0.018),
+    "predict": (5.0, 0.0098),
+    "select": (2.0, 0.6),
+    "selection-examples": (5.0, 0.55),
+    "selection-summary": (12.0, 0.0),
+    "figure": (6.5, 0.0),
     "viewer": (8.0, 0.0),
 }
-OTHER = (2.0, 0.0)  # tables, concatenations, summaries
+OTHER = (2.0, 0.0)  # tables, concatenations, other summaries
 
 # Card -> peak of dense bf16 matrix products, TFLOP/s, by its maker's data sheet; "cpu": one core, a guess.
 CARDS: Mapping[str, float] = {
