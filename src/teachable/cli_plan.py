@@ -105,7 +105,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         print(f"  {stage:17s}{work.amount:12,.0f} {work.unit}{_model_work(work) if student else ''}")
     print()
     held = f"{cores} cores" + (
-        f" and {arguments.gpus} GPU(s) of kind {arguments.card or CARD}" if config.resources.gpus else ""
+        f" and {arguments.gpus} GPU(s), {arguments.card or CARD}" if config.resources.gpus else ""
     )
     wall = plan.makespan(expected, cores, arguments.gpus)
     chain = plan.makespan(expected, 10**6, 10**6)
@@ -131,7 +131,7 @@ def _own_rates(like: Path | None, config: Config, student: Pretrained | None) ->
     from teachable.workflow.rates import Own
 
     results = like or Path(RESULTS)
-    table = "the reference table (CPU-seconds on a core of its own; src/teachable/workflow/rates.py)"
+    table = "the reference table (preset laptop on 2 cores of 2026; docs/plan.md)"
     if not any((results / "benchmarks").glob("*/*.tsv")):
         if like:
             raise MissingInput(f"--like {like}: there are no timings in {like / 'benchmarks'}.")
@@ -173,7 +173,13 @@ def _costs(arguments: argparse.Namespace) -> int:
     planned = [plan.expect(job, config, student, Own()) for job, _ in computed]
     _print_costs(results, computed, planned, restored)
     print()
-    print("planned: by the reference table, of the jobs that were computed; CPU: of the processes that Snakemake saw")
+    print(
+        "planned: by the reference table (docs/plan.md), of the jobs that were computed; job time: of all jobs, "
+        "also of those side by side; CPU: what Snakemake saw of it"
+    )
+    if computed:
+        first, last = min(row.ended - row.seconds for _, row in computed), max(row.ended for _, row in computed)
+        print(f"wall time: {_time(last - first)} from the first of these jobs to the last")
     print(f"teacher: {_advice(results, config)}")
     if student:
         print(f"paper: {student}")
@@ -194,17 +200,19 @@ def _print_costs(
         f"{'ratio':>7s}{'disk':>10s}"
     )
     totals = [0.0] * 6
+    shown = {"viewer": "paper"}  # where a phase's files lie under another name
     directories = {place.name for place in results.glob("*") if place.is_dir()} - {"benchmarks"}
-    for phase in plan.in_order([job.phase for job in [*(job for job, _ in computed), *restored]] + [*directories]):
+    timed = [job.phase for job in [*(job for job, _ in computed), *restored]]
+    for phase in plan.in_order([*timed, *(shown.get(name, name) for name in directories)]):
         rows = [(row, one.seconds) for (job, row), one in zip(computed, planned, strict=True) if job.phase == phase]
-        place = results / phase
+        places = [results / name for name in directories if shown.get(name, name) == phase]
         numbers = [
             float(len(rows)),
             float(sum(job.phase == phase for job in restored)),
             sum(row.seconds for row, _ in rows),
             sum(row.cpu for row, _ in rows),
             sum(seconds for _, seconds in rows),
-            float(plan.size_of(place)) if place.is_dir() else 0.0,
+            float(sum(map(plan.size_of, places))),
         ]
         totals = [a + b for a, b in zip(totals, numbers, strict=True)]
         _print_cost(phase, numbers)
@@ -270,7 +278,6 @@ def _teacher(config: Config, asked: float) -> str:
     if cost is None:
         return f"oracle, about {asked:,.0f} snapshots at most, 0 USD (the game's own solver)"
     kept = sum(1 for _ in cache.glob("answers/*/*.json"))
-    usd = "an unknown price" if cost.usd is None else f"{cost.usd:.2f} USD"
     tokens = (
         f"{ledger.requests:,.0f} requests in the ledger"
         if ledger.requests
@@ -278,8 +285,8 @@ def _teacher(config: Config, asked: float) -> str:
     )
     said = (
         f"{config.teacher.model}, {cost.requests:,.0f} requests at most ({plan.ASKED:g} a snapshot: assumed), "
-        f"{cost.prompt_tokens / 1e6:.2f} + {cost.completion_tokens / 1e6:.2f} million tokens ({tokens}), {usd} "
-        f"(teacher.prices; budget {config.teacher.budget_usd:g} USD, {ledger.usd or 0:.2f} spent)"
+        f"{cost.prompt_tokens / 1e6:.2f} + {cost.completion_tokens / 1e6:.2f} million tokens ({tokens}), {cost.usd:.2f} USD "
+        f"(teacher.prices; budget {config.teacher.budget_usd:g} USD, {ledger.usd:.2f} spent)"
     )
     return said + (
         f"; the cache has {kept:,} answers, which cost nothing again: how many fit is unknown" if kept else ""
@@ -306,10 +313,10 @@ def _advice(results: Path, config: Config) -> str:
         return f"oracle, {said}, 0 USD"
     ledger = plan.spent(Path(config.teacher.cache).expanduser())
     cost = plan.teacher_cost(len(rows), config, None)
-    planned = f"; planned {cost.requests:,.0f} requests, {cost.usd or 0:.2f} USD" if cost else ""
+    planned = f"; planned {cost.requests:,.0f} requests, {cost.usd:.2f} USD" if cost else ""
     return (
         f"{config.teacher.model}, {said}: {attempts:,} requests, {prompt:,} + {completion:,} tokens, {usd:.2f} USD"
-        f"{planned}; {ledger.usd or 0:.2f} USD in the ledger of all runs"
+        f"{planned}; {ledger.usd:.2f} USD in the ledger of all runs"
     )
 
 

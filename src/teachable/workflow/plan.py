@@ -232,10 +232,12 @@ def at_start(lines: Iterable[str], config: Config, cores: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One row of Snakemake's benchmark files: wall seconds, and CPU-seconds of the processes that it saw."""
+    """One row of Snakemake's benchmark files: wall seconds, CPU-seconds of the processes that it saw (it looks now and
+    then, so the end of a job and what a short-lived child did are missing), and when it ended (seconds since 1970)."""
 
     seconds: float
     cpu: float
+    ended: float
 
 
 def measured(results: Path) -> dict[str, Measured | None]:
@@ -251,7 +253,7 @@ def measured(results: Path) -> dict[str, Measured | None]:
         except (OSError, StopIteration, KeyError, TypeError, ValueError):  # NA, or a row half written
             found[name] = None
             continue
-        found[name] = Measured(seconds, cpu) if math.isfinite(seconds) else None
+        found[name] = Measured(seconds, cpu, path.stat().st_mtime) if math.isfinite(seconds) else None
     return found
 
 
@@ -295,12 +297,12 @@ def own_rates(computed: Iterable[tuple[Job, Measured]], config: Config, student:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Requests to a teacher's endpoint, their tokens and US dollars (None: the model has no price)."""
+    """Requests to a teacher's endpoint, their tokens and US dollars."""
 
     requests: float
     prompt_tokens: float
     completion_tokens: float
-    usd: float | None
+    usd: float
 
 
 def teacher_cost(asked: float, config: Config, ledger: Spent | None) -> Spent | None:
@@ -313,8 +315,8 @@ def teacher_cost(asked: float, config: Config, ledger: Spent | None) -> Spent | 
     question, answer = QUESTION, ANSWER
     if ledger and ledger.requests:
         question, answer = ledger.prompt_tokens / ledger.requests, ledger.completion_tokens / ledger.requests
-    price = teacher.prices.get(teacher.model)
-    usd = None if price is None else (question * price.input + answer * price.output) * requests / 1e6
+    price = teacher.prices[teacher.model]  # the configuration is refused without one
+    usd = (question * price.input + answer * price.output) * requests / 1e6
     return Spent(requests, requests * question, requests * answer, usd)
 
 
