@@ -285,8 +285,8 @@ def _teacher(config: Config, asked: float) -> str:
     )
     said = (
         f"{config.teacher.model}, {cost.requests:,.0f} requests at most ({plan.ASKED:g} a snapshot: assumed), "
-        f"{cost.prompt_tokens / 1e6:.2f} + {cost.completion_tokens / 1e6:.2f} million tokens ({tokens}), {cost.usd:.2f} USD "
-        f"(teacher.prices; budget {config.teacher.budget_usd:g} USD, {ledger.usd:.2f} spent)"
+        f"{cost.prompt_tokens / 1e6:.2f} + {cost.completion_tokens / 1e6:.2f} million tokens ({tokens}), "
+        f"{cost.usd:.2f} USD (teacher.prices; budget {config.teacher.budget_usd:g} USD, {ledger.usd:.2f} spent)"
     )
     return said + (
         f"; the cache has {kept:,} answers, which cost nothing again: how many fit is unknown" if kept else ""
