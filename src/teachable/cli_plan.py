@@ -101,7 +101,8 @@ def _plan(arguments: argparse.Namespace) -> int:
         return 0
     _print_phases(expected, stored, gpus=bool(config.resources.gpus))
     print()
-    for stage, work in plan.total_work(jobs, config).items():
+    left = plan.total_work(jobs, config, stored)
+    for stage, work in left.items():
         print(f"  {stage:17s}{work.amount:12,.0f} {work.unit}{_model_work(work) if student else ''}")
     print()
     held = f"{cores} cores" + (
@@ -110,8 +111,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     wall = plan.makespan(expected, cores, arguments.gpus)
     chain = plan.makespan(expected, 10**6, 10**6)
     print(f"wall time: {_time(wall)} on {held}; {_time(chain)} on any number, the longest chain of jobs")
-    asked = plan.asked(((job, stored[job.place]) for job in jobs), config)
-    print(f"teacher: {_teacher(config, asked)}")
+    print(f"teacher: {_teacher(config, left['advise'].amount if 'advise' in left else 0)}")
     adapters = (
         "" if student is None or student.is_here else ", without adapters (of unknown size: the model is not here)"
     )

@@ -352,23 +352,16 @@ def in_order(phases: Iterable[str]) -> list[str]:
     return sorted(set(phases), key=lambda phase: (PHASES.index(phase) if phase in PHASES else len(PHASES), phase))
 
 
-def asked(jobs: Iterable[tuple[Job, Sequence[bool | None]]], config: Config) -> float:
-    """Snapshots about which the teacher will be asked: of every ``advise`` that the store is not known to have."""
-    return sum(
-        count(call, config).amount
-        for job, stored in jobs
-        for call, there in zip(job.calls, stored, strict=True)
-        if call.stage == "advise" and not there
-    )
-
-
-def total_work(jobs: Iterable[Job], config: Config) -> dict[str, Work]:
-    """By stage that has a unit: what all its jobs have to do."""
+def total_work(
+    jobs: Iterable[Job], config: Config, stored: Mapping[str, Sequence[bool | None]] | None = None
+) -> dict[str, Work]:
+    """By stage that has a unit: what all its jobs have to do, without what the store is known to have."""
     sums: dict[str, Work] = {}
     for job in jobs:
-        for call in job.calls:
+        there = stored[job.place] if stored else [None] * len(job.calls)
+        for call, has in zip(job.calls, there, strict=True):
             one, before = count(call, config), sums.get(call.stage, Work(0))
-            if one.unit != "jobs":
+            if one.unit != "jobs" and not has:
                 sums[call.stage] = Work(
                     before.amount + one.amount,
                     one.unit,
