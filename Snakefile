@@ -35,6 +35,10 @@ onstart:
             jobs = {job.rule.name for job in workflow.dag.needrun_jobs()}
             kept = Store.from_environment()
             require(look(CONFIG, store=kept and kept.root, jobs=jobs), logger.info)
+            lines = [
+                job.shellcmd for job in workflow.dag.needrun_jobs() if job.shellcmd
+            ]
+            logger.info(at_start(lines, CONFIG, workflow.cores or 1))
     except TeachableError as error:
         raise WorkflowError(str(error)) from None
     # -F and -R ask for computing, not for the store. A cluster's executor sees to that job by job; elsewhere the

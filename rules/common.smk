@@ -27,6 +27,7 @@ from teachable.workflow.lines import (
     shell_line,
     timing_of,
 )
+from teachable.workflow.plan import at_start
 from teachable.workflow.ready import look, require
 from teachable.terms import (
     BASE,

@@ -15,7 +15,7 @@ from teachable.errors import TeachableError
 if TYPE_CHECKING:
     from teachable.artifacts.stage import Stage
 
-COMMANDS = ("store", "rank", "view", "fetch-student", "config", "check")  # beside the stages
+COMMANDS = ("store", "rank", "view", "fetch-student", "config", "check", "plan", "costs")  # beside the stages
 
 
 class CommandError(TeachableError):
@@ -98,6 +98,7 @@ def _stage_help(stage: Stage) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from teachable.cli_plan import add_plan_parsers
     from teachable.cli_rank import add_rank_parser
     from teachable.cli_store import add_store_parser
     from teachable.cli_view import add_view_parser
@@ -137,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--file", default="workflow_config.yaml")
     check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as given to snakemake")
     check.set_defaults(run=_check)
+    add_plan_parsers(commands)
     return parser
 
 
@@ -171,21 +173,12 @@ def _config(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     """Raises ConfigError for the configuration, NotReady for anything else that a run would end with."""
-    from pathlib import Path
-
+    from teachable.artifacts.catalogue import RESULTS
     from teachable.artifacts.store import Store
-    from teachable.config.kept import kept_preset
-    from teachable.config.load import assignments, read_yaml
-    from teachable.selection import check_known
-    from teachable.workflow.configuration import configuration
+    from teachable.workflow.configuration import given_configuration
     from teachable.workflow.ready import look, require
 
-    given = assignments(arguments.config, "--config")
-    preset = arguments.preset or given.pop("preset", None) or kept_preset(Path("results/preset"))
-    config, entry = configuration(
-        {**read_yaml(arguments.file), "override": given}, source=arguments.file, preset=preset, given="--config"
-    )
-    check_known(config.selection.methods)
+    config, entry = given_configuration(arguments.file, arguments.config, arguments.preset, RESULTS)
     print(f"configuration: preset {config.preset}, world {entry.name}, student {config.student.source}")
     store = Store.from_environment(os.path.expanduser(config.store.path) if config.store.enabled else None)
     require(look(config, store=store.root if store else None), print)

@@ -67,9 +67,14 @@ class Invocation:
     log: Path | None = None
     threads: int | None = None
 
-    def recipe(self, stage: StageLike, digest: Callable[[Path], str] = digest_of) -> Recipe:
+    def recipe(
+        self,
+        stage: StageLike,
+        digest: Callable[[Path], str] = digest_of,
+        there: Callable[[Path], bool] = Path.exists,
+    ) -> Recipe:
         """The recipe of this invocation; see :func:`recipe`."""
-        return recipe(self, stage, digest)
+        return recipe(self, stage, digest, there)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -197,17 +202,23 @@ def validated(call: Invocation, stage: StageLike) -> BaseModel:
         raise CommandLineError(f"{call.stage}: --params: {problems}") from error
 
 
-def recipe(call: Invocation, stage: StageLike, digest: Callable[[Path], str] = digest_of) -> Recipe:
+def recipe(
+    call: Invocation,
+    stage: StageLike,
+    digest: Callable[[Path], str] = digest_of,
+    there: Callable[[Path], bool] = Path.exists,
+) -> Recipe:
     """Everything the outputs depend on: code, parameters with defaults filled in and without the operational
     ones, what the stage reads beside its inputs, inputs by content, libraries.
 
     Every input is read and hashed, so it must exist; ``digest`` may be a store's, which remembers within a
-    process. Raises :class:`CommandLineError` for a bad line and :class:`MissingInput` for an absent input.
+    process. Who knows the digest of what is not ``there`` yet gives both. Raises :class:`CommandLineError` for a
+    bad line and :class:`MissingInput` for an absent input.
     """
     check(call, stage)
     for name, paths in call.inputs.items():
         for path in paths:
-            if not path.exists():
+            if not there(path):
                 raise MissingInput(f"{call.stage}: input {name!r} is not there: {path}")
     checked = validated(call, stage)
     params = checked.model_dump(mode="json", exclude=operational(stage.params))

@@ -208,7 +208,11 @@ class Store:
 
     def holds(self, recipe: Recipe) -> bool:
         """Whether there is a record for ``recipe``; its objects are not read."""
-        return self._load(recipe)[0] is not None
+        return self.record(recipe) is not None
+
+    def record(self, recipe: Recipe) -> Record | None:
+        """The record for ``recipe``, if there is one; its objects are not read."""
+        return self._load(recipe)[0]
 
     def write(self, record: Record) -> None:
         """Write a record whose objects are in place."""

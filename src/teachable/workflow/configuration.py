@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from teachable.config import Config, load_config
+from teachable.config.kept import kept_preset
+from teachable.config.load import assignments, read_yaml
 from teachable.config.reference import reference, table
 from teachable.errors import ConfigError
+from teachable.selection import check_known
 from teachable.student.prompt import layouts
 from teachable.worlds.base import WorldError
 from teachable.worlds.registry import SPLITS, OptionError, WorldEntry, built_in, get_entry
@@ -61,6 +65,16 @@ def configuration(
             "tasks": tasks.model_copy(update={"options": making, "test_options": changed}),
         }
     ), entry
+
+
+def given_configuration(file: str, texts: Sequence[str], preset: str | None, results: str) -> tuple[Config, WorldEntry]:
+    """What the workflow resolves for ``--config`` and these ``KEY=VALUE`` texts. Without a preset it goes on with the
+    one that made ``results``. Raises ConfigError."""
+    given = assignments(texts, "--config")
+    preset = preset or given.pop("preset", None) or kept_preset(Path(results) / "preset")
+    config, entry = configuration({**read_yaml(file), "override": given}, source=file, preset=preset, given="--config")
+    check_known(config.selection.methods)
+    return config, entry
 
 
 def making_options(config: Config, split: str) -> dict[str, Any]:
