@@ -15,7 +15,7 @@ from teachable.errors import TeachableError
 if TYPE_CHECKING:
     from teachable.artifacts.stage import Stage
 
-COMMANDS = ("store", "rank", "view", "fetch-student", "config", "check")  # beside the stages
+COMMANDS = ("store", "rank", "view", "export", "fetch-student", "config", "check")  # beside the stages
 
 
 class CommandError(TeachableError):
@@ -99,6 +99,7 @@ def _stage_help(stage: Stage) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     from teachable import __version__
+    from teachable.cli_export import add_export_parser
     from teachable.cli_rank import add_rank_parser
     from teachable.cli_store import add_store_parser
     from teachable.cli_view import add_view_parser
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     add_store_parser(commands)
     add_rank_parser(commands)
     add_view_parser(commands)
+    add_export_parser(commands)
 
     fetch = commands.add_parser("fetch-student", help="download a student from the Hugging Face hub")
     fetch.add_argument("name", nargs="?", default="Qwen/Qwen3-8B", help="hub name (default: %(default)s)")
