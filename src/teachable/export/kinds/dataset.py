@@ -22,14 +22,16 @@ def write(found: Found, out: Path) -> str:
     held: dict[str, tuple[int, Path]] = {}
     for name, artifact in ARTIFACTS.items():
         files = found.files(name) if artifact.schema else []
-        rows = 0
+        if not files:
+            continue
+        schema, rows = found.schema(name), 0
+        values = tables.Table(schema.name, schema.about, schema.columns)  # without its key: parts may share rows
         for path in files:
-            rows += sum(frame.height for frame in tables.batches(path, found.schema(name)))
+            rows += sum(frame.height for frame in tables.batches(path, values))
             to = out / "data" / name / _name(path.relative_to(found.root))
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, to)
-        if files:
-            held[name] = rows, files[0]
+        held[name] = rows, files[0]
     if not held:
         raise ExportError(f"{found.root} holds no table yet: `snakemake -c 2` makes them.")
     (out / "README.md").write_text(_card(found, held), encoding="utf-8")

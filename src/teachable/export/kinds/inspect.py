@@ -80,7 +80,6 @@ def _log(found: Found, family: str, episodes: pl.DataFrame) -> Any:
             model=f"teachable/{model}",
             config=log.EvalConfig(epochs=int(episodes["repeat"].max()) + 1, epochs_reducer=["mean"]),  # type: ignore[arg-type]
             packages={"teachable-moments": __version__},
-            scorers=[log.EvalScorer(name=SCORER)],
         ),
         results=_results(log, episodes),
         stats=log.EvalStats(started_at=created, completed_at=created),
