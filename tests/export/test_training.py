@@ -25,7 +25,8 @@ FOLDED = (  # as templates do that refuse the system role
     "<turn>{{ m.role }}\n{{ m.content }}</turn>\n{% endfor %}{% if add_generation_prompt %}<turn>model\n{% endif %}"
 )
 JOINED = (  # as templates do that write the system message into the user's turn
-    "{% set ns = namespace(s='') %}{% for m in messages %}{% if m.role == 'system' %}{% set ns.s = m.content + '\n\n' %}"
+    "{% set ns = namespace(s='') %}{% for m in messages %}"
+    "{% if m.role == 'system' %}{% set ns.s = m.content + '\n\n' %}"
     "{% elif m.role == 'user' %}[INST] {{ ns.s }}{{ m.content }} [/INST]{% else %} {{ m.content }}</s>{% endif %}"
     "{% endfor %}"
 )

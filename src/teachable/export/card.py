@@ -50,7 +50,10 @@ def columns_of(path: Path) -> str:
     described = tables.describe(path).columns
     return grid(
         ("column", "type", "unit", "meaning"),
-        [(f"`{name}`", what.dtype, what.unit, what.meaning) for name, what in described.items()],
+        [
+            (f"`{name}`", str(what.dtype).replace("large_", ""), what.unit, what.meaning)
+            for name, what in described.items()
+        ],
     )
 
 
