@@ -15,7 +15,7 @@ VALUES is the exported folder or its Parquet file. Scored on it are
     rmse        root mean square of score minus value, each snapshot as heavy as any other
     brier       expected squared error of the score against an episode's outcome, likewise
     between     Spearman over snapshots of the policy's mean score and mean value; of a ranking: of predicted and true
-                L_local = V(expert's command) - mean value
+                L_local = V(expert's command) - mean value, over the commands that are known
 
 Values with a standard error above --largest-se are left out, and then snapshots with fewer than two commands, or whose
 values are all alike to .01. Brackets: 95 % cluster bootstrap over games.
