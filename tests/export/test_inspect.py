@@ -23,8 +23,8 @@ def test_a_log_a_family_with_an_episode_a_sample(results: Path, tmp_path: Path) 
     assert read.status == "success"
     assert [(sample.id, sample.epoch) for sample in read.samples] == [
         ("game0", 1),
-        ("game0", 2),
         ("game1", 1),
+        ("game0", 2),
         ("game1", 2),
     ]
     sample = read.samples[0]
@@ -37,7 +37,7 @@ def test_a_log_a_family_with_an_episode_a_sample(results: Path, tmp_path: Path) 
     assert [one.id for one in sample.messages][:2] == ["game0/student/0/0/user", "game0/student/0/0/assistant"]
     assert sample.messages[1].metadata["probability"] == pytest.approx(0.7)
     assert sample.scores["success"].value == "C"
-    assert read.samples[1].scores["success"].value == "I"
+    assert read.samples[2].scores["success"].value == "I"
     assert read.samples[3].error.message == "the engine died"
     assert not read.samples[3].scores
     assert read.results.scores[0].metrics["accuracy"].value == pytest.approx((0.5 + 1) / 2)

@@ -27,7 +27,7 @@ SCORER = "success"
 
 
 def write(found: Found, out: Path, family: Sequence[str] = ()) -> str:
-    """``family``: those families only. A sample is a game, an epoch of it an episode; both in the order of the tables.
+    """``family``: those families only. A sample is a game, an epoch of it an episode; by epoch, then by game.
 
     Raises ExportError where inspect-ai is not installed.
     """
@@ -38,7 +38,7 @@ def write(found: Found, out: Path, family: Sequence[str] = ()) -> str:
         raise ExportError(f"{found.need('episodes')} has no episode of the student.")
     families = chosen(family, episodes["family"].unique().sort(), "family")
     for name in families:
-        ours = episodes.filter(family=name).sort("task_id", "repeat")
+        ours = episodes.filter(family=name).sort("repeat", "task_id")  # as Inspect orders what it reads
         log = _log(found, name, ours)
         _inspect("log").write_eval_log(log, str(out / f"{re.sub(r'[^A-Za-z0-9.-]', '_', name)}.eval"), format="eval")
     count = episodes.filter(pl.col("family").is_in(families)).height
