@@ -72,6 +72,8 @@ def test_student_needs_these_libraries_only() -> None:
         "teachable.artifacts.store",
         "teachable.labels.label",
         "teachable.stats",
+        "teachable.export",
+        "teachable.student.conversation",
         "teachable.paper",
         "teachable.student.prompt",
         "teachable.artifacts.fingerprint",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from teachable.artifacts.stage import Stage
 
 COMMANDS = ("store", "rank", "view", "fetch-student", "config", "check", "plan", "costs")  # beside the stages
+COMMANDS = ("store", "rank", "view", "export", "fetch-student", "config", "check")  # beside the stages
 
 
 class CommandError(TeachableError):
@@ -98,6 +99,7 @@ def _stage_help(stage: Stage) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from teachable.cli_export import add_export_parser
     from teachable.cli_plan import add_plan_parsers
     from teachable.cli_rank import add_rank_parser
     from teachable.cli_store import add_store_parser
@@ -117,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     add_store_parser(commands)
     add_rank_parser(commands)
     add_view_parser(commands)
+    add_export_parser(commands)
 
     fetch = commands.add_parser("fetch-student", help="download a student from the Hugging Face hub")
     fetch.add_argument("name", nargs="?", default="Qwen/Qwen3-8B", help="hub name (default: %(default)s)")
