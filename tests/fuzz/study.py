@@ -249,6 +249,12 @@ class _Maker:
         self.whole("advice")
         self.make("action-values", own=shard)
         self.whole("estimates", "action_values", "label_episodes", "tree_nodes")
+        self.make("uncertainty")
+        for prefix in ("leverage", "patch"):
+            self.make(f"{prefix}-values", own=shard)
+            self.whole(*(f"{prefix}_{kind}" for kind in ("estimates", "episodes", "nodes")))
+        self.make("leverage")
+        self.make("patch-test")
         self.make("label")
         self.make("features")
         self.make("label-metrics")
@@ -262,6 +268,7 @@ class _Maker:
         self.make("cpt-correlation")
         self.make("examples")
         self.make("recovery-examples")
+        self.make("recovery-trajectories")
         models, records = [BASE, *RUNS], []
         for model in RUNS:
             filled = {"phase": "phase2", "model": f"{model}/1"}
