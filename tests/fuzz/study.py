@@ -260,6 +260,7 @@ class _Maker:
         self.make("label-metrics")
         self.make("panels")
         self.make("skills", own={"gaps": {}})
+        self.make("quadrant-shares", own={"planted": ["go"]})
         self.make("continuations")
         self.make("microtrain", own=shard)
         self.whole("microtraining", "micro_episodes")
