@@ -117,12 +117,40 @@ rule skills:
         command("skills")
 
 
+rule quadrant_shares:
+    input:
+        **needs("quadrant-shares"),
+    output:
+        **makes("quadrant-shares"),
+    log:
+        log_of("phase1/quadrant_shares"),
+    benchmark:
+        timing_of("phase1/quadrant_shares")
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("quadrant-shares"),
+        settings=settings(
+            "quadrant-shares",
+            planted=(
+                sorted(CONFIG.builtin.gaps)
+                if CONFIG.student.source == "builtin"
+                else []
+            ),
+        ),
+    message:
+        "Phase 1: share of each quadrant, by family and planted skill"
+    shell:
+        command("quadrant-shares")
+
+
 rule phase1:
     input:
         rules.label.output,
         rules.panels.output,
         rules.label_metrics.output,
         rules.skills.output,
+        rules.quadrant_shares.output,
         "results/phase1/action_values.parquet",
         "results/phase1/label_episodes.parquet",
         "results/phase1/tree_nodes.parquet",

@@ -166,6 +166,28 @@ def test_best_format_is_chosen_on_other_games() -> None:
     assert abs(float(np.mean(points))) < 3 * float(np.std(points)) / math.sqrt(len(points))
 
 
+def test_effectiveness_is_against_replay_alone_on_the_quadrant_of_the_run() -> None:
+    def better(model: str, quadrant: str, game: int) -> bool:
+        if model == terms.REPLAY_ONLY:
+            return game == 0  # one game in four
+        return model == f"{quadrant}_demo" or (model == "Q2_hint" and game < 2)
+
+    episodes, labeled = failure_panel([*ALL_MODELS, *CONTROLS], 4, better)
+    got = summary.summarise(episodes, labeled, SETTINGS, seed=1)
+    gain = {(row["model"], row["group"]): row["point"] for row in got.effectiveness.iter_rows(named=True)}
+    assert len(gain) == len(terms.FORMATS) * 5
+    assert all(gain["demo", group] == pytest.approx(0.75) for group in ("all", *terms.QUADRANTS))
+    assert gain["hint", "Q2"] == pytest.approx(0.25)
+    assert gain["hint", "all"] == pytest.approx((0.25 - 3 * 0.25) / 4)
+    same = pick(got.contrasts, contrast="Q2_hint-vs-C_replay", group="Q2", panel="failure")
+    assert same["point"] == pytest.approx(gain["hint", "Q2"])
+    assert (got.effectiveness["p_holm"] >= got.effectiveness["p_value"]).all()
+    without, labeled = failure_panel(ALL_MODELS, 4, better)
+    missing = summary.summarise(without, labeled, SETTINGS, seed=1).effectiveness
+    assert missing["point"].null_count() == missing.height == len(gain)
+    assert missing["method"].str.contains("C_replay was not trained").all()
+
+
 def test_a_run_that_is_absent_is_named_and_stops_nothing_else() -> None:
     """Q4 has no example, so its three runs were never trained: all of its rows are null, with the reason."""
     trained = [name for name in ALL_MODELS if not name.startswith("Q4")]

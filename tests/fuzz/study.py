@@ -249,11 +249,18 @@ class _Maker:
         self.whole("advice")
         self.make("action-values", own=shard)
         self.whole("estimates", "action_values", "label_episodes", "tree_nodes")
+        self.make("uncertainty")
+        for prefix in ("leverage", "patch"):
+            self.make(f"{prefix}-values", own=shard)
+            self.whole(*(f"{prefix}_{kind}" for kind in ("estimates", "episodes", "nodes")))
+        self.make("leverage")
+        self.make("patch-test")
         self.make("label")
         self.make("features")
         self.make("label-metrics")
         self.make("panels")
         self.make("skills", own={"gaps": {}})
+        self.make("quadrant-shares", own={"planted": ["go"]})
         self.make("continuations")
         self.make("microtrain", own=shard)
         self.whole("microtraining", "micro_episodes")
@@ -262,6 +269,7 @@ class _Maker:
         self.make("cpt-correlation")
         self.make("examples")
         self.make("recovery-examples")
+        self.make("recovery-trajectories")
         models, records = [BASE, *RUNS], []
         for model in RUNS:
             filled = {"phase": "phase2", "model": f"{model}/1"}

@@ -190,6 +190,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     """Every result that the paper reads but ``criteria``."""
     from teachable.paper.drift_metrics import drift_metrics
     from teachable.paper.label_metrics import label_metrics
+    from teachable.paper.quadrants import quadrant_shares
     from teachable.paper.skills import skills
     from teachable.training.gaps import Gap
 
@@ -381,6 +382,25 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
                 "prespecified": name == "B1_uniform-vs-C_replay",
             }
         )
+
+    taught = [
+        {
+            "contrast": f"{kind}-vs-C_replay",
+            "hypothesis": "H3",
+            "model": kind,
+            "reference": "C_replay",
+            "panel": "failure",
+            "group": group,
+            "metric": "success",
+            **iv(strength.get(group, 0.08) * scale, 0.05),
+            "p_value": 0.02,
+            "p_holm": 0.06,
+            "mde": 0.06,
+            "prespecified": False,
+        }
+        for kind, scale in (("demo", 1.0), ("contrast", 1.15), ("hint", 0.6))
+        for group in ("all", *QUADRANTS)
+    ]
 
     drift = []
     drift_runs = ("Q1_demo", "B2_all")
@@ -681,6 +701,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "labeled": lab,
         "thresholds": thresholds(lab),
         "label_metrics": label_metrics(lab, seed=1, repetitions=120),
+        "quadrant_shares": quadrant_shares(lab, ["take"], WORDS.skill_of, seed=1, repetitions=60),
         "skills": skills(lab, {"take": Gap(0.1, "dither")}, WORDS.skill_of, seed=1, repetitions=60),
         "advice": fit(advice, tables.ADVICE),
         "restore_check": {"fraction": 1.0, "verified": len(lab), "total": len(lab), "games": games},
@@ -691,6 +712,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "training_summary": training,
         "metrics": pl.concat([metrics_of(metric_rows, 2), metrics_of(stuck, 3, 0.02)]),
         "contrasts": fit(contrast_rows, tables.CONTRASTS),
+        "effectiveness": fit(taught, tables.CONTRASTS),
         "transfer": fit(transfer, tables.TRANSFER),
         "mechanistic": fit(mechanistic, tables.MECHANISTIC),
         "checkpoints": metrics_of(checks, 4, 0.04),

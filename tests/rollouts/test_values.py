@@ -214,6 +214,51 @@ def test_tree_and_monte_carlo_give_the_same_rows_and_agree(winnable, scope) -> N
     assert (difference <= 4.5 * error + 1e-9).all()
 
 
+LEVERAGE, PATCHED = QUANTITIES[:3], QUANTITIES[3:]
+
+
+def alone(queries: list[Query], *, leverage: bool) -> list[Query]:
+    return [replace(one, patches={}) if leverage else replace(one, leverage=False) for one in queries]
+
+
+@pytest.mark.parametrize("leverage", [True, False])
+def test_episodes_of_one_label_alone_are_those_of_both(winnable, leverage: bool) -> None:
+    queries = [query(s) for s in winnable[:8]]
+    budget = MonteCarloSettings(play=PLAY)
+    both = monte_carlo(TablePolicy(), TinyWorld(), GAMES, queries, budget, run_seed=3)
+    one = monte_carlo(TablePolicy(), TinyWorld(), GAMES, alone(queries, leverage=leverage), budget, run_seed=3)
+    mine = LEVERAGE if leverage else PATCHED
+    assert one.estimates.equals(both.estimates.filter(pl.col("quantity").is_in(mine)))
+    assert one.episodes.equals(both.episodes.filter(("p_" + pl.col("condition")).is_in(mine)))
+    assert one.faults == {}
+
+
+@pytest.mark.parametrize("scope", ["decision", "episode"])
+@pytest.mark.parametrize("leverage", [True, False])
+def test_trees_of_one_label_alone_are_exact_where_prompts_suffice(winnable, leverage: bool, scope) -> None:
+    queries = alone([query(s) for s in winnable[:8]], leverage=leverage)
+    whole = replace(EXACT, patch_scope=scope)
+    result = tree_values(TablePolicy(), TinyWorld(), GAMES, queries, whole, run_seed=3)
+    assert result.estimates["quantity"].to_list() == (LEVERAGE if leverage else PATCHED) * 8
+    found = by_key(result.estimates)
+    for seed in winnable[:8]:
+        for quantity, value in truth(seed, later=scope == "episode").items():
+            if (f"s{seed}", quantity) in found:
+                assert found[f"s{seed}", quantity] == pytest.approx(value, abs=1e-12), quantity
+    assert ("expert" in result.episodes["condition"]) == leverage, "the patch test asks no expert"
+    tables.conform(result.nodes, tables.TREE_NODES)
+
+
+def test_the_patch_test_alone_at_a_dead_end_is_zero() -> None:
+    seed = next(s for s in range(200) if 0 not in Maze(s).distance())
+    for estimate, settings_ in ((tree_values, BUDGETS), (monte_carlo, MonteCarloSettings(play=PLAY))):
+        asked = alone([query(seed)], leverage=False)
+        result = estimate(TablePolicy(), TinyWorld(), GAMES, asked, settings_, run_seed=1)
+        assert result.estimates["quantity"].to_list() == PATCHED
+        assert result.estimates["value"].to_list() == [0.0] * 5
+        assert result.faults == {}
+
+
 @settings(max_examples=12)
 @given(cut=st.integers(1, 9), reverse=st.booleans(), at_once=st.integers(1, 4))
 def test_order_and_sharding_never_change_a_row(winnable, cut, reverse, at_once) -> None:
@@ -326,6 +371,8 @@ def test_question_refuses_unknown_conditions_and_empty_patches() -> None:
         Query(start, {"rule": "always"})
     with pytest.raises(ValueError, match="patches"):
         Query(start, {"demo": ""})
+    with pytest.raises(ValueError, match="asks for nothing"):
+        Query(start, leverage=False)
     with pytest.raises(ValueError, match="snapshot_id"):
         Query(Start(make_task(1)))
 

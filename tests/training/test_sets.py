@@ -14,7 +14,7 @@ from teachable import tables, terms
 from teachable.training import sets
 from teachable.training.budget import Replay
 from teachable.training.errors import SetError, SplitError
-from teachable.training.recovery import CONTINUATIONS, recovery_set
+from teachable.training.recovery import recovery_set
 from teachable.training.replay import replay_examples
 
 REPLAY = Replay(share=0.5, pool=100, epochs=2, batch_size=4)
@@ -360,7 +360,7 @@ def test_selection_from_the_held_out_side_or_twice_is_refused() -> None:
 def continuation(snapshot: str, length: int, *, success: bool = True, stem: str = "") -> list[dict[str, Any]]:
     return [
         {
-            **dict.fromkeys(CONTINUATIONS),
+            **dict.fromkeys(tables.CONTINUATIONS),
             "snapshot_id": snapshot,
             "task_id": f"{snapshot[:2]}-t{int(snapshot[4:]) // 2}",
             "step": 3 + i,
@@ -382,7 +382,7 @@ def recovery(rows: list[dict[str, Any]], target: int, **options: Any) -> tuple[p
     return recovery_set(
         labeled,
         panels_frame(labeled),
-        pl.DataFrame(rows, schema=dict(CONTINUATIONS)),
+        pl.DataFrame(rows, schema=dict(tables.CONTINUATIONS)),
         lambda row, command: (row["scene"], command),
         count,
         sets.SetSettings(seed=1, **options),

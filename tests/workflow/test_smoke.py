@@ -81,7 +81,9 @@ def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(s
             stages |= {call.stage for call in calls}
             reached = [closure(*STAGES[call.stage].modules(call.params)) for call in calls]
             known[trace["pid"]] = program.union(*reached)
-    assert stages == STAGES.keys() - {"episode-values"}  # of snapshots.mode: fall, tried below
+    # not of the default target: of snapshots.mode: fall, and labels alone; tried below
+    asked_for = {"episode-values", "uncertainty", "leverage-values", "leverage", "patch-values", "patch-test"}
+    assert stages == STAGES.keys() - asked_for - {"recovery-trajectories"}
     children = 0
     for trace in traces:
         owner = trace["pid"] if trace["pid"] in known else trace["parent"]
@@ -101,6 +103,37 @@ def test_snapshots_by_fall_of_value(smoke: Workplace, tmp_path: Path) -> None:
     assert values["value"].is_between(0, 1).all()
     fallen = tables.read(place.path(target), tables.SNAPSHOTS)
     assert not fallen.equals(tables.read(smoke.path(target), tables.SNAPSHOTS))
+
+
+def test_each_label_alone(smoke: Workplace) -> None:
+    """Beside a finished run: the same numbers where they rest on no draw, and a log of every episode or tree."""
+    smoke.smoke("uncertainty", "leverage", "patch_test", "quadrants", "panels", "recovery")
+    labeled = tables.read(smoke.path("results/phase1/labeled_snapshots.parquet"), tables.LABELED)
+    found = {
+        name: tables.read(smoke.path(f"results/phase1/{name}.parquet"), getattr(tables, name.upper()))
+        for name in ("uncertainty", "leverage", "patch_test")
+    }
+    both = labeled.select("snapshot_id", "U", "p_expert", "ELP_net")
+    mine = found["uncertainty"].select("snapshot_id", "U")
+    assert both.select("snapshot_id", "U").equals(mine.join(both, on="snapshot_id", how="semi").sort("snapshot_id"))
+    pairs = both.join(found["leverage"], on="snapshot_id", suffix="_alone")
+    assert pairs["p_expert"].equals(pairs["p_expert_alone"].rename("p_expert")), "the expert draws nothing"
+    tested = both.drop_nulls("ELP_net")["snapshot_id"]
+    assert set(tested) <= set(found["patch_test"]["snapshot_id"])
+    for name in ("leverage", "patch"):
+        nodes = tables.read(smoke.path(f"results/phase1/{name}_nodes.parquet"), tables.TREE_NODES)
+        assert set(tested) <= set(nodes.filter(node=0)["snapshot_id"])
+    recovered = tables.read(smoke.path("results/phase2/recovery_trajectories.parquet"), tables.CONTINUATIONS)
+    high = labeled.filter(pl.col("L_upper") > 0)["snapshot_id"]
+    assert set(recovered["snapshot_id"]) <= set(high)
+
+
+def test_thresholds_by_hand_rerun_the_labels_alone(smoke: Workplace) -> None:
+    by_hand = "labels={thresholds: given, given_U: 0.5, given_L: 0.1}"
+    result = smoke.snakemake("--dry-run", "--config", "preset=smoke", by_hand, "--", "quadrants")
+    jobs = result.stdout.split("Job stats:")[1].partition("\n\n")[0]
+    names = {line.split()[0] for line in jobs.splitlines()[3:]}
+    assert names == {"label", "quadrants", "total"}
 
 
 def test_a_finished_run_has_nothing_to_do(smoke: Workplace) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 
 from teachable import tables
 from teachable.evaluation.contrasts import comparisons, contrast_rows, contrasts_frame
+from teachable.evaluation.effectiveness import effectiveness
 from teachable.evaluation.errors import EvaluationError
 from teachable.evaluation.metrics import metric_rows, metrics_frame
 from teachable.evaluation.outcomes import PANELS, Outcomes, line_up
@@ -19,11 +20,13 @@ from teachable.terms import BASE
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The tables ``METRICS``, ``CONTRASTS`` and ``TRANSFER``; the last is empty without the cells of the matrix."""
+    """The tables ``METRICS``, ``CONTRASTS`` and ``TRANSFER``, and ``CONTRASTS`` of the forms of supervision with
+    ``C_replay``; the last two are empty without the cells of the matrix."""
 
     metrics: pl.DataFrame
     contrasts: pl.DataFrame
     transfer: pl.DataFrame
+    effectiveness: pl.DataFrame
 
 
 def quadrants_of(labeled: pl.DataFrame) -> dict[str, str]:
@@ -47,6 +50,7 @@ def summarise(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resamplin
     plan = comparisons(set(episodes.filter(pl.col("behaviour") == "student")["model"]))
     rows: list[dict[str, Any]] = []
     compared: list[dict[str, Any]] = []
+    taught: list[dict[str, Any]] = []
     transferred = tables.empty(tables.TRANSFER)
     for outcomes in panels:
         rows += metric_rows(outcomes, settings, seed=seed)
@@ -55,7 +59,8 @@ def summarise(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resamplin
             transferred, diagonal = transfer(outcomes, settings, seed=seed)
             compared += diagonal + best_format(outcomes, settings, seed=seed)
             compared += quadrant_gains(outcomes, settings, seed=seed)
-    return Summary(metrics_frame(rows), contrasts_frame(compared), transferred)
+            taught += effectiveness(outcomes, settings, seed=seed)
+    return Summary(metrics_frame(rows), contrasts_frame(compared), transferred, contrasts_frame(taught))
 
 
 def metrics_of(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resampling, *, seed: int) -> pl.DataFrame:

@@ -37,14 +37,14 @@ def transfer(outcomes: Outcomes, settings: Resampling, *, seed: int) -> tuple[pl
     quadrant is missing on either side it is null, and ``transfer_diagonal_minus_off_of_<quadrants>`` says it
     of those there are, two at least. :func:`permutation` adds the null.
     """
-    masks = _masks(outcomes)
+    masks = quadrant_masks(outcomes)
     entries: list[Entry] = []
     place: dict[tuple[str, str, str], int] = {}
     reasons: dict[tuple[str, str, str], str] = {}
     for trained in QUADRANTS:
         for format_ in FORMATS:
             for tested in QUADRANTS:
-                reason = _missing(outcomes, [cell_name(trained, format_)], [tested])
+                reason = lacking(outcomes, [cell_name(trained, format_)], [tested])
                 if reason:
                     reasons[trained, format_, tested] = reason
                     continue
@@ -124,7 +124,7 @@ def permutation(outcomes: Outcomes, settings: Resampling, *, seed: int) -> Row:
     ``settings.level`` of the permuted diagonals, and the two-sided ``p_value`` of the observed one, ``(1 + as
     extreme) / (1 + permutations)``, over the quadrants there are (``model``).
     """
-    quadrants = [q for q in QUADRANTS if not _missing(outcomes, [cell_name(q, f) for f in FORMATS], [q])]
+    quadrants = [q for q in QUADRANTS if not lacking(outcomes, [cell_name(q, f) for f in FORMATS], [q])]
     names = ("diagonal", "permuted_labels")
     if len(quadrants) < 2:
         return undefined_contrast(PERMUTED, "H4", names, "all", "fewer than two quadrants can be compared", False)
@@ -206,7 +206,7 @@ def best_format(outcomes: Outcomes, settings: Resampling, *, seed: int) -> list[
     Where demonstrations are best the difference is 0 by definition. Without one of the quadrants ``all`` is
     null, and ``best_format-vs-demo_of_<quadrants>`` is the mean over those there are.
     """
-    masks = _masks(outcomes)
+    masks = quadrant_masks(outcomes)
     games = Games.draw(outcomes.games, seeds.integer(seed, "best format"), settings)
     half = seeds.stream(seed, "best format", "halves").permutation(games.count)[games.codes] % 2
     present = outcomes.present()
@@ -216,7 +216,7 @@ def best_format(outcomes: Outcomes, settings: Resampling, *, seed: int) -> list[
     reasons: dict[str, str] = {}
     for quadrant in QUADRANTS:
         runs = [cell_name(quadrant, f) for f in FORMATS]
-        reason = _missing(outcomes, runs, [quadrant])
+        reason = lacking(outcomes, runs, [quadrant])
         if reason:
             reasons[quadrant] = reason
             continue
@@ -293,7 +293,7 @@ def quadrant_gains(outcomes: Outcomes, settings: Resampling, *, seed: int) -> li
     ``C_replay`` where it was trained, else against the base. The columns ``model`` and ``reference`` name the two
     sides of the difference, ``<run> on Q1`` and ``<run> on Q3``.
     """
-    masks = _masks(outcomes)
+    masks = quadrant_masks(outcomes)
     reference = REPLAY_ONLY if REPLAY_ONLY in outcomes.models else BASE
     rows = []
     games = Games.draw(outcomes.games, seeds.integer(seed, "quadrant gains"), settings)
@@ -303,7 +303,7 @@ def quadrant_gains(outcomes: Outcomes, settings: Resampling, *, seed: int) -> li
         ("own", (cell_name("Q1", "demo"), cell_name("Q3", "demo"))),
     ):
         label, sides = f"{GAIN}_{name}", (f"{name} on Q1", f"{name} on Q3")
-        reason = _missing(outcomes, [*runs, reference], ["Q1", "Q3"])
+        reason = lacking(outcomes, [*runs, reference], ["Q1", "Q3"])
         if reason:
             rows.append(undefined_contrast(label, "H5", sides, "all", reason, False))
             continue
@@ -333,18 +333,19 @@ def undefined_contrast(
     return contrast_row(name, hypothesis, models, where, nothing, nan, nan, prespecified=prespecified)
 
 
-def _missing(outcomes: Outcomes, runs: Sequence[str], quadrants: Sequence[str]) -> str:
+def lacking(outcomes: Outcomes, runs: Sequence[str], quadrants: Sequence[str]) -> str:
     """Why runs cannot be judged on quadrants: empty when they can."""
     absent = [run for run in (BASE, *runs) if run not in outcomes.models]
     if absent:
         return f"{', '.join(absent)} was not trained or not played"
     there = outcomes.present()[:, [outcomes.column(run) for run in (BASE, *runs)]].all(axis=1)
-    masks = _masks(outcomes)
+    masks = quadrant_masks(outcomes)
     empty = [q for q in quadrants if not (masks[q] & there).any()]
     return f"the failure panel has no snapshot in {', '.join(empty)}" if empty else ""
 
 
-def _masks(outcomes: Outcomes) -> dict[str, Flags]:
+def quadrant_masks(outcomes: Outcomes) -> dict[str, Flags]:
+    """``[slots]`` of each quadrant."""
     return {q: (outcomes.slots["quadrant"] == q).fill_null(False).to_numpy() for q in QUADRANTS}
 
 

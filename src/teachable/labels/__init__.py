@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from teachable.labels.alone import leverage_alone, patch_test_alone, uncertainty_alone
 from teachable.labels.depth import recovery_depth
 from teachable.labels.label import label
 from teachable.labels.leverage import with_leverage
@@ -16,11 +17,14 @@ __all__ = [
     "excess_of_maximum",
     "expected_excess",
     "label",
+    "leverage_alone",
     "make_panels",
+    "patch_test_alone",
     "quadrant",
     "recovery_depth",
     "split_tasks",
     "uncertainty",
+    "uncertainty_alone",
     "with_leverage",
     "with_patch_test",
 ]

@@ -9,11 +9,12 @@ import polars as pl
 from teachable import tables
 from teachable.errors import TableError
 from teachable.labels.depth import recovery_depth
+from teachable.labels.estimated import check_unique, wide
 from teachable.labels.leverage import with_leverage
-from teachable.labels.measures import uncertainty
+from teachable.labels.measures import measures
 from teachable.labels.patch_test import with_patch_test
 from teachable.labels.quadrants import Cut, cut, quadrant
-from teachable.terms import FORMATS, QUADRANTS, QUANTITIES
+from teachable.terms import FORMATS, QUADRANTS
 
 if TYPE_CHECKING:
     from teachable.config.model import Labels
@@ -39,9 +40,9 @@ def label(
     Raises TableError when a table contradicts another: duplicated ids or estimates, estimates of unknown
     quantities, failure snapshots without an advice row.
     """
-    _check_unique(snapshots, ["snapshot_id"], "snapshots")
-    _check_unique(advice, ["snapshot_id"], "advice")
-    values = _wide(estimates)
+    check_unique(snapshots, ["snapshot_id"], "snapshots")
+    check_unique(advice, ["snapshot_id"], "advice")
+    values = wide(estimates)
     failures = snapshots.filter(pl.col("kind") == "failure")
     missing = failures.join(advice, on="snapshot_id", how="anti")
     if len(missing):
@@ -56,7 +57,7 @@ def label(
     )
     frame = (
         failures.join(_advice_columns(advice), on="snapshot_id", how="left")
-        .join(_measures(failures, settings.topk), on="snapshot_id", how="left")
+        .join(measures(failures, settings.topk), on="snapshot_id", how="left")
         .join(values, on="snapshot_id", how="left")
         .join(depth, on="snapshot_id", how="left")
         .sort("snapshot_id")
@@ -133,50 +134,8 @@ def _near(own: pl.DataFrame, column: str, at: Cut | None) -> float | None:
     return _number(own.select((distance <= 2 * error).mean()).item())
 
 
-def _check_unique(frame: pl.DataFrame, keys: list[str], name: str) -> None:
-    twice = frame.select(keys).filter(pl.struct(keys).is_duplicated())
-    if len(twice):
-        raise TableError(f"{name}: {keys} is not unique, e.g. {twice.row(0)}; were two runs' files mixed?")
-
-
 def _advice_columns(advice: pl.DataFrame) -> pl.DataFrame:
     return advice.select(
         *("snapshot_id", "expert_action", "suggested_action", "error_type", "confidence", "unwinnable"),
         advice_valid=pl.col("valid").fill_null(False),
-    )
-
-
-def _measures(snapshots: pl.DataFrame, topk: int) -> pl.DataFrame:
-    columns = snapshots.select("snapshot_id", "logp", "commands", "student_action")
-    rows = [
-        {"snapshot_id": snapshot_id, **uncertainty(logp, commands, action, topk=topk)}
-        for snapshot_id, logp, commands, action in columns.iter_rows()
-    ]
-    return pl.DataFrame(rows, schema={"snapshot_id": pl.String, **dict.fromkeys(tables.MEASURES, pl.Float64)})
-
-
-def _wide(estimates: pl.DataFrame) -> pl.DataFrame:
-    """One row per snapshot: p_* and p_*_se, the errors of the differences, and the estimator."""
-    known = [f"p_{q}" for q in QUANTITIES]
-    unknown = set(estimates["quantity"].unique()) - set(known)
-    if unknown:
-        raise TableError(f"estimates: unknown quantities {sorted(unknown)}; known are {known}.")
-    _check_unique(estimates, ["snapshot_id", "quantity"], "estimates")
-
-    def at(quantity: str, column: str) -> pl.Expr:
-        return pl.col(column).filter(pl.col("quantity") == f"p_{quantity}").first()
-
-    return estimates.group_by("snapshot_id", maintain_order=True).agg(
-        *(at(q, "value").alias(f"p_{q}") for q in QUANTITIES),
-        *(at(q, "se").alias(f"p_{q}_se") for q in QUANTITIES),
-        *(at(m, "net_se").alias(f"net_se_{m}") for m in FORMATS),
-        *(
-            pl.col("n")
-            .filter((pl.col("quantity") == f"p_{m}") & (pl.col("estimator") == "monte_carlo"))
-            .first()
-            .alias(f"episodes_{m}")
-            for m in FORMATS
-        ),
-        *(at(q, "net_se").alias(f"{q}_diff_se") for q in ("force", "expert")),
-        estimator=pl.col("estimator").first(),
     )

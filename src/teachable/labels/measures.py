@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike
+
+from teachable import tables
 
 
 def uncertainty(logp: ArrayLike, commands: Sequence[str], chosen: str, *, topk: int = 3) -> dict[str, float]:
@@ -49,3 +52,13 @@ def uncertainty(logp: ArrayLike, commands: Sequence[str], chosen: str, *, topk: 
         "effective_actions": float(np.exp(entropy)),
         "logp_chosen": float(values[list(commands).index(chosen)]) / max(1, len(chosen.split())),
     }
+
+
+def measures(snapshots: pl.DataFrame, topk: int) -> pl.DataFrame:
+    """``snapshot_id`` and the columns of :func:`uncertainty`, one row for each of ``snapshots`` (SNAPSHOTS)."""
+    columns = snapshots.select("snapshot_id", "logp", "commands", "student_action")
+    rows = [
+        {"snapshot_id": snapshot_id, **uncertainty(logp, commands, action, topk=topk)}
+        for snapshot_id, logp, commands, action in columns.iter_rows()
+    ]
+    return pl.DataFrame(rows, schema={"snapshot_id": pl.String, **dict.fromkeys(tables.MEASURES, pl.Float64)})

@@ -12,7 +12,6 @@ from teachable import tables
 from teachable.rollouts.episodes import EpisodeSpec, Played, PlaySettings, Progress, play
 from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Environment, Environments, Start, starts_of
-from teachable.training.recovery import CONTINUATIONS
 from teachable.worlds.base import EngineFault, Task, World
 
 if TYPE_CHECKING:
@@ -94,11 +93,11 @@ def continue_with_expert(
     snapshots: pl.DataFrame,
     *,
     max_steps: int,
-    enough: int,
+    enough: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """``CONTINUATIONS`` rows: every decision of the expert from ``snapshots`` on, in their order, until ``enough`` of
-    them are of continuations that won; and what the engine failed at, by snapshot."""
+    them (None: all there are) are of continuations that won; and what the engine failed at, by snapshot."""
     rows: list[dict[str, Any]] = []
     faults: dict[str, str] = {}
     with Environments(world, games) as opened:
@@ -111,9 +110,9 @@ def continue_with_expert(
             rows += [{**row, "success": won} for row in decisions]
             if progress is not None:
                 progress(done, len(snapshots))
-            if sum(row["success"] for row in rows) >= enough:
+            if enough is not None and sum(row["success"] for row in rows) >= enough:
                 break
-    return pl.DataFrame(rows, schema=dict(CONTINUATIONS)), faults
+    return pl.DataFrame(rows, schema=dict(tables.CONTINUATIONS)), faults
 
 
 def _continue(environment: Environment, start: Start, max_steps: int) -> tuple[list[dict[str, Any]], bool]:

@@ -84,22 +84,26 @@ def value_snapshots(
     games: Path,
     tasks: Mapping[str, Task],
     snapshots: pl.DataFrame,
-    advice: pl.DataFrame,
+    advice: pl.DataFrame | None,
     section: c.Estimation,
     *,
     layout: str,
     max_steps: int,
     run_seed: int,
+    leverage: bool = True,
     progress: Progress | None = None,
 ) -> Values:
     """:func:`estimate` of every row of ``snapshots`` (``SNAPSHOTS``) under the patches that its ``ADVICE`` row makes.
 
-    ``layout`` is the student's prompt layout. What the engine failed at is named in ``Values.faults``.
+    Without ``advice`` only leverage is estimated; without ``leverage`` only the patch test, of the snapshots whose
+    advice is valid. ``layout`` is the student's prompt layout. What the engine failed at is named in ``Values.faults``.
     """
-    given = {row["snapshot_id"]: row for row in advice.iter_rows(named=True)}
+    given = {} if advice is None else {row["snapshot_id"]: row for row in advice.iter_rows(named=True)}
+    made = [patches_of(row, given.get(row["snapshot_id"]), layout) for row in snapshots.iter_rows(named=True)]
     queries = [
-        Query(start, patches_of(row, given.get(row["snapshot_id"]), layout))
-        for start, row in zip(starts_of(snapshots, tasks), snapshots.iter_rows(named=True), strict=True)
+        Query(start, texts, leverage=leverage)
+        for start, texts in zip(starts_of(snapshots, tasks), made, strict=True)
+        if leverage or texts
     ]
     return estimate(policy, world, games, queries, section, max_steps=max_steps, run_seed=run_seed, progress=progress)
 

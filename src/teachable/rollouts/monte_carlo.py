@@ -106,7 +106,7 @@ def _budget(query: Query, force: ExpertAction, settings: MonteCarloSettings) -> 
     conditions = ("base", *query.patches) if query.patches else ()
     experts = {"force": settings.force_episodes, "expert": settings.expert_episodes}
     return {
-        "policy": settings.policy_episodes,
+        **({"policy": settings.policy_episodes} if query.leverage else {}),
         **({} if force is NO_EXPERT else experts),
         **dict.fromkeys(conditions, settings.condition_episodes),
     }

@@ -88,7 +88,7 @@ def tree_values(
             rows += [
                 row
                 for row in _estimate_rows(query.name, result, reached)
-                if force is not NO_EXPERT or row["quantity"] not in ("p_force", "p_expert")
+                if row["quantity"] not in _left_out(query, force)
             ]
             actions += _action_rows(query.name, result)
             log.add(result.log)
@@ -179,6 +179,13 @@ def _answer(
             errors = (merged.estimates[condition].se, merged.estimates[reference].se)
             merged.net_se[condition] = math.hypot(*errors)
     return merged
+
+
+def _left_out(query: Query, force: ExpertAction) -> tuple[str, ...]:
+    """Quantities that are not estimated: those nobody asks for, and without an expert those that need one."""
+    if not query.leverage:
+        return ("p_policy", "p_force", "p_expert")
+    return ("p_force", "p_expert") if force is NO_EXPERT else ()
 
 
 def _expert_specs(query: Query, number: int) -> list[EpisodeSpec]:

@@ -31,7 +31,8 @@ class Query:
     """The chances of success from one snapshot: leverage, and the patch test if there are patches.
 
     ``patches`` maps placebo, demo, contrast and hint to their texts; empty when only leverage is wanted
-    (interval snapshots, or advice that is not valid). ``adapter`` names the student's adapter that plays.
+    (interval snapshots, or advice that is not valid). ``leverage`` False leaves out p_policy, p_force and p_expert: the
+    patch test alone, for which no expert is asked. ``adapter`` names the student's adapter that plays.
     ``purpose`` says what the answer is for (label, before, after, drift): answers for different purposes come
     from different random streams, so that a label and the outcome it is compared with share no noise.
     """
@@ -41,6 +42,7 @@ class Query:
     adapter: str | None = None
     model: str = "base"
     purpose: str = "label"
+    leverage: bool = True
 
     def __post_init__(self) -> None:
         if self.start.snapshot_id is None:
@@ -48,6 +50,8 @@ class Query:
         unknown = set(self.patches) - set(CONDITIONS[1:])
         if unknown or not all(self.patches.values()):
             raise ValueError(f"patches must be non-empty texts for {CONDITIONS[1:]}, not {sorted(self.patches)}")
+        if not (self.leverage or self.patches):
+            raise ValueError("a query without leverage needs patches: it asks for nothing")
 
     @property
     def name(self) -> str:
@@ -72,11 +76,15 @@ class Values:
 
 
 def expert_actions(environments: Environments, queries: Sequence[Query], expert: Expert) -> list[ExpertAction]:
-    """The expert's answer at each query's snapshot; None at a dead end or after the end of the game."""
+    """The expert's answer at each query's snapshot; None at a dead end or after the end of the game. Where leverage is
+    not asked for, nor is the expert: its answer is :data:`NO_EXPERT`."""
     asked: list[tuple[Environment, Moment]] = []
     answers: dict[int, ExpertAction] = {}
     where: list[int] = []
     for index, query in enumerate(queries):
+        if not query.leverage:
+            answers[index] = NO_EXPERT
+            continue
         environment = environments[query.start.task]
         try:
             moment = environment.moment(query.start)

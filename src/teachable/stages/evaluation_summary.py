@@ -34,6 +34,11 @@ ABOUT = {
             "TRANSFER",
             "16 cells for each of demo, contrast, hint, mean",
         ),
+        "effectiveness": (
+            "phase3/effectiveness.parquet",
+            "CONTRASTS",
+            "metric success, panel failure; <format>-vs-C_replay, group Q1..Q4: its own run on it; all: their mean",
+        ),
     },
     "params": "seed statistics",
 }

@@ -13,6 +13,7 @@ from teachable.tables.schema import (
     REALS,
     TEXT,
     TEXTS,
+    Column,
     Table,
     count,
     difference,
@@ -235,6 +236,36 @@ MEASURES = {
     "logp_chosen": of(REAL, "of the student's command, over its words", "nats a word"),
 }
 
+_LEVERAGE = {
+    "L_local": difference(),
+    "L_local_se": probability("standard error"),
+    "L_upper": difference(),
+    "L_upper_se": probability("standard error"),
+    "gap": difference(),
+    "profile": word(("A_bottleneck", "B_trajectory", "C_deadend", "mixed"), null=True),
+}
+
+_PATCH_TEST = {
+    **{
+        f"{kind}_{m}": difference("over base" if kind == "raw" else "over the placebo")
+        for kind in ("raw", "net")
+        for m in FORMATS
+    },
+    "placebo_gain": difference("p_placebo - p_base"),
+    "ELP_net": difference(),
+    "ELP_raw": difference(),
+    "ELP_net_debiased": of(REAL, "", "probability"),
+    "route": word(FORMATS, null=True),
+    "route_tied": of(FLAG),
+}
+
+_DEPTH = {
+    "d_expert": count("steps back to a state with p_expert >= 0.5; null: none on the trajectory", "decisions"),
+    "d_force": count("", "decisions"),
+    "d_expert_bin": of(TEXT, "0 1 2 3+"),
+    "d_force_bin": of(TEXT),
+}
+
 LABELED = Table(
     "LABELED",
     "Every snapshot with its labels and quadrant.",
@@ -249,30 +280,58 @@ LABELED = Table(
         **MEASURES,
         "U": of(REAL, "the configured measure", "of the measure"),
         **{f"p_{c}{s}": probability("standard error" if s else "of success") for c in QUANTITIES for s in ("", "_se")},
-        "L_local": difference(),
-        "L_local_se": probability("standard error"),
-        "L_upper": difference(),
-        "L_upper_se": probability("standard error"),
-        "gap": difference(),
-        "profile": word(("A_bottleneck", "B_trajectory", "C_deadend", "mixed"), null=True),
-        **{
-            f"{kind}_{m}": difference("over base" if kind == "raw" else "over the placebo")
-            for kind in ("raw", "net")
-            for m in FORMATS
-        },
-        "placebo_gain": difference("p_placebo - p_base"),
-        "ELP_net": difference(),
-        "ELP_raw": difference(),
-        "ELP_net_debiased": of(REAL, "", "probability"),
-        "route": word(FORMATS, null=True),
-        "route_tied": of(FLAG),
+        **_LEVERAGE,
+        **_PATCH_TEST,
         "quadrant": word(QUADRANTS, "null: of no labelled failure", null=True),
-        "d_expert": count("steps back to a state with p_expert >= 0.5; null: none on the trajectory", "decisions"),
-        "d_force": count("", "decisions"),
-        "d_expert_bin": of(TEXT, "0 1 2 3+"),
-        "d_force_bin": of(TEXT),
+        **_DEPTH,
         "estimator": word(("monte_carlo", "tree"), null=True),
     },
+    key=("snapshot_id",),
+)
+
+_WHOSE = {
+    column: SNAPSHOTS.columns[column]
+    for column in ("snapshot_id", "task_id", "family", "source", "kind", "episode_id", "step", "distance")
+}
+
+
+def _estimated(*quantities: str) -> dict[str, Column]:
+    """Of each quantity its value, its standard error and what it rests on."""
+    return {
+        name: column
+        for q in quantities
+        for name, column in (
+            (f"p_{q}", probability("of success")),
+            (f"p_{q}_se", probability("standard error")),
+            (f"p_{q}_n", count("episodes behind it (frontier episodes for the tree)", "observations")),
+        )
+    }
+
+
+UNCERTAINTY = Table(
+    "UNCERTAINTY",
+    "How unsure the student was at every snapshot, without any rollout.",
+    {**_WHOSE, **MEASURES, "U": of(REAL, "the configured measure", "of the measure")},
+    key=("snapshot_id",),
+)
+
+LEVERAGE = Table(
+    "LEVERAGE",
+    "Leverage and recovery depth of every snapshot, without the patch test.",
+    {
+        **_WHOSE,
+        **_estimated("policy", "force", "expert"),
+        **_LEVERAGE,
+        **_DEPTH,
+        "estimator": word(("monte_carlo", "tree")),
+    },
+    key=("snapshot_id",),
+)
+
+PATCH_TEST = Table(
+    "PATCH_TEST",
+    "The patch test of every snapshot with valid advice, without leverage.",
+    {**_WHOSE, **_estimated(*CONDITIONS), **_PATCH_TEST, "estimator": word(("monte_carlo", "tree"))},
     key=("snapshot_id",),
 )
 

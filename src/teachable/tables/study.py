@@ -43,6 +43,20 @@ EXAMPLES = Table(
     },
 )
 
+CONTINUATIONS = Table(
+    "CONTINUATIONS",
+    "Every decision of the expert's continuations from snapshots of high L_upper.",
+    {
+        "snapshot_id": name("where it begins"),
+        "task_id": name(),
+        "step": count("from the start of the task, 0 is the first decision", "decisions", null=False),
+        **DECISION,
+        "action": name("the expert's command"),
+        "success": of(FLAG, "of the whole continuation", null=False),
+    },
+    key=("snapshot_id", "step"),
+)
+
 BUDGET = Table(
     "BUDGET",
     "How much each run is trained on.",

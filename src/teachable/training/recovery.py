@@ -11,17 +11,6 @@ from teachable.terms import RECOVERY
 from teachable.training.budget import CountTokens, Replay, budget
 from teachable.training.sets import RenderDecision, SetSettings, train_side
 
-# What the stage must give for recovery: every decision of the expert's continuation behind a snapshot.
-# `step` counts from the start of the task; all other columns are those of a snapshot at that decision.
-CONTINUATIONS: tables.Schema = {
-    "snapshot_id": pl.String,
-    "task_id": pl.String,
-    "step": pl.Int64,
-    **{name: column.dtype for name, column in tables.DECISION.items()},
-    "action": pl.String,  # the expert's command
-    "success": pl.Boolean,  # of the whole continuation
-}
-
 
 def recovery_snapshots(pool: pl.DataFrame, settings: SetSettings) -> list[str]:
     """Snapshots worth an expert continuation: ``L_upper`` strictly above the configured minimum.
@@ -55,11 +44,13 @@ def recovery_examples(
 ) -> pl.DataFrame:
     """``EXAMPLES`` rows of the recovery run: every decision of successful expert continuations.
 
-    ``continuations`` has the columns of :data:`CONTINUATIONS`. Continuations are taken whole, in the order of
+    ``continuations`` has the columns of :data:`tables.CONTINUATIONS`. Continuations are taken whole, in the order of
     :func:`recovery_snapshots`, until ``target`` examples are reached; the last one is cut there. A decision that two
     continuations share (same prompt, same command) is taught once. Failed continuations are never used.
     """
-    continuations = tables.conform(continuations.select(list(CONTINUATIONS)), CONTINUATIONS, "continuations")
+    continuations = tables.conform(
+        continuations.select(list(tables.CONTINUATIONS)), tables.CONTINUATIONS, "continuations"
+    )
     groups = {
         str(key[0]): part.sort("step")
         for key, part in continuations.filter(pl.col("success")).group_by("snapshot_id", maintain_order=True)

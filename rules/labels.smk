@@ -1,0 +1,166 @@
+"""Each label alone, for those who want no more than one: nothing here is part of the default target.
+
+Needs: snapshots; leverage and patch test also games and student, the patch test advice; recovery also labels and panels.
+Makes: results/phase1/{uncertainty,leverage,patch_test}.parquet, what leverage and patch test rest on
+(results/phase1/{leverage,patch}_{estimates,episodes,nodes}.parquet) and results/phase2/recovery_trajectories.parquet.
+"""
+
+
+rule uncertainty:
+    input:
+        **needs("uncertainty"),
+    output:
+        **makes("uncertainty"),
+    log:
+        log_of("phase1/uncertainty"),
+    benchmark:
+        timing_of("phase1/uncertainty")
+    localrule: True
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("uncertainty"),
+        settings=settings("uncertainty"),
+    message:
+        "Phase 1: uncertainty alone"
+    shell:
+        command("uncertainty")
+
+
+rule leverage_values:
+    input:
+        **needs("leverage-values"),
+    output:
+        **makes("leverage-values"),
+    log:
+        log_of("phase1/leverage_values/{shard}"),
+    benchmark:
+        timing_of("phase1/leverage_values/{shard}")
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("leverage-values"),
+        settings=lambda w: settings(
+            "leverage-values", shard=int(w.shard), shards=len(SNAPSHOT_SHARDS)
+        ),
+    message:
+        "Phase 1: rollouts for leverage alone, shard {wildcards.shard}"
+    shell:
+        command("leverage-values")
+
+
+rule leverage_labels:
+    input:
+        **needs("leverage"),
+    output:
+        **makes("leverage"),
+    log:
+        log_of("phase1/leverage"),
+    benchmark:
+        timing_of("phase1/leverage")
+    localrule: True
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("leverage"),
+        settings=settings("leverage"),
+    message:
+        "Phase 1: leverage, profile and recovery depth alone"
+    shell:
+        command("leverage")
+
+
+rule patch_values:
+    input:
+        **needs("patch-values"),
+    output:
+        **makes("patch-values"),
+    log:
+        log_of("phase1/patch_values/{shard}"),
+    benchmark:
+        timing_of("phase1/patch_values/{shard}")
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("patch-values"),
+        settings=lambda w: settings(
+            "patch-values", shard=int(w.shard), shards=len(SNAPSHOT_SHARDS)
+        ),
+    message:
+        "Phase 1: rollouts for the patch test alone, shard {wildcards.shard}"
+    shell:
+        command("patch-values")
+
+
+rule patch_labels:
+    input:
+        **needs("patch-test"),
+    output:
+        **makes("patch-test"),
+    log:
+        log_of("phase1/patch_test"),
+    benchmark:
+        timing_of("phase1/patch_test")
+    localrule: True
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("patch-test"),
+        settings=settings("patch-test"),
+    message:
+        "Phase 1: the patch test alone"
+    shell:
+        command("patch-test")
+
+
+rule recovery_trajectories:
+    input:
+        **needs("recovery-trajectories"),
+    output:
+        **makes("recovery-trajectories"),
+    log:
+        log_of("phase2/recovery_trajectories"),
+    benchmark:
+        timing_of("phase2/recovery_trajectories")
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("recovery-trajectories"),
+        settings=settings("recovery-trajectories"),
+    message:
+        "Phase 2: export the expert's continuations from snapshots of high leverage"
+    shell:
+        command("recovery-trajectories")
+
+
+rule leverage:
+    input:
+        rules.leverage_labels.output,
+        DATA["leverage_episodes"],
+        DATA["leverage_nodes"],
+
+
+rule patch_test:
+    input:
+        rules.patch_labels.output,
+        DATA["patch_episodes"],
+        DATA["patch_nodes"],
+
+
+rule quadrants:
+    input:
+        rules.label.output,
+
+
+rule recovery:
+    input:
+        rules.recovery_trajectories.output,
+
+
+localrules:
+    leverage,
+    patch_test,
+    quadrants,
+    recovery,
