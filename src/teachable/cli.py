@@ -15,8 +15,7 @@ from teachable.errors import TeachableError
 if TYPE_CHECKING:
     from teachable.artifacts.stage import Stage
 
-COMMANDS = ("store", "rank", "view", "fetch-student", "config", "check", "plan", "costs")  # beside the stages
-COMMANDS = ("store", "rank", "view", "export", "fetch-student", "config", "check")  # beside the stages
+COMMANDS = ("store", "rank", "view", "export", "fetch-student", "config", "check", "plan", "costs")  # beside the stages
 
 
 class CommandError(TeachableError):
