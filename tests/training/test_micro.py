@@ -307,6 +307,15 @@ def test_label_before_and_after_share_no_random_stream(
             streams["before" if asked[0][1] is None else "after"] |= seeds
             return found
 
+    shards = [
+        RolloutEvaluator(student, TinyWorld(), GAMES, labeled, tasks, estimate, PLAY, run_seed=1, shard=shard)
+        for shard in (0, 1)
+    ]
+    played = [one.on_tasks([(task, None) for task in sorted(tasks)], "before") for one in shards]
+    assert played[0] == played[1], "the same episodes"
+    names = [name for one in shards for name in one.episodes["episode_id"]]
+    assert len(set(names)) == len(names) > 2, "by names of their own"
+
     evaluator = Watched(student, TinyWorld(), GAMES, labeled, tasks, estimate, PLAY, run_seed=1, repeats=3)
     settings = micro_section(similar_tasks=2)
     trials, _ = micro.plan_trials(labeled, advice(labeled), panels(labeled), lambda *_: ("prompt", "go a"), settings)

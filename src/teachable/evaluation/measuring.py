@@ -21,8 +21,9 @@ class RolloutEvaluator:
     ``estimate`` values questions (``rollouts.tree_values`` or ``monte_carlo`` with its settings);
     P(success) from a snapshot is their ``p_policy``. Similar tasks are played ``repeats`` times, the first
     greedy, the others sampled. Random numbers depend on the snapshot or task, the repeat and the purpose:
-    what is measured before a training shares none with what is measured after it, or with the labels. The policy is
-    handed to every call as it is, so nothing remembered of an adapter outlives it here.
+    what is measured before a training shares none with what is measured after it, or with the labels. ``shard`` is
+    in the names of episodes only: two shards may play the same task before theirs. The policy is handed to every call
+    as it is, so nothing remembered of an adapter outlives it here.
     """
 
     def __init__(
@@ -37,10 +38,11 @@ class RolloutEvaluator:
         *,
         run_seed: int,
         repeats: int = 1,
+        shard: int = 0,
     ) -> None:
         self._policy, self._world, self._games = policy, world, games
         self._tasks, self._estimate, self._settings = tasks, estimate, settings
-        self._run_seed, self._repeats = run_seed, repeats
+        self._run_seed, self._repeats, self._shard = run_seed, repeats, shard
         self._played: list[pl.DataFrame] = []
         rows = snapshots.sort("snapshot_id")
         self._starts = dict(zip(rows["snapshot_id"], starts_of(rows, tasks), strict=True))
@@ -66,10 +68,9 @@ class RolloutEvaluator:
 
     def on_tasks(self, asked: Sequence[tuple[str, str | None]], purpose: str) -> list[float | None]:
         """Share of successes of each (task, adapter) pair; ``None`` where every episode had a fault."""
-        shard = min(self._starts, default="")  # its first snapshot tells a shard's episodes from another's
         specs = [
             EpisodeSpec(
-                episode_id=f"similar/{purpose}/{shard}/{len(self._played)}/{index}/{task_id}/{repeat}",
+                episode_id=f"similar/{purpose}/{self._shard}/{len(self._played)}/{index}/{task_id}/{repeat}",
                 start=Start(self._tasks[task_id]),
                 model=adapter or "base",
                 adapter=adapter,

@@ -96,6 +96,7 @@ def micro_train(
         valuer(world, games, estimation, max_steps=max_steps, run_seed=run_seed),
         PlaySettings(max_steps=max_steps, stop_unwinnable=True),
         run_seed=run_seed,
+        shard=shard,
     )
     tuner = Tuner(student, tuning, run_seed)
     result = microtrain(trials[shard::shards], tuner, evaluator, probe, section, progress=progress)
