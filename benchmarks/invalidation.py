@@ -96,7 +96,11 @@ STEPS: dict[str, Step] = {
     "trained_selections": Step("train", 1, "selection_examples replay student"),
     "played_selections": Step("evaluate", 1, "trained_selections played_base"),
     "selection_metrics": Step("selection-summary", 1, "played_base played_selections labeled"),
-    "viewer": Step("viewer", 1, "labeled advice value_tables episodes microtraining examples played_base played"),
+    "viewer": Step(
+        "viewer",
+        1,
+        "labeled advice value_tables episodes microtraining examples selection_examples played_base played played_selections",
+    ),
     # paper
     "criteria": Step("criteria", 1, " ".join(CRITERIA_INPUTS)),
     **{f"fig_{name}": Step("figure", 1, " ".join(item.inputs)) for name, item in FIGURES.items()},
@@ -112,9 +116,9 @@ STEPS["report"] = Step(
         ]
     ),
 )
-ALONE = {  # a label by itself, and what `snapshots.mode: fall` asks for: no part of the plan
+ALONE = {  # a label by itself, and what a mode or a method asks for that is off: no part of the plan
     *("uncertainty", "leverage", "leverage-values", "patch-test", "patch-values", "recovery-trajectories"),
-    "episode-values",
+    *("episode-values", "influence"),
 }
 ALIASES = {  # data of the paper that a step makes beside its namesake
     "expert": "labeled",
