@@ -196,9 +196,7 @@ def test_judging_games_of_the_training_side_give_no_candidate_and_are_the_same_f
         method: select(method, pool, 500, seed=3, **options(fitted, features)).frame["snapshot_id"].implode()
         for method in JUDGED
     }
-    games = {
-        method: set(pool.filter(pl.col("snapshot_id").is_in(ids))["task_id"]) for method, ids in chosen.items()
-    }
+    games = {method: set(pool.filter(pl.col("snapshot_id").is_in(ids))["task_id"]) for method, ids in chosen.items()}
     assert len(games["influence"]) == pool["task_id"].n_unique() - round(0.3 * pool["task_id"].n_unique())
     assert games["eef_error"] <= games["influence"]
     few = select("influence", pool, 500, seed=3, **options(fitted, features))
@@ -313,7 +311,7 @@ def test_errors_say_what_is_wrong(pool, fitted, features):
         select("diversity", pool, 5, seed=0)
     with pytest.raises(PredictorError, match="gradients: give those of the stage influence"):
         select("influence", pool, 5, seed=0)
-    with pytest.raises(PredictorError, match="no gradient, e.g. s0"):
+    with pytest.raises(PredictorError, match=r"no gradient, e\.g\. s0"):
         select("influence", pool, 5, seed=0, gradients=gradients(features).head(3))
     with pytest.raises(PredictorError, match="lack the columns"):
         select("random", pool.drop("route"), 5, seed=0)

@@ -75,7 +75,7 @@ def test_projected_products_rank_as_exact_ones_do(student: Student) -> None:
     chosen = examples(student, 30)
     exact, kept = gradients(student, chosen), gradients(student, chosen, dimensions=512)
     assert kept.vectors.shape == (30, 512)
-    assert exact.vectors.shape[1] > 4 * 512
+    assert exact.vectors.shape[1] >= 4 * 512
     products = [found.vectors[:20].astype(np.float64) @ found.vectors[20:].mean(axis=0) for found in (exact, kept)]
     assert spearmanr(*products).statistic > 0.9
     assert np.linalg.norm(exact.vectors, axis=1) == pytest.approx(exact.norms, rel=1e-5)

@@ -41,9 +41,7 @@ def slopes(
     if pool.is_empty():
         return tables.empty(tables.GRADIENTS)
     prompter = Prompter(student.layout_spec, student.tokenizer)
-    examples = [
-        Example(*prompter.render_decision(row, row["suggested_action"])) for row in pool.iter_rows(named=True)
-    ]
+    examples = [Example(*prompter.render_decision(row, row["suggested_action"])) for row in pool.iter_rows(named=True)]
     found = lora_gradients(
         student,
         examples,

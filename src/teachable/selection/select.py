@@ -47,8 +47,10 @@ def select(
     """The ``k`` snapshots that ``method`` would train on, as rows of SELECTION for the run ``S_<method>_k<k>``.
 
     ``labeled`` (columns of LABELED) holds the pool: give the training side only. ``predictions`` must be out-of-fold
-    for it, ``gradients`` (GRADIENTS) of its candidates. ``draws``: how many choices a random method makes, one for every training of the run. The methods, with
-    what they need, are the modules of :mod:`teachable.selection.methods`.
+    for it; ``gradients`` (GRADIENTS) are of its candidates. ``draws``: how many choices a random method makes, one for
+    every training of the run. The methods, with what they need, are the modules of
+    :mod:`teachable.selection.methods`. Raises PredictorError for an unknown method, k below 1, or without what the
+    method needs.
     """
     if method not in METHODS:
         raise PredictorError(f"unknown selection method {method!r}: use one of {list(METHODS)}.")

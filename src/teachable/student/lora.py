@@ -190,9 +190,7 @@ def _checkpointing(model: Any, action: str) -> Callable[..., None]:
 
 
 @contextmanager
-def training_mode(
-    student: Student, name: str, settings: LoraSettings, seed: int
-) -> Iterator[list[torch.nn.Parameter]]:
+def training_mode(student: Student, name: str, settings: LoraSettings, seed: int) -> Iterator[list[torch.nn.Parameter]]:
     """The adapter's weights trainable, and everything as it was afterwards."""
     model = student.model
     devices = [model.device] if model.device.type == "cuda" else []
