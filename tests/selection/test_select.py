@@ -220,9 +220,10 @@ def test_an_impossible_command_has_infinite_loss_and_an_unknown_one_none(pool):
         pl.Series("logp", [[0.0, -np.inf], [-1.0, -0.5], [-0.1, -2.0]]),
         pl.Series("suggested_action", ["b", None, "b"], dtype=pl.String),
     )
-    chosen = select("loss", rows, 2, seed=0).frame
-    assert chosen["snapshot_id"].to_list() == [rows["snapshot_id"][0], rows["snapshot_id"][2]]
-    assert chosen["score"].to_list() == [np.inf, 2.0]
+    chosen = select("loss", rows, 3, seed=0)
+    assert chosen.frame["snapshot_id"].to_list() == [rows["snapshot_id"][0], rows["snapshot_id"][2]]
+    assert chosen.frame["score"].to_list() == [np.inf, 2.0]
+    assert "not admissible" in chosen.reason
 
 
 @pytest.mark.parametrize("seed", range(6))

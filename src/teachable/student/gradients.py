@@ -40,9 +40,7 @@ class Sketch:
 
     @classmethod
     def draw(cls, count: int, dimensions: int, generator: np.random.Generator, device: torch.device) -> Sketch:
-        """For vectors of `count` numbers. Raises StudentError for fewer than one dimension."""
-        if dimensions < 1:
-            raise StudentError(f"a projection needs at least one dimension, not {dimensions}")
+        """For vectors of `count` numbers."""
         if count <= dimensions:
             return cls(count, None, None)
         padded = dimensions * -(-count // dimensions)
@@ -84,8 +82,13 @@ def lora_gradients(
     `generator` the projection. One forward and backward pass an example, one after the other, so that memory holds one
     example's activations and one gradient. The model is as it was afterwards.
 
-    Raises StudentError for an example that is too long or does not fit in memory, and for a loss that is not finite.
+    Raises StudentError for an example that is too long or does not fit in memory, for a loss that is not finite, and
+    for fewer than one dimension.
     """
+    if dimensions < 1:
+        raise StudentError(f"a projection needs at least one dimension, not {dimensions}")
+    if not examples:
+        return Gradients(np.zeros((0, dimensions), dtype=np.float32), np.zeros(0), np.zeros(0))
     encoded = encode(student, examples, settings.max_tokens)
     student.bank.create(_SLOT, lora_config(settings.rank, settings.alpha, 0.0, settings.targets))
     student.bank.reset(_SLOT, seed)
@@ -106,8 +109,7 @@ def lora_gradients(
                     progress(row + 1, len(encoded))
     finally:
         student.bank.remove(_SLOT)
-    stacked = np.stack(vectors) if vectors else np.zeros((0, dimensions), dtype=np.float32)
-    return Gradients(stacked, norms, losses)
+    return Gradients(np.stack(vectors), norms, losses)
 
 
 def _gradient(student: Student, trained: Sequence[torch.nn.Parameter], example: Any) -> tuple[float, torch.Tensor]:

@@ -11,13 +11,14 @@ ABOUT = {"source": "student"}
 
 
 def choose(pool: Pool) -> Choice:
-    return pool.best(loss(pool))
+    score = loss(pool)
+    return pool.best(score, ~np.isnan(score), "the teacher's command is not admissible at the others")
 
 
 def loss(pool: Pool) -> Floats:
     """``[N]`` nats: -log of the probability that the student gives the teacher's command among those of the snapshot.
 
-    Of the whole command, as the student plays, not a mean over its tokens. NaN, which is chosen last, where the
+    Of the whole command, as the student plays, not a mean over its tokens. NaN, which is not chosen, where the
     teacher's command is none of them.
     """
     rows = pool.candidates.select("commands", "logp", "suggested_action")
