@@ -96,7 +96,7 @@ def test_gradients_are_made_only_for_the_methods_that_ask_for_them(empty: Workpl
     assert "gradients=" not in random
     assert "gradients=results/phase5/gradients.parquet" in asking
     assert "--out gradients=results/phase5/gradients.parquet" in planned
-    assert "gradients" not in plan("selection={methods: [random, loss, diversity]}")
+    assert "phase5/gradients.parquet" not in plan("selection={methods: [random, loss, diversity]}")
 
 
 def stage(directory: Path, name: str, arguments: list[str], params: dict[str, object], **environment: str) -> str:

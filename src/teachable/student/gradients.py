@@ -2,8 +2,8 @@
 
 At initialisation LoRA's B is zero. So the gradient with respect to A is zero, too, and only B's is taken: for a linear
 layer with gradient G of its weights it is s G A^T, s being alpha / rank, and as A is random, products of such
-gradients are, in the mean over A, those of G itself, divided by the layer's number of inputs: what is compared is the
-slope of all linear weights, as far as rank x outputs numbers a layer can tell.
+gradients are, in the mean over A and but for a constant, those of G itself, divided by the layer's number of inputs:
+what is compared is the slope of all linear weights, as far as rank x outputs numbers a layer can tell.
 """
 
 from __future__ import annotations
