@@ -37,7 +37,7 @@ def slopes(
     ``panels`` (PANELS) may hold held-out games: none of them is looked at. Raises StudentError as
     :func:`~teachable.student.gradients.lora_gradients` does.
     """
-    pool = candidates(training_side(labeled, panels), source="student")
+    pool = candidates(training_side(labeled, panels), source="student").drop_nulls("suggested_action")
     if pool.is_empty():
         return tables.empty(tables.GRADIENTS)
     prompter = Prompter(student.layout_spec, student.tokenizer)
