@@ -62,13 +62,9 @@ def test_a_step_on_an_example_changes_the_validation_loss_by_the_product_of_grad
     for row in range(len(train)):
         gradient = found.vectors[row]
         product = float(gradient.astype(np.float64) @ aim)
-        if abs(product) < 0.05 * np.linalg.norm(gradient) * np.linalg.norm(aim):
-            continue  # nearly orthogonal: curvature decides
         rate = 1e-3 / abs(product)
         change = stepped(student, -rate * gradient, validation, seed=3) - before
-        back = before - stepped(student, rate * gradient, validation, seed=3)
-        assert (change + back) / 2 == pytest.approx(-rate * product, rel=1e-2)
-        assert change == pytest.approx(-rate * product, rel=1e-1), "one step, curvature and all"
+        assert change == pytest.approx(-rate * product, rel=1e-2)
 
 
 def test_projected_products_rank_as_exact_ones_do(student: Student) -> None:
