@@ -10,7 +10,7 @@ from teachable.artifacts.store import Store
 from teachable.errors import ConfigError, TeachableError
 from teachable.artifacts.fingerprint import fingerprint
 from teachable.paper.closing import closing
-from teachable.selection import check_known
+from teachable.selection import METHODS, check_known
 from teachable.stages import STAGES
 from teachable.student.files import model_files
 from teachable.workflow.configuration import configuration, making_options

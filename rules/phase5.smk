@@ -1,10 +1,39 @@
 """Phase 5: selection at fixed budgets. One run a method and budget, evaluated as in phase 3.
 
-Needs: features, predictions, labels. Makes: results/phase5/{sets,examples,budget}/<run>.parquet,
-adapters/<run>/<seed>, models/<run>/<seed>/, metrics.parquet, contrasts.parquet.
+Needs: features, predictions, labels; the student, where a method asks for its gradients. Makes: results/phase5/{sets,
+examples,budget}/<run>.parquet, adapters/<run>/<seed>, models/<run>/<seed>/, metrics.parquet, contrasts.parquet, and
+gradients.parquet where one does.
 """
 
 DRAWS = {"random": CONFIG.training.seeds}  # another choice for every training
+
+
+def beside_of(run):
+    """What a selection run's method reads that most do not."""
+    method = METHODS[selection_of(run)[0]]
+    return {"gradients": DATA["gradients"]} if method.gradients else {}
+
+
+rule influence:
+    input:
+        **needs("influence"),
+    output:
+        **makes("influence"),
+    log:
+        log_of("phase5/influence"),
+    benchmark:
+        timing_of("phase5/influence")
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("influence"),
+        settings=settings("influence"),
+    message:
+        "Phase 5: gradients of the training-side examples"
+    shell:
+        command("influence")
+
 
 for number, runs in batches(SELECTIONS, "{run}").items():
     label = number.removeprefix("_") or "{run}"
@@ -15,6 +44,9 @@ for number, runs in batches(SELECTIONS, "{run}").items():
             f"select{number}"
         input:
             **needs("select"),
+            gradients=lambda w, runs=runs: sorted(
+                {path for run in runs for path in beside_of(run.format(**w)).values()}
+            ),
         output:
             selection=[f"results/phase5/sets/{run}.parquet" for run in runs],
         log:
@@ -34,7 +66,7 @@ for number, runs in batches(SELECTIONS, "{run}").items():
             lines=lambda w, runs=runs: joined(
                 Line(
                     "select",
-                    needs("select"),
+                    needs("select", **beside_of(run)),
                     makes("select", run=run),
                     settings(
                         "select",

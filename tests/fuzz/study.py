@@ -302,6 +302,14 @@ class _Maker:
                 own={"k": 4},
                 selection=f"{RESULTS}/phase5/sets/{name}.parquet",
             )
+        self.make("influence")
+        self.make(
+            "select",
+            name="select by influence",
+            filled={"run": "S_influence_k4"},
+            own={"k": 4, "method": "influence", "draws": 1},
+            gradients=DATA["gradients"],
+        )
         for name in ("selection", "selection_budget"):
             artifact = ARTIFACTS[name]
             paths = [f"{RESULTS}/{artifact.path.format(run=selection_name(m, 4))}" for m in config.selection.methods]

@@ -82,6 +82,7 @@ def _row(rng: np.random.Generator, game: int, i: int, game_effect: float, signal
         "commands": commands,
         "logp": logp.tolist(),
         "student_action": action,
+        "suggested_action": commands[count // 2],
         "advice_valid": True,
         "unwinnable": False,
         "entropy": entropy,

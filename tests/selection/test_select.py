@@ -14,10 +14,12 @@ from teachable.predictor import PredictorError
 from teachable.selection import METHODS
 from teachable.selection.coverage import Coverage, greedy_coverage
 from teachable.selection.expected_error import Surrogate, greedy_error_reduction
+from teachable.selection.methods.diversity import greedy_centres
 from teachable.selection.methods.eef_failures import rank
+from teachable.selection.methods.influence import influence
 from teachable.selection.pool import candidates
 from teachable.selection.select import select
-from teachable.tables import LABELED, SELECTION, conform
+from teachable.tables import GRADIENTS, LABELED, SELECTION, conform
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,20 @@ def pool(frame):
 
 
 def options(fitted, features):
-    return {"predictions": fitted.predictions, "features": features}
+    return {"predictions": fitted.predictions, "features": features, "gradients": gradients(features)}
+
+
+def gradients(features) -> pl.DataFrame:
+    """GRADIENTS of made-up directions, other ones for every snapshot."""
+    vectors = np.random.default_rng(7).normal(0.1, 1.0, (len(features), 32))
+    made = {
+        "snapshot_id": features.snapshot_id.tolist(),
+        "task_id": features.task_id.tolist(),
+        "loss": [1.0] * len(features),
+        "norm": np.linalg.norm(vectors, axis=1).tolist(),
+        "vector": vectors.astype(np.float32).tolist(),
+    }
+    return conform(pl.DataFrame(made, schema=dict(GRADIENTS)), GRADIENTS)
 
 
 def expert(rows: list[dict[str, object]]) -> pl.DataFrame:
@@ -57,9 +72,13 @@ def test_without_a_predictor_its_methods_choose_nothing_and_say_so(method, pool,
     assert "too few snapshots are labelled" in none.reason
 
 
-def test_expected_error_never_judges_by_the_games_it_chooses_from(pool, fitted, features):
+JUDGED = ["eef_error", "influence"]
+
+
+@pytest.mark.parametrize("method", JUDGED)
+def test_what_judges_never_judges_by_the_games_it_chooses_from(method, pool, fitted, features):
     one = pool.filter(task_id=pool["task_id"][0])
-    none = select("eef_error", one, 2, seed=0, **options(fitted, features))
+    none = select(method, one, 2, seed=0, **options(fitted, features))
     assert none.frame.is_empty()
     assert "one game" in none.reason
 
@@ -172,11 +191,64 @@ def test_an_example_that_teaches_nothing_is_not_taken():
     assert greedy_error_reduction(model, 2, np.arange(2))[0] == [1]
 
 
-def test_error_reduction_judges_on_games_of_the_training_side_that_give_no_candidate(pool, fitted, features):
-    chosen = select("eef_error", pool, 12, seed=3, **options(fitted, features)).frame
-    games = set(pool.filter(pl.col("snapshot_id").is_in(chosen["snapshot_id"].implode()))["task_id"])
-    judged = set(pool["task_id"].unique()) - games
-    assert len(judged) >= 0.3 * pool["task_id"].n_unique()
+def test_judging_games_of_the_training_side_give_no_candidate_and_are_the_same_for_all(pool, fitted, features):
+    chosen = {
+        method: select(method, pool, 500, seed=3, **options(fitted, features)).frame["snapshot_id"].implode()
+        for method in JUDGED
+    }
+    games = {method: set(pool.filter(pl.col("snapshot_id").is_in(ids))["task_id"]) for method, ids in chosen.items()}
+    assert len(games["influence"]) == pool["task_id"].n_unique() - round(0.3 * pool["task_id"].n_unique())
+    assert games["eef_error"] <= games["influence"]
+    few = select("influence", pool, 500, seed=3, **options(fitted, features))
+    assert "games that judge" in few.reason
+
+
+def test_loss_takes_what_the_student_would_least_do(pool):
+    rows = pool.with_columns(pl.col("commands").list.get(pl.col("step") % 3).alias("suggested_action"))
+    chosen = select("loss", rows, 10, seed=0).frame
+    known = {
+        row["snapshot_id"]: -row["logp"][row["commands"].index(row["suggested_action"])]
+        for row in rows.iter_rows(named=True)
+    }
+    assert chosen["score"].to_list() == pytest.approx(sorted(known.values(), reverse=True)[:10])
+    assert chosen["score"].to_list() == pytest.approx([known[name] for name in chosen["snapshot_id"]])
+
+
+def test_an_impossible_command_has_infinite_loss_and_an_unknown_one_none(pool):
+    rows = pool.head(3).with_columns(
+        pl.Series("commands", [["a", "b"]] * 3),
+        pl.Series("logp", [[0.0, -np.inf], [-1.0, -0.5], [-0.1, -2.0]]),
+        pl.Series("suggested_action", ["b", None, "b"], dtype=pl.String),
+    )
+    chosen = select("loss", rows, 3, seed=0)
+    assert chosen.frame["snapshot_id"].to_list() == [rows["snapshot_id"][0], rows["snapshot_id"][2]]
+    assert chosen.frame["score"].to_list() == [np.inf, 2.0]
+    assert "not admissible" in chosen.reason
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_greedy_centres_leave_nothing_further_than_twice_the_best(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(10, 2))
+    distance = np.linalg.norm(points[:, None] - points[None], axis=2)
+    chosen, radius = greedy_centres(distance, 3, rng.permutation(10))
+    reach = [distance[:, list(subset)].min(axis=1).max() for subset in itertools.combinations(range(10), 3)]
+    assert distance[:, chosen].min(axis=1).max() <= 2 * min(reach) + 1e-12
+    assert (np.diff(radius) <= 1e-12).all()
+    assert len(set(greedy_centres(np.zeros((4, 4)), 9, np.arange(4))[0])) == 4, "equals are taken once, too"
+
+
+def test_diversity_knows_no_label(pool, fitted, features):
+    first = select("diversity", pool, 12, seed=0, features=features).frame
+    labels = ("ELP_net", "ELP_raw", "U", "L_local", "L_upper", "p_policy", "p_force", "entropy")
+    blind = pool.with_columns(pl.lit(0.5).alias(label) for label in labels)
+    assert select("diversity", blind, 12, seed=0, features=features).frame.equals(first)
+
+
+def test_influence_is_the_cosine_with_the_mean_and_short_gradients_lose_nothing():
+    aim = np.array([[1.0, 0.0], [3.0, 0.0]])
+    scores = influence(np.array([[0.01, 0.0], [5.0, 5.0], [-2.0, 0.0], [0.0, 0.0]]), aim)
+    assert scores == pytest.approx([1.0, 0.5**0.5, -1.0, 0.0])
 
 
 def coverage(rng: np.random.Generator, count: int) -> Coverage:
@@ -236,5 +308,11 @@ def test_errors_say_what_is_wrong(pool, fitted, features):
         select("predictor", pool, 5, seed=0, predictions=fitted.predictions.head(3))
     with pytest.raises(PredictorError, match="features"):
         select("eef_error", pool, 5, seed=0, predictions=fitted.predictions)
+    with pytest.raises(PredictorError, match="features"):
+        select("diversity", pool, 5, seed=0)
+    with pytest.raises(PredictorError, match="gradients: give those of the stage influence"):
+        select("influence", pool, 5, seed=0)
+    with pytest.raises(PredictorError, match=r"no gradient, e\.g\. s0"):
+        select("influence", pool, 5, seed=0, gradients=gradients(features).head(3))
     with pytest.raises(PredictorError, match="lack the columns"):
         select("random", pool.drop("route"), 5, seed=0)

@@ -11,6 +11,8 @@ from teachable.predictor.sets import to_table
 from teachable.selection import METHODS
 from teachable.stages import select
 
+from .test_select import gradients
+
 
 @pytest.fixture(scope="module")
 def sides(frame) -> dict[str, str]:
@@ -38,6 +40,7 @@ def chosen(
     predictions: pl.DataFrame,
     features: pl.DataFrame,
     split: pl.DataFrame,
+    gradients: pl.DataFrame,
 ) -> pl.DataFrame:
     expert = labeled.with_columns(
         source=pl.lit("expert"),
@@ -45,14 +48,14 @@ def chosen(
         episode_id=pl.col("episode_id") + "/expert",
     )
     own = labeled.with_columns(source=pl.lit("student"))
-    return select.run(predictions, features, own, expert, split, seed=3, method=method, k=8, draws=2)
+    return select.run(predictions, features, own, expert, split, gradients, seed=3, method=method, k=8, draws=2)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_held_out_side_has_no_say(method, frame, features, fitted, sides) -> None:
     split = panels(frame, sides)
-    table, predictions = to_table(features), fitted.predictions
-    first = chosen(method, frame, predictions, table, split)
+    table, predictions, slopes = to_table(features), fitted.predictions, gradients(features)
+    first = chosen(method, frame, predictions, table, split, slopes)
     held_out = pl.col("task_id").is_in([task for task, side in sides.items() if side == "held_out"])
     rng = np.random.default_rng(0)
 
@@ -68,6 +71,9 @@ def test_the_held_out_side_has_no_say(method, frame, features, fitted, sides) ->
             pl.when(held_out).then(pl.col("vector").list.eval(pl.element() * 7 + 1)).otherwise("vector").alias("vector")
         ),
         split,
+        slopes.with_columns(
+            pl.when(held_out).then(pl.col("vector").list.eval(pl.element() * -3)).otherwise("vector").alias("vector")
+        ),
     )
     assert len(first) > 0
     assert second.equals(first)

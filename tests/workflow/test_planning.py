@@ -84,6 +84,21 @@ def test_a_bad_configuration_stops_before_any_job(empty: Workplace, config: list
     assert not (empty.directory / "results").exists()
 
 
+def test_gradients_are_made_only_for_the_methods_that_ask_for_them(empty: Workplace) -> None:
+    def plan(config: str) -> str:
+        result = empty.snakemake("--dry-run", "--printshellcmds", "--config", "preset=smoke", config, "--", "phase5")
+        assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+        return result.stdout + result.stderr
+
+    planned = plan("selection={methods: [random, influence]}")
+    (line,) = [line for line in planned.splitlines() if "teachable select " in line]
+    random, asking = line.split("--then")
+    assert "gradients=" not in random
+    assert "gradients=results/phase5/gradients.parquet" in asking
+    assert "--out gradients=results/phase5/gradients.parquet" in planned
+    assert "phase5/gradients.parquet" not in plan("selection={methods: [random, loss, diversity]}")
+
+
 def stage(directory: Path, name: str, arguments: list[str], params: dict[str, object], **environment: str) -> str:
     """The one line that a failing stage prints."""
     result = subprocess.run(

@@ -66,6 +66,9 @@ METHOD_COLOUR = {
     "oracle_features": "#1F2328",
     "eef_failures": "#CC79A7",
     "eef_error": "#56B4E9",
+    "influence": "#0072B2",
+    "loss": "#8C564B",
+    "diversity": "#E69F00",
 }
 METHODS = ("oracle_features", "predictor", "tier2", "tier1", "UxL", "L_local", "entropy", "random")
 SELECTIONS = (
@@ -75,6 +78,9 @@ SELECTIONS = (
     "predictor_diverse",
     "eef_failures",
     "eef_error",
+    "influence",
+    "loss",
+    "diversity",
     "entropy",
     "random",
 )

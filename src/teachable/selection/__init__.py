@@ -19,12 +19,14 @@ from teachable.errors import ConfigError, TeachableError
 class Method:
     """A selection method as its module declares it.
 
-    ``predicted``: it needs the predictor; ``source``: whose failures it chooses from, the student's or the
+    ``predicted``: it needs the predictor; ``gradients``: it needs the student's gradients (stage ``influence``), which
+    are computed only if such a method is asked for; ``source``: whose failures it chooses from, the student's or the
     expert's (setup B).
     """
 
     name: str
     predicted: bool = False
+    gradients: bool = False
     source: str = "student"
 
     @property

@@ -35,21 +35,26 @@ class Coverage:
     def build(cls, utility: Floats, actions: Sequence[str], states: Floats) -> Coverage:
         """From teachability ``[N]`` (ELP_net, measured or predicted), the actions taught and state vectors ``[N, D]``.
 
-        Only what is positive in ``utility`` counts, and only that can cover. Two snapshots are alike by half in
-        the action taught and by half in the state: :func:`action_similarity` and a Gaussian kernel with the median
-        distance as its length (Garreau et al. 2017).
+        Only what is positive in ``utility`` counts, and only that can cover; :func:`likeness` says how far.
         """
         weight = np.maximum(np.nan_to_num(utility, nan=0.0), 0.0)
-        distance = cdist(states, states)
-        apart = distance[np.triu_indices(len(states), 1)]
-        positive = apart[apart > 0]
-        length = float(np.median(positive)) if len(positive) else 1.0
-        alike = 0.5 * action_similarity(actions) + 0.5 * np.exp(-0.5 * (distance / length) ** 2)
-        return cls(weight, alike * (weight > 0)[None, :])
+        return cls(weight, likeness(actions, states) * (weight > 0)[None, :])
 
     def value(self, chosen: Sequence[int]) -> float:
         """F of a subset; 0 for none."""
         return float(self.weight @ self.covers[:, list(chosen)].max(axis=1)) if len(chosen) else 0.0
+
+
+def likeness(actions: Sequence[str], states: Floats) -> Floats:
+    """How alike snapshots are, ``[N, N]`` in [0, 1]: by half in the action taught and by half in the state ``[N, D]``.
+
+    :func:`action_similarity` and a Gaussian kernel with the median distance as its length (Garreau et al. 2017).
+    """
+    distance = cdist(states, states)
+    apart = distance[np.triu_indices(len(states), 1)]
+    positive = apart[apart > 0]
+    length = float(np.median(positive)) if len(positive) else 1.0
+    return np.asarray(0.5 * action_similarity(actions) + 0.5 * np.exp(-0.5 * (distance / length) ** 2))
 
 
 def action_similarity(actions: Sequence[str]) -> Floats:
@@ -96,10 +101,15 @@ def greedy_coverage(coverage: Coverage, k: int, ties: NDArray[np.int64]) -> tupl
     return [*chosen, *rest.tolist()], np.asarray([*gains, *np.zeros(len(rest))])
 
 
-def diverse(pool: Pool, utility: Floats) -> Choice:
-    """The candidates that cover most ``utility`` ``[N]`` (ELP_net, measured or predicted)."""
+def described(pool: Pool) -> tuple[list[str], Floats]:
+    """The actions that the N candidates teach, and their states ``[N, D]``, standardised."""
     featured = pool.featured()
     states, _ = standardised(featured, featured)
-    coverage = Coverage.build(utility, pool.candidates["suggested_action"].fill_null("").to_list(), states)
+    return pool.candidates["suggested_action"].fill_null("").to_list(), states
+
+
+def diverse(pool: Pool, utility: Floats) -> Choice:
+    """The candidates that cover most ``utility`` ``[N]`` (ELP_net, measured or predicted)."""
+    coverage = Coverage.build(utility, *described(pool))
     chosen, gain = greedy_coverage(coverage, pool.k, pool.ties)
     return Choice(list(chosen), gain, "every other candidate is predicted to teach nothing")

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from teachable.predictor.errors import PredictorError
 from teachable.predictor.sets import FeatureSet, Floats
+from teachable.seeds import stream
+
+VALIDATION = 0.3
+"""Share of the training-side games that judge, for methods that choose by what helps on other games."""
 
 NEEDS = (
     "snapshot_id",
@@ -40,7 +44,8 @@ class Choice:
 class Pool:
     """The candidates (columns of LABELED, by id), all there is to choose them by, and how many to choose.
 
-    ``labeled`` is the whole training side, candidates or not; ``ties`` ``[N]`` a seeded order that breaks ties.
+    ``labeled`` is the whole training side, candidates or not; ``ties`` ``[N]`` a seeded order that breaks ties;
+    ``gradients`` (GRADIENTS) are there for the methods that declare them.
     """
 
     method: str
@@ -52,6 +57,7 @@ class Pool:
     draws: int = 1
     predictions: pl.DataFrame | None = None
     features: FeatureSet | None = None
+    gradients: pl.DataFrame | None = None
 
     def best(self, score: Floats, eligible: NDArray[np.bool_] | None = None, reason: str = "") -> Choice:
         """The k candidates of highest ``score`` ``[N]`` among those that are ``eligible``."""
@@ -94,6 +100,54 @@ class Pool:
                 f"{len(absent)} snapshots have no features, e.g. {absent[0]}: make the features again."
             )
         return self.features.take([place[name] for name in names])
+
+    def slopes(self, frame: pl.DataFrame | None = None) -> Floats:
+        """Projected gradients ``[N, D]`` of the candidates (or of ``frame``), in their order; nats a token per unit of
+        weight. Raises PredictorError where one has none."""
+        if self.gradients is None:
+            raise PredictorError("this selection needs the student's gradients: give those of the stage influence.")
+        asked = (self.candidates if frame is None else frame).select("snapshot_id")
+        rows = self.gradients.select("snapshot_id", "vector")
+        found = asked.join(rows, on="snapshot_id", how="left", maintain_order="left")
+        absent = found.filter(pl.col("vector").is_null())
+        if len(absent):
+            raise PredictorError(
+                f"{len(absent)} candidates have no gradient, e.g. {absent['snapshot_id'][0]}: make the gradients again."
+            )
+        if found["vector"].list.len().n_unique() > 1:
+            raise PredictorError("the gradients are not all of one length: make them again.")
+        return np.array(found["vector"].to_list(), dtype=np.float64).reshape(len(found), -1)
+
+    def judged(self) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+        """The candidates of the games that judge, and the others, each with its row in ``_row``; None for one game.
+
+        A seeded share of :data:`VALIDATION` of the pool's games, the same for every method, judges and gives no
+        candidate; held-out games have no say.
+        """
+        games = self.candidates["task_id"].unique().sort()
+        if len(games) < 2:
+            return None
+        drawn = stream(self.seed, "selection", "validation").permutation(len(games))
+        judging = games[drawn[: max(1, round(VALIDATION * len(games)))].tolist()]
+        rows = self.candidates.with_row_index("_row")
+        judges = pl.col("task_id").is_in(judging.implode())
+        return rows.filter(judges), rows.filter(~judges)
+
+
+ONE_GAME = "the pool is of one game, which leaves none to judge by"
+
+
+def training_side(labeled: pl.DataFrame, panels: pl.DataFrame, expert: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The snapshots (LABELED) that a selection chooses from: of the training side, winnable, with valid advice.
+
+    ``expert``: the expert's failures (setup B), put behind the student's own where they are of training-side games.
+    """
+    train = panels.filter(pl.col("panel") == "train")["snapshot_id"]
+    pool = labeled.filter(pl.col("snapshot_id").is_in(train.implode()))
+    if expert is not None:
+        games = panels.filter(pl.col("side") == "train")["task_id"]
+        pool = pl.concat([pool, expert.filter(pl.col("task_id").is_in(games.implode()))])
+    return pool.filter(pl.col("advice_valid") & ~pl.col("unwinnable").fill_null(False))
 
 
 def candidates(labeled: pl.DataFrame, *, source: str | None = None) -> pl.DataFrame:

@@ -42,12 +42,15 @@ def select(
     draws: int = 1,
     predictions: pl.DataFrame | None = None,
     features: FeatureSet | None = None,
+    gradients: pl.DataFrame | None = None,
 ) -> Selection:
     """The ``k`` snapshots that ``method`` would train on, as rows of SELECTION for the run ``S_<method>_k<k>``.
 
     ``labeled`` (columns of LABELED) holds the pool: give the training side only. ``predictions`` must be out-of-fold
-    for it. ``draws``: how many choices a random method makes, one for every training of the run. The methods, with
-    what they need, are the modules of :mod:`teachable.selection.methods`.
+    for it; ``gradients`` (GRADIENTS) are of its candidates. ``draws``: how many choices a random method makes, one for
+    every training of the run. The methods, with what they need, are the modules of
+    :mod:`teachable.selection.methods`. Raises PredictorError for an unknown method, k below 1, or without what the
+    method needs.
     """
     if method not in METHODS:
         raise PredictorError(f"unknown selection method {method!r}: use one of {list(METHODS)}.")
@@ -63,7 +66,7 @@ def select(
     if lacking:
         return _selection(method, rows.head(0), k, [Choice([], np.empty(0), lacking)])
     ties = stream(seed, "selection", method).permutation(len(rows))
-    pool = Pool(method, rows, labeled, k, seed, ties, draws, predictions, features)
+    pool = Pool(method, rows, labeled, k, seed, ties, draws, predictions, features, gradients)
     choices = importlib.import_module(about.module).choose(pool)
     return _selection(method, rows, k, [choices] if isinstance(choices, Choice) else list(choices))
 

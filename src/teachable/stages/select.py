@@ -5,11 +5,12 @@ from __future__ import annotations
 import polars as pl
 
 from teachable.predictor.sets import from_table
+from teachable.selection.pool import training_side
 from teachable.selection.select import select
 
 ABOUT = {
     "about": "choose a fixed budget of snapshots",
-    "inputs": "predictions features labeled expert panels",
+    "inputs": "predictions features labeled expert panels gradients?",
     "outputs": {"selection": ("phase5/sets/{run}.parquet", "SELECTION", "one row a run and chosen snapshot")},
     "params": "seed",
     "own": {"k": "int", "method": "str", "draws": "int"},
@@ -23,24 +24,23 @@ def run(
     labeled: pl.DataFrame,
     expert: pl.DataFrame,
     panels: pl.DataFrame,
+    gradients: pl.DataFrame | None,
     seed: int,
     k: int,
     method: str,
     draws: int,
 ) -> pl.DataFrame:
-    """``draws``: how often the random choice is made, once for every training."""
-    train = panels.filter(pl.col("panel") == "train")["snapshot_id"]
-    games = panels.filter(pl.col("side") == "train")["task_id"]
-    own = labeled.filter(pl.col("snapshot_id").is_in(train.implode()))
-    pool = pl.concat([own, expert.filter(pl.col("task_id").is_in(games.implode()))])
+    """``draws``: how often the random choice is made, once for every training; ``gradients``: for the methods that need
+    them only."""
     selection = select(
         method,
-        pool.filter(pl.col("advice_valid") & ~pl.col("unwinnable").fill_null(False)),
+        training_side(labeled, panels, expert),
         k,
         seed=seed,
         draws=draws,
         predictions=predictions,
         features=None if features.is_empty() else from_table(features),
+        gradients=gradients,
     )
     if selection.shortfall:
         print(f"{method}: {selection.shortfall} fewer than {k}: {selection.reason}", flush=True)

@@ -152,6 +152,10 @@ class AdapterBank:
             parameter.requires_grad_(True)
         return parameters
 
+    def outward(self, name: str) -> list[torch.nn.Parameter]:
+        """The adapter's B matrices [outputs, rank], which are zero after `reset`, sorted by name."""
+        return [parameter for key, parameter in self._parameters(name) if "lora_B" in key]
+
     @contextmanager
     def suspended(self, name: str) -> Iterator[None]:
         """The base model in the middle of training the adapter `name`, which is trainable again afterwards."""

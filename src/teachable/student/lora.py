@@ -127,7 +127,7 @@ def schedule(settings: LoraSettings, step: int, steps: int) -> float:
     return settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _answers(model: Any, chosen: Sequence[_Encoded], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+def answers(model: Any, chosen: Sequence[_Encoded], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits [T, V] (float32) at the T completion tokens, and these tokens [T]; right-padded in one forward pass.
 
     Under causal attention no real token sees the padding behind it, so no attention mask is needed and the
@@ -171,8 +171,8 @@ def _accumulate(student: Student, slot: str, batch: Sequence[_Encoded], micro_ba
         before = None
         if penalty:
             with student.bank.suspended(slot), torch.no_grad():
-                before = functional.log_softmax(_answers(model, chosen, pad)[0], dim=-1)
-        logits, wanted = _answers(model, chosen, pad)
+                before = functional.log_softmax(answers(model, chosen, pad)[0], dim=-1)
+        logits, wanted = answers(model, chosen, pad)
         loss = functional.cross_entropy(logits, wanted, reduction="sum") / tokens
         total += float(loss.detach())
         if before is not None:
@@ -190,9 +190,7 @@ def _checkpointing(model: Any, action: str) -> Callable[..., None]:
 
 
 @contextmanager
-def _training_mode(
-    student: Student, name: str, settings: LoraSettings, seed: int
-) -> Iterator[list[torch.nn.Parameter]]:
+def training_mode(student: Student, name: str, settings: LoraSettings, seed: int) -> Iterator[list[torch.nn.Parameter]]:
     """The adapter's weights trainable, and everything as it was afterwards."""
     model = student.model
     devices = [model.device] if model.device.type == "cuda" else []
@@ -267,7 +265,7 @@ def train_lora(
     tokens = completion_tokens = again = 0
     micro_batch = min(settings.micro_batch, settings.batch_size)
     try:
-        with _training_mode(student, slot, settings, seed) as parameters:
+        with training_mode(student, slot, settings, seed) as parameters:
             optimiser = torch.optim.AdamW(
                 parameters,
                 lr=settings.learning_rate,

@@ -279,6 +279,21 @@ SELECTION = Table(
     key=("run", "draw", "snapshot_id"),
 )
 
+GRADIENTS = Table(
+    "GRADIENTS",
+    "Slope of the student's loss on each training-side snapshot as a demonstration, at a fresh LoRA adapter.",
+    {
+        "snapshot_id": name(),
+        "task_id": name(),
+        "loss": of(REAL, "mean over the tokens of the teacher's command", "nats a token", low=0.0, null=False),
+        "norm": of(REAL, "of the gradient before projection", "nats a token per unit of weight", low=0.0, null=False),
+        "vector": of(
+            pl.List(pl.Float32), "gradient by LoRA's B, projected", "nats a token per unit of weight", null=False
+        ),
+    },
+    key=("snapshot_id",),
+)
+
 FEATURES = Table(
     "FEATURES",
     "Features of the predictor, one row a vector: one a snapshot of tier 1, of tier 2 the student's hidden states of "
