@@ -99,7 +99,8 @@ STEPS: dict[str, Step] = {
     "viewer": Step(
         "viewer",
         1,
-        "labeled advice value_tables episodes microtraining examples selection_examples played_base played played_selections",
+        "labeled advice value_tables episodes microtraining examples selection_examples played_base played "
+        "played_selections",
     ),
     # paper
     "criteria": Step("criteria", 1, " ".join(CRITERIA_INPUTS)),
