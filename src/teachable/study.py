@@ -210,8 +210,8 @@ class Study:
         return Played(pl.concat([played.episodes, more.episodes]), pl.concat([played.steps, more.steps]))
 
     def train(self, run: str, sets: TrainingSets, out: Path | str, *, train_seed: int = 1) -> dict[str, Any]:
-        """Train the adapter of one run, e.g. ``Q1_demo`` or ``Q4_dpo``, into the directory ``out``; the student then has it by the
-        run's name. Returns its record (:func:`teachable.pipeline.fitting.fit`)."""
+        """Train the adapter of one run, e.g. ``Q1_demo`` or ``Q4_dpo``, into the directory ``out``; the student then
+        has it by the run's name. Returns its record (:func:`teachable.pipeline.fitting.fit`)."""
         record = fit(
             lambda: self.student,
             run,

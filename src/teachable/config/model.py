@@ -29,7 +29,8 @@ from teachable.terms import FORMATS, QUADRANTS, describe, preference_name, prefe
 MOST_JOBS, MOST_GAMES = 100_000, 1_000_000
 Split = Literal["warmstart", "train", "test"]
 if TYPE_CHECKING:
-    Route = Quadrant = str
+    Route = str
+    Quadrant = str
 else:
     Route = Literal[("route", *FORMATS)]
     Quadrant = Literal[QUADRANTS]

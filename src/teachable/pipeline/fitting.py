@@ -52,10 +52,11 @@ def fit(
     ``probe_shift``, the largest change of a command's log-probability on a few of its examples. A run with nothing
     to learn from is not trained: its record has ``absent``, the reason, and ``out`` is not written.
 
-    A run by direct preference optimisation, e.g. ``Q4_dpo``, takes as many steps as the contrast cell of its quadrant, on
-    that cell's examples with what ``labeled`` (``LABELED``) says the student did, and replays as much beside them. Its
-    record also has ``loss``, ``beta``, ``pairs``, ``dropped`` (examples that prefer nothing) and, over the first and the
-    last tenth of the pairs as they came, ``margin`` (reward margin, nats) and ``accuracy`` (share of pairs preferred).
+    A run by direct preference optimisation, e.g. ``Q4_dpo``, takes as many steps as the contrast cell of its quadrant,
+    on that cell's examples with what ``labeled`` (``LABELED``) says the student did, and replays as much beside them.
+    Its record also has ``loss``, ``beta``, ``pairs``, ``dropped`` (examples that prefer nothing) and, over the first
+    and the last tenth of the pairs as they came, ``margin_first`` and ``margin_last`` (reward margin, nats),
+    ``accuracy_first`` and ``accuracy_last`` (share of pairs with a margin above 0).
 
     Raises :class:`teachable.student.AdapterError` when the adapter changes nothing and
     :class:`teachable.training.errors.SetError` when no examples were drawn for ``train_seed``, or when a run by direct
@@ -126,11 +127,8 @@ def fit(
     others = (pair.rejected for pair in pairs[:PROBES])
     choices = sorted({"look", *(example.completion for example in probed), *others})  # two at least, admissible or not
     shift = adapter_probe(student, run, [example.prompt for example in probed], [choices] * len(probed))
-    kept = {
-        key: value
-        for key, value in asdict(trained).items()
-        if key not in ("path", "checkpoints", "losses", "seconds", "preferences")
-    }
+    apart = ("path", "checkpoints", "losses", "seconds", "preferences")
+    kept = {key: value for key, value in asdict(trained).items() if key not in apart}
     if trained.preferences is not None:
         kept |= asdict(trained.preferences)
     return {

@@ -33,6 +33,8 @@ class Encoded:
 
 def encode(student: Student, examples: Sequence[Example], max_tokens: int | None) -> list[Encoded]:
     """Token ids of the examples, by the very functions that scoring uses."""
+    if not examples:  # which a tokenizer refuses
+        return []
     limit = min(max_tokens or 1 << 30, student.context_length)
     found = []
     for prompt, example in zip(student.encode_prompts([e.prompt for e in examples]), examples, strict=True):

@@ -341,7 +341,7 @@ def _gradients(
     while True:
         optimiser.zero_grad(set_to_none=True)
         try:
-            loss, margins = 0.0, []
+            loss, margins = 0.0, list[float]()
             if pairs:
                 loss, margins = accumulate_pairs(student, slot, pairs, micro_batch, beta, len(pairs) / len(batch))
             if plain:

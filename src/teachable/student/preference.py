@@ -107,7 +107,7 @@ def log_probabilities(student: Student, sequences: Sequence[Encoded], size: int)
     for part in passes([sequences[index] for index in order], size, student.length_switch):
         logits, wanted = answers(student.model, part, student.pad)
         tokens = token_log_probabilities(logits, wanted)
-        sums += [one.sum() for one in tokens.split([len(example.ids) - example.start for example in part])]
+        sums += [one.sum() for one in torch.split(tokens, [len(example.ids) - example.start for example in part])]
     places = sorted(range(len(order)), key=order.__getitem__)
     return torch.stack([sums[place] for place in places])
 

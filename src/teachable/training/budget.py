@@ -116,7 +116,6 @@ def preference_budget(
             "plain": rows["plain"].sum(),
             "repeated": rows.height - rows.select("snapshot_id", "prompt").n_unique(),
         }
-        made.append(
-            cell.with_columns(pl.lit(value, tables.BUDGET[name]).alias(name) for name, value in changed.items())
-        )
+        columns = [pl.lit(value, tables.BUDGET[name]).alias(name) for name, value in changed.items()]
+        made.append(cell.with_columns(columns))
     return pl.concat(made)
