@@ -22,9 +22,10 @@ import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from teachable.student.builder import train_tokenizer
+from teachable.student.completions import Example
 from teachable.student.devices import choose_device
 from teachable.student.layouts.chat import ChatLayout
-from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.student.lora import LoraSettings, train_lora
 from teachable.student.model import Student
 from teachable.student.prompt import Context
 from teachable.student.scoring import Request, score_naive

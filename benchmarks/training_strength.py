@@ -27,7 +27,8 @@ from teachable.pipeline.models import load_student
 from teachable.pipeline.tasks import by_id, tasks_in
 from teachable.rollouts.episodes import PlaySettings
 from teachable.selection.pool import candidates
-from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.student.completions import Example
+from teachable.student.lora import LoraSettings, train_lora
 from teachable.terms import BASE, EVERYTHING, QUADRANTS, REPLAY_ONLY, UNIFORM
 from teachable.training.budget import Replay
 

@@ -35,6 +35,7 @@ from teachable.terms import (
     REPLAY_ONLY,
     controls,
     matrix,
+    preference_name,
     selection_name,
     selection_of,
 )
@@ -172,7 +173,9 @@ PATHS = {
     "test_tasks": TASKS["test"],
     "test_games": GAMES["test"],
 }
-TRAINED = [run.name for run in (*matrix(), *controls())] + [RECOVERY]
+# Runs by direct preference optimisation; none by default.
+PREFERRING = [preference_name(quadrant) for quadrant in CONFIG.dpo.quadrants]
+TRAINED = [run.name for run in (*matrix(), *controls())] + [RECOVERY, *PREFERRING]
 TRAIN_SEEDS = [str(seed + 1) for seed in range(CONFIG.training.seeds)]
 SELECTIONS = [
     selection_name(method, k)

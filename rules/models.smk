@@ -28,17 +28,32 @@ def examples_of(trained, model):
 TRAINING = {"results/phase2": CONFIG.training, "results/phase5": SELECTION_TRAINING}
 
 
+def labels_of(models):
+    """What only runs by direct preference optimisation read: what the student did at their snapshots."""
+    return [DATA["labeled"]] * any(
+        model.split("/")[0] in PREFERRING for model in models
+    )
+
+
 def train_line(trained, model):
     run, seed = model.split("/")
+    labels = {"labeled": DATA["labeled"]} if labels_of([model]) else {}
     return Line(
         "train",
         {
             "examples": examples_of(trained, model),
             "replay": DATA["replay"],
             "student": STUDENT,
+            **labels,
         },
         makes("train", phase=Path(trained).name, model=model),
-        settings("train", run=run, train_seed=int(seed), training=TRAINING[trained]),
+        settings(
+            "train",
+            run=run,
+            train_seed=int(seed),
+            training=TRAINING[trained],
+            beta=CONFIG.dpo.beta if labels else None,
+        ),
     )
 
 
@@ -67,6 +82,9 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
                 ),
                 replay=DATA["replay"],
                 student=STUDENT,
+                labeled=lambda w, models=models: labels_of(
+                    model.format(**w) for model in models
+                ),
             output:
                 adapters=[directory(f"{trained}/adapters/{model}") for model in models],
                 records=[f"{trained}/records/{model}.json" for model in models],

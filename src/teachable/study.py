@@ -77,6 +77,7 @@ class TrainingSets:
     examples: pl.DataFrame  # EXAMPLES by run
     replay: pl.DataFrame  # EXAMPLES: decisions of the student's own won episodes
     budget: pl.DataFrame  # BUDGET: examples, replayed decisions, tokens and steps of every run
+    labeled: pl.DataFrame | None = None  # LABELED: what the student did, for runs by direct preference optimisation
 
 
 class Study:
@@ -188,8 +189,9 @@ class Study:
                 trainings=training.seeds,
             ),
             Replay(training.replay, replay.height, training.epochs, training.batch_size),
+            self.config.dpo.quadrants,
         )
-        return TrainingSets(examples, replay, budget)
+        return TrainingSets(examples, replay, budget, labels.table)
 
     def _with_continuations(self, labels: Labels, split: Split, played: Played) -> Played:
         """What the student played, and what it plays after the teacher's command."""
@@ -208,8 +210,8 @@ class Study:
         return Played(pl.concat([played.episodes, more.episodes]), pl.concat([played.steps, more.steps]))
 
     def train(self, run: str, sets: TrainingSets, out: Path | str, *, train_seed: int = 1) -> dict[str, Any]:
-        """Train the adapter of one run, e.g. ``Q1_demo``, into the directory ``out``; the student then has it by the
-        run's name. Returns its record (:func:`teachable.pipeline.fitting.fit`)."""
+        """Train the adapter of one run, e.g. ``Q1_demo`` or ``Q4_dpo``, into the directory ``out``; the student then
+        has it by the run's name. Returns its record (:func:`teachable.pipeline.fitting.fit`)."""
         record = fit(
             lambda: self.student,
             run,
@@ -220,6 +222,8 @@ class Study:
             out=Path(out),
             run_seed=self.config.seed,
             train_seed=train_seed,
+            labeled=sets.labeled,
+            beta=self.config.dpo.beta,
         )
         self._trained[run] = train_seed
         return record

@@ -22,6 +22,7 @@ REPLAY_ONLY = "C_replay"  # control: no example at all, only what is replayed be
 RANDOM_ANSWER = "C_random"  # control: the snapshots of B1_uniform, each with a random command as its answer
 REPLAY = "replay"  # in a `format` column: the student's own decisions
 SELECTION_PREFIX = "S_"
+DPO_SUFFIX = "_dpo"
 ALL = "all"  # in a `quadrant` column: drawn from every quadrant
 
 
@@ -59,6 +60,16 @@ def controls() -> tuple[Run, ...]:
     return (Run(REPLAY_ONLY, ALL, REPLAY), Run(RANDOM_ANSWER, ALL, "demo"))
 
 
+def preference_name(quadrant: str) -> str:
+    """The run that learns a quadrant's contrast examples by direct preference optimisation, e.g. ``Q4_dpo``."""
+    return f"{quadrant}{DPO_SUFFIX}"
+
+
+def preference_runs() -> tuple[Run, ...]:
+    """The runs by direct preference optimisation that may stand beside the matrix, one a quadrant; off by default."""
+    return tuple(Run(preference_name(q), q, "contrast") for q in QUADRANTS)
+
+
 def selection_name(method: str, k: int) -> str:
     """The run that learns from the k snapshots a method chose, e.g. ``S_oracle_k8``."""
     return f"{SELECTION_PREFIX}{method}_k{k}"
@@ -75,13 +86,14 @@ def describe(name: str) -> Run:
 
     Raises :class:`ValueError` for a name that is no run (``base`` is a model, not a run).
     """
-    for run in (*matrix(), *controls(), Run(RECOVERY, ALL, "demo")):
+    for run in (*matrix(), *controls(), Run(RECOVERY, ALL, "demo"), *preference_runs()):
         if run.name == name:
             return run
     if name.startswith(SELECTION_PREFIX):
         return Run(name, ALL, "demo")
     raise ValueError(
-        f"{name!r} is not a run: expected one of the matrix, a control, {RECOVERY!r} or {SELECTION_PREFIX}<method>."
+        f"{name!r} is not a run: expected one of the matrix, a control, {RECOVERY!r}, <quadrant>{DPO_SUFFIX} or "
+        f"{SELECTION_PREFIX}<method>."
     )
 
 

@@ -267,6 +267,23 @@ def test_comparisons_are_named_once_and_one_key_a_hypothesis() -> None:
     assert {"S_oracle_k8-vs-S_random_k8", "S_predictor_k8-vs-S_entropy_k8"} <= names
 
 
+def test_a_preference_run_is_compared_with_its_cell_and_changes_no_other_number() -> None:
+    """Its contrasts have a hypothesis of their own, so that Holm's correction of the others does not see them."""
+    models = ["base", *CONTROLS, "B1_uniform", "Q4_demo", "Q4_contrast"]
+    rng = np.random.default_rng(0)
+    episodes, labeled = failure_panel([*models, "Q4_dpo"], 8, lambda m, q, g: bool(rng.random() < 0.5))
+    whole = summary.summarise(episodes, labeled, SETTINGS, seed=1)
+    without = summary.summarise(episodes.filter(pl.col("model") != "Q4_dpo"), labeled, SETTINGS, seed=1)
+    own = whole.contrasts.filter(pl.col("model") == "Q4_dpo")
+    assert set(own["contrast"]) == {"Q4_dpo-vs-base", "Q4_dpo-vs-C_replay", "Q4_dpo-vs-Q4_contrast"}
+    assert set(own["hypothesis"]) == {contrasts.DPO}
+    assert not own["prespecified"].any()
+    assert contrasts.DPO in contrasts.HYPOTHESES
+    assert whole.contrasts.filter(pl.col("model") != "Q4_dpo").equals(without.contrasts)
+    assert whole.metrics.filter(pl.col("model") != "Q4_dpo").equals(without.metrics)
+    assert whole.transfer.equals(without.transfer)
+
+
 def test_detectable_effects_go_with_the_intervals() -> None:
     """Both say how noisy a contrast is, one from draws of games and one in closed form.
 

@@ -13,7 +13,8 @@ from teachable import tables
 from teachable.artifacts.catalogue import ARTIFACTS
 from teachable.cli import main
 from teachable.student import Student
-from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.student.completions import Example
+from teachable.student.lora import LoraSettings, train_lora
 
 from .made import put, student
 

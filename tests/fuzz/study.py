@@ -273,7 +273,7 @@ class _Maker:
         models, records = [BASE, *RUNS], []
         for model in RUNS:
             filled = {"phase": "phase2", "model": f"{model}/1"}
-            self.make("train", filled=filled, own={"run": model, "train_seed": 1})
+            self.make("train", filled=filled, own={"run": model, "train_seed": 1, "beta": None})
             records.append(f"{RESULTS}/phase2/records/{model}/1.json")
         for model in models:
             adapter = {} if model == BASE else {"adapter": f"{RESULTS}/phase2/adapters/{model}/1"}

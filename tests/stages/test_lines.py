@@ -25,7 +25,7 @@ from teachable.workflow.lines import (
 
 
 def test_a_line_reads_back_as_it_was_written() -> None:
-    settings = parameters(configure("smoke"), "train", run="Q1_demo", train_seed=2)
+    settings = parameters(configure("smoke"), "train", run="Q1_demo", train_seed=2, beta=None)
     inputs = {"examples": "a dir/examples.parquet", "replay": "it's.parquet", "student": "s"}
     line = Line("train", inputs, {"adapter": "x;y", "record": "$HOME/r.json"}, settings)
     again = Line("link-student", {}, {"student": "s"}, "{}", '{"student": {"device": "cpu"}}')

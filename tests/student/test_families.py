@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, Phi3Config
 
 from teachable.student import Example, LoraSettings, Student, StudentError, train_lora
 from teachable.student import probing as module
-from teachable.student.lora import _Encoded, _passes
+from teachable.student.completions import Encoded, passes
 from teachable.student.probing import try_out
 from teachable.student.scoring import SCORERS, length_switch
 
@@ -125,10 +125,10 @@ def test_prompts_on_both_sides_of_a_change_of_rope_do_not_share_a_pass(student_d
 
 
 def test_training_passes_do_not_mix_both_sides_either() -> None:
-    rows = [_Encoded([0] * length, 1) for length in (5, 9, 10, 11, 12, 30)]
-    passes = [[len(row.ids) for row in part] for part in _passes(rows, 4, 9)]
-    assert passes == [[5, 9, 10], [11, 12, 30]]
-    assert [len(part) for part in _passes(rows, 4, None)] == [4, 2]
+    rows = [Encoded([0] * length, 1) for length in (5, 9, 10, 11, 12, 30)]
+    found = [[len(row.ids) for row in part] for part in passes(rows, 4, 9)]
+    assert found == [[5, 9, 10], [11, 12, 30]]
+    assert [len(part) for part in passes(rows, 4, None)] == [4, 2]
 
 
 def test_the_kind_of_rope_is_looked_at() -> None:

@@ -116,6 +116,32 @@ def test_fourteen_runs_of_equal_size_by_default() -> None:
     assert by_run["Q2_hint"]["completion_tokens"] == 4 * 2
 
 
+def test_a_preference_run_adds_a_row_to_the_budget_and_no_example() -> None:
+    """Of four examples of Q4_contrast the student did one as advised, so that three pairs are left."""
+    examples, plain, _ = make(plain=0.5)
+    labeled = labeled_frame(SIZES, student_action="wait").with_columns(
+        student_action=pl.when(pl.col("snapshot_id") == "Q4-s0").then(pl.lit("do Q4-s0")).otherwise("student_action")
+    )
+    with_run, budget = sets.matrix_sets(
+        labeled,
+        advice_frame(labeled),
+        panels_frame(labeled),
+        render,
+        count,
+        sets.SetSettings(seed=3, plain=0.5),
+        REPLAY,
+        ["Q4"],
+    )
+    assert with_run.equals(examples)
+    assert budget.head(plain.height).equals(plain)
+    assert budget["run"].to_list()[plain.height :] == ["Q4_dpo"]
+    rows = {row["run"]: row for row in budget.iter_rows(named=True)}
+    pairs, cell = rows["Q4_dpo"], rows["Q4_contrast"]
+    assert (cell["examples"], pairs["examples"], pairs["difference"]) == (4, 3, -1)
+    assert (pairs["steps"], pairs["replayed"]) == (cell["steps"], cell["replayed"])
+    assert terms.describe("Q4_dpo") == terms.Run("Q4_dpo", "Q4", "contrast")
+
+
 @given(
     sizes=st.fixed_dictionaries({q: st.integers(1, 14) for q in terms.QUADRANTS}),
     wanted=st.one_of(st.none(), st.integers(1, 20)),

@@ -18,8 +18,9 @@ from teachable.evaluation.probes import adapter_probe
 from teachable.rollouts import PlaySettings, Start, TreeSettings, starts_of, tree_values
 from teachable.student import Context, Student
 from teachable.student.builder import StudentSettings, new_model, save_student, train_tokenizer
+from teachable.student.completions import Example
 from teachable.student.layouts.compact import CompactLayout
-from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.student.lora import LoraSettings, train_lora
 from teachable.training import micro
 from teachable.worlds.textworld.words import WORDS
 

@@ -10,7 +10,8 @@ A stage is one module of ``teachable.stages``, read here without running it. Its
 ``outputs``   name -> (path, schema, what it holds)
 ``params``    knobs of the configuration: ``seed``, a section, ``training.replay``, or ``trainings=training.seeds``, one
               that is called otherwise here
-``own``       parameters that only the rule knows, name -> ``int``, ``str``, ``list`` or ``dict``; ``int?`` may be null
+``own``       parameters that only the rule knows, name -> ``int``, ``float``, ``str``, ``list`` or ``dict``; ``int?``
+              may be null
 ``world``     parts of the world that it runs: ``play``, ``generator``, ``words``, ``reasons``
 ``student``   true where it runs the model, on a GPU where there is one
 ``beside``    function of its parameters that says, in JSON values, what else it depends on: files that are no inputs,
@@ -43,7 +44,7 @@ from teachable.artifacts.declared import modules
 from teachable.config import Config
 from teachable.errors import TeachableError
 
-OWN = {"int": int, "str": str, "list": list[Any], "dict": dict[str, Any]}
+OWN = {"int": int, "float": float, "str": str, "list": list[Any], "dict": dict[str, Any]}
 KEYS = {"about", "inputs", "outputs", "params", "own", "world", "student", "beside", "follows"}
 
 

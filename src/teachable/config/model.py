@@ -24,14 +24,16 @@ from teachable.config.section import (
     Section,
 )
 from teachable.config.teacher import Teacher
-from teachable.terms import FORMATS, describe, selection_of
+from teachable.terms import FORMATS, QUADRANTS, describe, preference_name, preference_runs, selection_of
 
 MOST_JOBS, MOST_GAMES = 100_000, 1_000_000
 Split = Literal["warmstart", "train", "test"]
 if TYPE_CHECKING:
     Route = str
+    Quadrant = str
 else:
     Route = Literal[("route", *FORMATS)]
+    Quadrant = Literal[QUADRANTS]
 
 
 class World(Section):
@@ -214,6 +216,16 @@ class Training(Section):
     )
 
 
+class Dpo(Section):
+    quadrants: Distinct[Quadrant] = Field(
+        description="quadrants whose contrast examples are also learned by direct preference optimisation, each a "
+        "further run, e.g. Q4_dpo: the teacher's command rather than the student's own; []: none"
+    )
+    beta: Above0 = Field(
+        description="strength of the preference loss: the larger, the closer the run stays to the base student"
+    )
+
+
 class Evaluation(Section):
     test_repeats: Positive = Field(description="episodes per test task; the first is greedy, the others sampled")
     failure_repeats: Positive = Field(description="sampled episodes per failure snapshot")
@@ -293,6 +305,7 @@ class Config(Section):
     lora: Lora
     microtraining: Microtraining
     training: Training
+    dpo: Dpo
     evaluation: Evaluation
     predictor: Predictor
     selection: Selection
@@ -309,6 +322,13 @@ class Config(Section):
             raise ValueError("tasks.warmstart has no games, but the built-in student is cloned from them")
         if not sum(self.tasks.train.values()) or not sum(self.tasks.test.values()):
             raise ValueError("tasks.train and tasks.test need at least one game each")
+        preferring = {preference_name(quadrant) for quadrant in self.dpo.quadrants}
+        for run in self.evaluation.drift_runs:
+            if run in {known.name for known in preference_runs()} - preferring:
+                raise ValueError(
+                    f"evaluation.drift_runs names {run!r}, which is not trained: add {describe(run).quadrant} to "
+                    "dpo.quadrants or leave it out"
+                )
         self._countable()
         return self
 

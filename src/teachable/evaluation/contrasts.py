@@ -12,6 +12,7 @@ H3         ``best_format-vs-demo`` (chosen on the other half of games)  failure,
 H4         ``transfer_diagonal_minus_off``                              failure, all, success
 H5         ``B1_uniform-vs-C_replay``                                   failure, all, success
 H7         ``S_predictor-vs-S_entropy`` at the smallest k               failure, all, success
+DPO        none: optional runs, e.g. ``Q4_dpo-vs-Q4_contrast``
 ========== ============================================================ =================================
 """
 
@@ -39,14 +40,17 @@ from teachable.terms import (
     UNIFORM,
     cell_name,
     cells,
+    preference_runs,
     selection_name,
     selection_of,
 )
 
+DPO = "DPO"  # no hypothesis of the protocol: its contrasts are corrected among themselves, and no others by them
 HYPOTHESES: Mapping[str, str] = {
     "H3": "the best form of supervision depends on the quadrant",
     "H4": "training on a quadrant transfers most to that quadrant",
     "H5": "reliability improves without forgetting",
+    DPO: "a preference loss teaches from the same examples what supervised training does not",
     "H7": "selection by predicted teachability beats entropy and chance",
 }
 _KEY = ("failure", "all", "success")
@@ -72,6 +76,8 @@ def hypothesis_of(model: str) -> str:
     """The hypothesis a model's gain over the base speaks to."""
     if model.startswith(SELECTION_PREFIX):
         return "H7"
+    if model in {run.name for run in preference_runs()}:
+        return DPO
     return "H3" if model in {run.name for run in cells()} else "H5"
 
 
@@ -80,7 +86,8 @@ def comparisons(models: Iterable[str]) -> list[Comparison]:
 
     Every model with the base, and every trained one with ``C_replay``; cells with ``B1_uniform`` and with the
     demonstrations of their quadrant; ``B2_all``, recovery and ``C_random`` with ``B1_uniform``; selection runs
-    with ``S_random`` and ``S_entropy`` of the same k, and the diverse variants with the plain ones.
+    with ``S_random`` and ``S_entropy`` of the same k, and the diverse variants with the plain ones; a run by direct
+    preference optimisation with the contrast cell whose examples it shares.
     """
     there = set(models)
     success = ("success",)
@@ -104,6 +111,7 @@ def comparisons(models: Iterable[str]) -> list[Comparison]:
             model, reference = selection_name(method, k), selection_name(rival, k)
             first = (method, rival) == ("predictor", "entropy") and k == chosen[0][0]
             plan.append(Comparison("H7", model, reference, success, prespecified=_KEY if first else None))
+    plan += [Comparison(DPO, run.name, cell_name(run.quadrant, run.format), success) for run in preference_runs()]
     pairs: dict[frozenset[str], Comparison] = {}
     for one in plan:
         if {one.model, one.reference} <= there and one.model != one.reference:

@@ -11,10 +11,13 @@ import polars as pl
 
 from teachable import seeds
 from teachable.evaluation.probes import adapter_probe
-from teachable.student.lora import Example, LoraSettings, train_lora
-from teachable.terms import REPLAY_ONLY, UNIFORM, describe
+from teachable.student.completions import Example
+from teachable.student.lora import LoraSettings, train_lora
+from teachable.student.preference import Pair
+from teachable.terms import REPLAY_ONLY, UNIFORM, cell_name, describe, preference_runs
 from teachable.training.budget import Replay
 from teachable.training.errors import SetError
+from teachable.training.preferences import preference_pairs
 
 if TYPE_CHECKING:
     from teachable.config import model as c
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = {"first": 1 / 3, "middle": 2 / 3}  # shares of the steps; the last is the adapter itself
 NOTHING = "none of the training snapshots belongs to this run"
 NO_WINS = "the student won no training-side episode to replay"
+NO_PAIRS = "at none of its snapshots did the student do anything but what the teacher says"
 PROBES = 16  # examples on which the adapter must differ from the base
 
 
@@ -37,6 +41,8 @@ def fit(
     out: Path,
     run_seed: int,
     train_seed: int = 1,
+    labeled: pl.DataFrame | None = None,
+    beta: float | None = None,
 ) -> dict[str, Any]:
     """Train ``run`` on its rows of ``examples`` and on decisions of ``replay`` (both ``EXAMPLES``), into ``out``.
 
@@ -46,26 +52,44 @@ def fit(
     ``probe_shift``, the largest change of a command's log-probability on a few of its examples. A run with nothing
     to learn from is not trained: its record has ``absent``, the reason, and ``out`` is not written.
 
+    A run by direct preference optimisation, e.g. ``Q4_dpo``, takes as many steps as the contrast cell of its quadrant,
+    on that cell's examples with what ``labeled`` (``LABELED``) says the student did, and replays as much beside them.
+    Its record also has ``loss``, ``beta``, ``pairs``, ``dropped`` (examples that prefer nothing) and, over the first
+    and the last tenth of the pairs as they came, ``margin_first`` and ``margin_last`` (reward margin, nats),
+    ``accuracy_first`` and ``accuracy_last`` (share of pairs with a margin above 0).
+
     Raises :class:`teachable.student.AdapterError` when the adapter changes nothing and
-    :class:`teachable.training.errors.SetError` when no examples were drawn for ``train_seed``.
+    :class:`teachable.training.errors.SetError` when no examples were drawn for ``train_seed``, or when a run by direct
+    preference optimisation lacks ``labeled`` or ``beta``.
     """
-    drawn = examples.filter(pl.col("run") == run)["draw"].drop_nulls()
+    about = describe(run)
+    preferring = run in {known.name for known in preference_runs()}
+    source = cell_name(about.quadrant, about.format) if preferring else run
+    if preferring and (labeled is None or beta is None):
+        raise SetError(f"{run}: it needs the labelled snapshots and dpo.beta: give both, or train another run.")
+    drawn = examples.filter(pl.col("run") == source)["draw"].drop_nulls()
     if len(drawn) and train_seed not in drawn:
         raise SetError(
             f"{run}: its examples are drawn for the trainings {sorted(set(drawn))}, not for {train_seed}: "
             "ask for one of these, or raise training.seeds and make the training sets again."
         )
     examples = examples.filter(pl.col("draw").is_null() | (pl.col("draw") == train_seed))
-    chosen, pool = _texts(examples.filter(pl.col("run") == run)), _texts(replay)
+    chosen, pool = _texts(examples.filter(pl.col("run") == source)), _texts(replay)
     beside = Replay(training.replay, len(pool), training.epochs, training.batch_size)
     replayed = beside.beside(len(chosen))
     if run == REPLAY_ONLY:
         size = examples.filter(pl.col("run") == UNIFORM).height
         replayed = (size + beside.beside(size)) if pool else 0
-    about = describe(run)
-    record = {"run": run, "train_seed": train_seed, "quadrant": about.quadrant, "format": about.format}
+    record: dict[str, Any] = {"run": run, "train_seed": train_seed, "quadrant": about.quadrant, "format": about.format}
     if not chosen and not replayed:
         return {**record, "absent": NO_WINS if run == REPLAY_ONLY else NOTHING}
+    pairs: list[Pair] = []
+    if preferring and labeled is not None:
+        preferred = preference_pairs(examples, labeled, about.quadrant)
+        pairs = [Pair(*row) for row in preferred.select("prompt", "completion", "rejected").iter_rows()]
+        record |= {"loss": "dpo", "dropped": len(chosen) - len(pairs)}
+        if not pairs:
+            return {**record, "absent": NO_PAIRS}
     settings = LoraSettings(
         rank=lora.rank,
         alpha=lora.alpha,
@@ -76,6 +100,7 @@ def fit(
         micro_batch=training.micro_batch,
         warmup=training.warmup,
         base_penalty=training.base_penalty,
+        max_steps=beside.steps(len(chosen) + replayed) if preferring else None,
     )
 
     def show(step: int, steps: int, loss: float) -> None:
@@ -85,23 +110,27 @@ def fit(
     student = load()
     trained = train_lora(
         student,
-        chosen,
+        () if preferring else chosen,
         settings,
         seed=seeds.integer(run_seed, "train", run, train_seed),
         replay=pool,
         strata=replay["family"].to_list(),
         replayed=replayed,
+        pairs=pairs,
+        beta=beta or 0.1,  # unused without pairs
         out=out,
         checkpoints=tuple(CHECKPOINTS.values()),
         progress=show,
     )
     student.add_adapter(run, out)
     probed = (chosen or pool)[:PROBES]
-    choices = sorted({"look", *(example.completion for example in probed)})  # two at least, admissible or not
+    others = (pair.rejected for pair in pairs[:PROBES])
+    choices = sorted({"look", *(example.completion for example in probed), *others})  # two at least, admissible or not
     shift = adapter_probe(student, run, [example.prompt for example in probed], [choices] * len(probed))
-    kept = {
-        key: value for key, value in asdict(trained).items() if key not in ("path", "checkpoints", "losses", "seconds")
-    }
+    apart = ("path", "checkpoints", "losses", "seconds", "preferences")
+    kept = {key: value for key, value in asdict(trained).items() if key not in apart}
+    if trained.preferences is not None:
+        kept |= asdict(trained.preferences)
     return {
         **record,
         "epochs": training.epochs,

@@ -10,8 +10,9 @@ from teachable import seeds, tables
 from teachable.pipeline.prompting import Prompter
 from teachable.rollouts.episodes import Progress
 from teachable.selection.pool import candidates, training_side
+from teachable.student.completions import Example
 from teachable.student.gradients import lora_gradients
-from teachable.student.lora import Example, LoraSettings
+from teachable.student.lora import LoraSettings
 
 if TYPE_CHECKING:
     from teachable.config import model as c

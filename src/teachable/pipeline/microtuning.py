@@ -15,7 +15,8 @@ from teachable.evaluation.probes import adapter_probe
 from teachable.pipeline.prompting import Prompter
 from teachable.pipeline.valuing import valuer
 from teachable.rollouts.episodes import PlaySettings, Progress
-from teachable.student.lora import Example, LoraSettings, train_lora
+from teachable.student.completions import Example
+from teachable.student.lora import LoraSettings, train_lora
 from teachable.student.model import Student
 from teachable.student.prompt import Context
 from teachable.training.micro import Fitted, MicroResult, microtrain, plan_trials

@@ -27,7 +27,7 @@ ABOUT = {
             "CONTRASTS",
             "metric success; <run>-vs-base on test, failure, retention; on failure also <Q>_<format>-vs-<Q>_demo "
             "(group Q), best_format-vs-demo (group all, Q), transfer_diagonal_minus_off and "
-            "transfer_diagonal_minus_off_<format>",
+            "transfer_diagonal_minus_off_<format>; <Q>_dpo-vs-<Q>_contrast where it was trained",
         ),
         "transfer": (
             "phase3/transfer.parquet",

@@ -9,6 +9,7 @@ from teachable.training.budget import Replay
 from teachable.training.sets import SetSettings, matrix_sets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import Any
 
@@ -22,7 +23,7 @@ ABOUT = {
         "budget": ("phase2/budget.parquet", "BUDGET", "one row a run, quadrant and format"),
     },
     "params": "seed training.max_examples training.plain trainings=training.seeds training.epochs training.batch_size "
-    "share=training.replay",
+    "share=training.replay preferring=dpo.quadrants",
 }
 
 
@@ -39,6 +40,7 @@ def run(
     epochs: int,
     batch_size: int,
     share: float,
+    preferring: Sequence[str],
 ) -> dict[str, Any]:
     prompter = load_prompter(student)
     examples, budget = matrix_sets(
@@ -49,5 +51,6 @@ def run(
         prompter.count_tokens,
         SetSettings(seed=seed, examples_per_run=max_examples, plain=plain, trainings=trainings),
         Replay(share, replay.height, epochs, batch_size),
+        preferring,
     )
     return {"examples": examples, "budget": budget}

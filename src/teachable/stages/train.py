@@ -1,7 +1,8 @@
 """Train the LoRA adapter of one run, and make sure that it changes what the student does.
 
 A run without anything to learn from (its quadrant has no training snapshot) cannot be: the adapter's directory then
-holds nothing but ``absent.json``, which says why, and everything behind it goes on without the run.
+holds nothing but ``absent.json``, which says why, and everything behind it goes on without the run. A run by direct
+preference optimisation also reads the labelled snapshots, for what the student did there, and has a ``beta``.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 ABOUT = {
     "about": "train one LoRA adapter",
-    "inputs": "examples replay student",
+    "inputs": "examples replay student labeled?",
     "outputs": {"adapter": ("{phase}/adapters/{model}",), "record": ("{phase}/records/{model}.json",)},
     "params": "seed lora training",
-    "own": {"run": "str", "train_seed": "int"},
+    "own": {"run": "str", "train_seed": "int", "beta": "float?"},
     "student": True,
 }
 
@@ -36,12 +37,14 @@ def run(
     examples: pl.DataFrame,
     replay: pl.DataFrame,
     student: Path,
+    labeled: pl.DataFrame | None,
     out: Mapping[str, Path],
     seed: int,
     lora: c.Lora,
     training: c.Training,
     run: str,
     train_seed: int,
+    beta: float | None,
 ) -> dict[str, Any]:
     record = fit(
         partial(load_student, student),
@@ -53,6 +56,8 @@ def run(
         out=out["adapter"],
         run_seed=seed,
         train_seed=train_seed,
+        labeled=labeled,
+        beta=beta,
     )
     if "absent" in record:
         print(f"{run}: not trained: {record['absent']}", flush=True)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from teachable.student.builder import BuildRecord, Demonstration, StudentSettings, build_student
+    from teachable.student.completions import Example
     from teachable.student.errors import AdapterError, LayoutMismatch, StudentError
     from teachable.student.files import fetch_student
-    from teachable.student.lora import Example, LoraSettings, TrainRecord, train_lora
+    from teachable.student.lora import LoraSettings, TrainRecord, train_lora
     from teachable.student.model import Student
+    from teachable.student.preference import Pair
     from teachable.student.prompt import Context
 
 _HOME = {
@@ -23,9 +25,10 @@ _HOME = {
     "BuildRecord": "builder",
     "Context": "prompt",
     "Demonstration": "builder",
-    "Example": "lora",
+    "Example": "completions",
     "LayoutMismatch": "errors",
     "LoraSettings": "lora",
+    "Pair": "preference",
     "Student": "model",
     "StudentError": "errors",
     "StudentSettings": "builder",
@@ -43,6 +46,7 @@ __all__ = [
     "Example",
     "LayoutMismatch",
     "LoraSettings",
+    "Pair",
     "Student",
     "StudentError",
     "StudentSettings",

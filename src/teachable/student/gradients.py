@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from teachable.student.adapters import lora_config
+from teachable.student.completions import Example, answers, encode
 from teachable.student.errors import StudentError
-from teachable.student.lora import Example, LoraSettings, answers, encode, training_mode
+from teachable.student.lora import LoraSettings, training_mode
 from teachable.student.model import Student
 
 _SLOT = "slopes"

@@ -2,7 +2,8 @@
 
 The loss of a step is the mean negative log-likelihood over all completion tokens of its batch, however the
 batch is cut into micro-batches; so when the GPU runs out of memory the micro-batch is halved, the step starts
-again, and the update is the one that was asked for.
+again, and the update is the one that was asked for. Pairs of commands have a loss of their own, see
+:mod:`teachable.student.preference`.
 """
 
 from __future__ import annotations
@@ -22,23 +23,15 @@ from safetensors.torch import save
 
 from teachable.student.adapters import lora_config, state_digest, write_into
 from teachable.student.batches import epoch_batches
+from teachable.student.completions import Encoded, Example, answers, encode, passes
 from teachable.student.errors import StudentError
 from teachable.student.files import new_directory
 from teachable.student.model import Student
-from teachable.student.scoring import last_logits
+from teachable.student.preference import EncodedPair, Pair, Preferences, accumulate_pairs, encode_pairs
 
 log = logging.getLogger(__name__)
 
-IGNORE = -100
 _UNNAMED = "in training"
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One supervised example: the prompt as `Student.prompt` writes it, and the command to answer with."""
-
-    prompt: str
-    completion: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +87,7 @@ class TrainRecord:
     sha256: str  # of the adapter's safetensors file
     path: str | None = None
     checkpoints: dict[str, str] = field(default_factory=dict)  # share of the steps -> directory
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    ids: list[int]  # prompt and completion
-    start: int  # first completion token
-
-
-def encode(student: Student, examples: Sequence[Example], max_tokens: int | None) -> list[_Encoded]:
-    """Token ids of the examples, by the very functions that scoring uses."""
-    limit = min(max_tokens or 1 << 30, student.context_length)
-    found = []
-    for prompt, example in zip(student.encode_prompts([e.prompt for e in examples]), examples, strict=True):
-        ids = prompt + student.encode_command(example.completion)
-        if len(ids) > limit:
-            raise StudentError(
-                f"an example of {len(ids)} tokens exceeds the limit of {limit}; raise max_tokens or shorten the prompt"
-            )
-        found.append(_Encoded(ids, len(prompt)))
-    return found
+    preferences: Preferences | None = None  # of a run on pairs, whose losses are those of whole steps
 
 
 def schedule(settings: LoraSettings, step: int, steps: int) -> float:
@@ -127,36 +101,10 @@ def schedule(settings: LoraSettings, step: int, steps: int) -> float:
     return settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def answers(model: Any, chosen: Sequence[_Encoded], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits [T, V] (float32) at the T completion tokens, and these tokens [T]; right-padded in one forward pass.
-
-    Under causal attention no real token sees the padding behind it, so no attention mask is needed and the
-    fast kernels apply. Logits are made only for the columns from the first completion on.
-    """
-    width = max(len(example.ids) for example in chosen) - 1
-    first = min(example.start for example in chosen) - 1
-    ids = torch.full((len(chosen), width), pad, dtype=torch.long)
-    labels = torch.full((len(chosen), width - first), IGNORE, dtype=torch.long)
-    for row, example in enumerate(chosen):
-        ids[row, : len(example.ids) - 1] = torch.tensor(example.ids[:-1])
-        begin = example.start - 1 - first
-        labels[row, begin : len(example.ids) - 1 - first] = torch.tensor(example.ids[example.start :])
-    logits = last_logits(model, width - first, input_ids=ids.to(model.device))
-    wanted = labels.to(model.device)
-    real = wanted != IGNORE
-    return logits[real].float(), wanted[real]
-
-
-def _passes(ordered: Sequence[_Encoded], size: int, switch: int | None) -> Iterator[Sequence[_Encoded]]:
-    """`ordered` by length in forward passes of at most `size`; none reads rows on both sides of `switch` tokens."""
-    long = len(ordered) if switch is None else sum(len(example.ids) - 1 <= switch for example in ordered)
-    for part in (ordered[:long], ordered[long:]):
-        for start in range(0, len(part), size):
-            yield part[start : start + size]
-
-
-def _accumulate(student: Student, slot: str, batch: Sequence[_Encoded], micro_batch: int, penalty: float) -> float:
-    """Gradients of the batch's mean loss, micro-batch by micro-batch; returns that loss without the penalty.
+def _accumulate(
+    student: Student, slot: str, batch: Sequence[Encoded], micro_batch: int, penalty: float, part: float = 1.0
+) -> float:
+    """Gradients of ``part`` times the batch's mean loss, micro-batch by micro-batch; returns that without the penalty.
 
     The loss is the mean negative log-likelihood of the completion tokens plus ``penalty`` times the mean over
     these tokens of KL(base || tuned), which pulls every probability back to the base student's (knowledge
@@ -167,17 +115,17 @@ def _accumulate(student: Student, slot: str, batch: Sequence[_Encoded], micro_ba
     tokens = sum(len(example.ids) - example.start for example in batch)
     ordered = sorted(batch, key=lambda example: len(example.ids))  # similar lengths share a forward pass
     total = 0.0
-    for chosen in _passes(ordered, micro_batch, student.length_switch):
+    for chosen in passes(ordered, micro_batch, student.length_switch):
         before = None
         if penalty:
             with student.bank.suspended(slot), torch.no_grad():
                 before = functional.log_softmax(answers(model, chosen, pad)[0], dim=-1)
         logits, wanted = answers(model, chosen, pad)
-        loss = functional.cross_entropy(logits, wanted, reduction="sum") / tokens
+        loss = part * functional.cross_entropy(logits, wanted, reduction="sum") / tokens
         total += float(loss.detach())
         if before is not None:
             after = functional.log_softmax(logits, dim=-1)
-            loss = loss + penalty * functional.kl_div(after, before, reduction="sum", log_target=True) / tokens
+            loss = loss + part * penalty * functional.kl_div(after, before, reduction="sum", log_target=True) / tokens
         torch.autograd.backward(loss)
     return total
 
@@ -219,6 +167,8 @@ def train_lora(
     replay: Sequence[Example] = (),
     strata: Sequence[str] | None = None,
     replayed: int = 0,
+    pairs: Sequence[Pair] = (),
+    beta: float = 0.1,
     out: Path | None = None,
     name: str | None = None,
     checkpoints: Sequence[float] = (),
@@ -230,6 +180,11 @@ def train_lora(
     other ones every epoch until all were used (experience replay against forgetting; Rolnick et al. 2019), as many
     of every stratum (`strata`: that of each decision of `replay`; None: all are one). With no example at all the
     replayed decisions are all there is.
+
+    `pairs`, in place of `examples`, are learned from by direct preference optimisation of strength `beta`
+    (:mod:`teachable.student.preference`); decisions replayed beside them keep their loss. In a step each of the two
+    losses weighs as much as it has rows: the mean over its pairs by the share of pairs, the mean over completion tokens
+    by the share of replayed decisions.
 
     `out`: write it there in PEFT's format, whole or not at all; checkpoints go to `out/checkpoints/<share>`
     after each share of the steps named in `checkpoints` (0 < share < 1; the end is `out` itself). `name`:
@@ -244,15 +199,23 @@ def train_lora(
         raise StudentError("there is nothing to replay")
     if strata is not None and len(strata) != len(replay):
         raise StudentError(f"{len(replay)} decisions to replay, but {len(strata)} strata")
-    if not examples and not replayed:
+    if examples and pairs:
+        raise StudentError("train_lora learns from examples or from pairs, not from both; leave one of them out")
+    if pairs and not beta > 0:
+        raise StudentError(f"beta must be above 0, not {beta}")
+    count = len(pairs or examples)
+    if not count and not replayed:
         raise StudentError("no examples to train on")
     if out is None and name is None:
         raise StudentError("train_lora needs `out`, `name` or both, or its result is lost")
     if any(not 0 < share < 1 for share in checkpoints):
         raise StudentError(f"checkpoints are shares between 0 and 1, not {tuple(checkpoints)}")
     begun = time.perf_counter()
-    encoded = encode(student, [*examples, *(replay if replayed else ())], settings.max_tokens)
-    per_epoch = math.ceil((len(examples) + replayed) / settings.batch_size)
+    encoded: list[Encoded | EncodedPair] = [
+        *encode_pairs(student, pairs, settings.max_tokens),
+        *encode(student, [*examples, *(replay if replayed else ())], settings.max_tokens),
+    ]
+    per_epoch = math.ceil((count + replayed) / settings.batch_size)
     steps = settings.max_steps or max(1, round(settings.epochs * per_epoch))
     slot = name if name is not None else _UNNAMED
     config = lora_config(settings.rank, settings.alpha, settings.dropout, settings.targets)
@@ -262,6 +225,7 @@ def train_lora(
     due = {min(steps - 1, max(1, round(share * steps))): share for share in checkpoints if steps > 1}
     kept: dict[float, dict[str, torch.Tensor]] = {}
     losses: list[float] = []
+    margins: list[float] = []
     tokens = completion_tokens = again = 0
     micro_batch = min(settings.micro_batch, settings.batch_size)
     try:
@@ -273,7 +237,7 @@ def train_lora(
                 weight_decay=settings.weight_decay,
             )
             order = epoch_batches(
-                len(examples),
+                count,
                 settings.batch_size,
                 steps,
                 np.random.default_rng(seed),
@@ -281,18 +245,22 @@ def train_lora(
                 replayed=replayed,
             )
             for step, rows in enumerate(order):
-                again += sum(row >= len(examples) for row in rows)
+                again += sum(row >= count for row in rows)
                 batch = [encoded[row] for row in rows]
                 for group in optimiser.param_groups:
                     group["lr"] = settings.learning_rate * schedule(settings, step, steps)
-                loss, micro_batch = _gradients(student, slot, optimiser, batch, micro_batch, settings.base_penalty)
+                loss, seen, micro_batch = _gradients(
+                    student, slot, optimiser, batch, micro_batch, settings.base_penalty, beta
+                )
                 if not math.isfinite(loss):
                     raise StudentError(f"the loss became {loss} at step {step + 1}; lower the learning rate")
                 torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
                 optimiser.step()
                 losses.append(loss)
-                tokens += sum(len(example.ids) for example in batch)
-                completion_tokens += sum(len(example.ids) - example.start for example in batch)
+                margins += seen
+                sequences = [one for row in batch for one in _sequences(row)]
+                tokens += sum(len(example.ids) for example in sequences)
+                completion_tokens += sum(len(example.ids) - example.start for example in sequences)
                 if step + 1 in due and out is not None:
                     kept[due[step + 1]] = student.bank.state(slot)
                 if progress is not None:
@@ -313,8 +281,9 @@ def train_lora(
             "layout_version": student.layout_spec.version,
             "seed": seed,
             "settings": asdict(settings),
-            "examples": len(examples),
+            "examples": count,
             "replayed": again,
+            **({"loss": "dpo", "beta": beta} if pairs else {}),
         }
         config.base_model_name_or_path = student.name
         with new_directory(out) as draft:
@@ -330,7 +299,7 @@ def train_lora(
                 {**about, "steps": steps, "sha256": digest},
             )
     return TrainRecord(
-        examples=len(examples),
+        examples=count,
         replayed=again,
         replay_pool=len(replay),
         steps=steps,
@@ -344,22 +313,38 @@ def train_lora(
         sha256=digest,
         path=None if out is None else str(out),
         checkpoints={f"{share:g}": str(out / "checkpoints" / f"{share:g}") for share in kept} if out else {},
+        preferences=Preferences.of(margins, beta, len(pairs)) if pairs else None,
     )
+
+
+def _sequences(row: Encoded | EncodedPair) -> tuple[Encoded, ...]:
+    return (row.chosen, row.rejected) if isinstance(row, EncodedPair) else (row,)
 
 
 def _gradients(
     student: Student,
     slot: str,
     optimiser: torch.optim.Optimizer,
-    batch: Sequence[_Encoded],
+    batch: Sequence[Encoded | EncodedPair],
     micro_batch: int,
     penalty: float,
-) -> tuple[float, int]:
-    """Fill the gradients of one step, with a smaller micro-batch each time memory runs out."""
+    beta: float,
+) -> tuple[float, list[float], int]:
+    """Fill the gradients of one step, with a smaller micro-batch each time memory runs out.
+
+    Returns the loss, the reward margins of the batch's pairs, and the micro-batch that it ended with.
+    """
+    pairs = [row for row in batch if isinstance(row, EncodedPair)]
+    plain = [row for row in batch if isinstance(row, Encoded)]
     while True:
         optimiser.zero_grad(set_to_none=True)
         try:
-            return _accumulate(student, slot, batch, micro_batch, penalty), micro_batch
+            loss, margins = 0.0, list[float]()
+            if pairs:
+                loss, margins = accumulate_pairs(student, slot, pairs, micro_batch, beta, len(pairs) / len(batch))
+            if plain:
+                loss += _accumulate(student, slot, plain, micro_batch, penalty, len(plain) / len(batch))
+            return loss, margins, micro_batch
         except torch.cuda.OutOfMemoryError as problem:
             if micro_batch == 1:
                 raise StudentError(

@@ -9,7 +9,7 @@ from math import ceil
 import polars as pl
 
 from teachable import tables
-from teachable.terms import REPLAY_ONLY, UNIFORM, describe
+from teachable.terms import REPLAY_ONLY, UNIFORM, cell_name, describe, preference_name
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]  # texts -> tokens of each
 
@@ -89,3 +89,33 @@ def budget(
         row = uniform.with_columns(pl.lit(value, tables.BUDGET[name]).alias(name) for name, value in changed.items())
         made = pl.concat([made, row])
     return made
+
+
+def preference_budget(
+    pairs: Mapping[str, pl.DataFrame], cells: pl.DataFrame, count_tokens: CountTokens
+) -> pl.DataFrame:
+    """``BUDGET`` rows of the runs by direct preference optimisation, from the pairs of each quadrant.
+
+    Steps and replayed decisions are those of the quadrant's contrast cell in ``cells`` (``BUDGET``), so is the target;
+    ``difference`` counts the pairs that were dropped. ``tokens`` counts the prompt with each of its two commands. Where
+    trainings dropped different numbers the first is counted. A quadrant without a pair has no row.
+    """
+    made = [cells.clear()]
+    for quadrant, every in pairs.items():
+        rows = every.filter(pl.col("draw").fill_null(1) == 1)
+        cell = cells.filter(pl.col("run") == cell_name(quadrant, "contrast"))
+        if rows.is_empty() or cell.is_empty():
+            continue
+        prompts, chosen, rejected = (sum(count_tokens(rows[c].to_list())) for c in ("prompt", "completion", "rejected"))
+        changed = {
+            "run": preference_name(quadrant),
+            "examples": rows.height,
+            "tokens": 2 * prompts + chosen + rejected,
+            "completion_tokens": chosen + rejected,
+            "difference": rows.height - cell["target_examples"][0],
+            "plain": rows["plain"].sum(),
+            "repeated": rows.height - rows.select("snapshot_id", "prompt").n_unique(),
+        }
+        columns = [pl.lit(value, tables.BUDGET[name]).alias(name) for name, value in changed.items()]
+        made.append(cell.with_columns(columns))
+    return pl.concat(made)

@@ -7,6 +7,9 @@ from typing import Any
 
 SAME = ("quadrant", "format", "epochs", "examples", "replayed", "replay_pool", "steps")  # whatever the training seed
 
+PREFERENCE = ("loss", "beta", "pairs", "dropped")  # of a run by direct preference optimisation; pairs may vary by draw
+PREFERENCE_MEANS = ("margin_first", "margin_last", "accuracy_first", "accuracy_last")
+
 
 def training_summary(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """The entries of all runs: what their trainings share, their means, and each by its training seed; or why a run is
@@ -29,6 +32,15 @@ def _run(by_seed: dict[int, dict[str, Any]]) -> dict[str, Any]:
         "tokens": sum(record["tokens"] for record in records),
         "loss_first": sum(record["loss_first"] for record in records) / len(records),
         "loss_last": sum(record["loss_last"] for record in records) / len(records),
+        **_preferences(records),
         "probe_shift": min(record["probe_shift"] for record in records),
         "seeds": {str(seed): record for seed, record in sorted(by_seed.items())},
     }
+
+
+def _preferences(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """What only a run on pairs has: of the first training, and the means of all."""
+    if "beta" not in records[0]:
+        return {}
+    means = {key: sum(record[key] for record in records) / len(records) for key in PREFERENCE_MEANS}
+    return {key: records[0][key] for key in PREFERENCE} | means

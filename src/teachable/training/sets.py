@@ -18,8 +18,9 @@ import polars as pl
 
 from teachable import seeds, tables
 from teachable.terms import EVERYTHING, FORMATS, QUADRANTS, RANDOM_ANSWER, UNIFORM, cell_name
-from teachable.training.budget import CountTokens, Replay, budget
+from teachable.training.budget import CountTokens, Replay, budget, preference_budget
 from teachable.training.errors import SetError, SplitError
+from teachable.training.preferences import preference_pairs
 
 Row = Mapping[str, Any]
 Render = Callable[[Row, Row, str], tuple[str, str]]  # snapshot row, advice row, format -> prompt, completion
@@ -309,16 +310,21 @@ def matrix_sets(
     count_tokens: CountTokens,
     settings: SetSettings,
     replay: Replay,
+    preferring: Sequence[str] = (),
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """``EXAMPLES`` and ``BUDGET`` of the fourteen runs and the controls, from the student's own failures.
 
-    ``C_replay`` has no example; its row in the budget says how many decisions it replays.
+    ``C_replay`` has no example; its row in the budget says how many decisions it replays. Nor have the runs by direct
+    preference optimisation, those of the quadrants ``preferring``: they take the examples of their quadrant's contrast
+    cell (:mod:`teachable.training.preferences`), and the budget has a row for each.
     """
     pool = teachable_pool(labeled, advice, panels)
     assignments, targets = matrix_assignments(pool, settings)
     made = render_examples(assignments, pool, advice, render, seed=settings.seed)
     examples = tables.conform(made, tables.EXAMPLES, "examples")
-    return examples, budget(examples, targets, count_tokens, replay)
+    rows = budget(examples, targets, count_tokens, replay)
+    pairs = {quadrant: preference_pairs(examples, labeled, quadrant) for quadrant in preferring}
+    return examples, pl.concat([rows, preference_budget(pairs, rows, count_tokens)])
 
 
 def selection_sets(

@@ -199,7 +199,13 @@ def disk_bytes(config: Config) -> int:
     """About how much a whole run writes into its results: games, trained adapters, rows, and some slack."""
     tasks, training = config.tasks, config.training
     games = sum(sum(counts.values()) for counts in (tasks.warmstart, tasks.train, tasks.test))
-    runs = len(matrix()) + len(controls()) + 1 + len(config.selection.k) * len(config.selection.methods)
+    runs = (
+        len(matrix())
+        + len(controls())
+        + 1
+        + len(config.dpo.quadrants)
+        + len(config.selection.k) * len(config.selection.methods)
+    )
     adapter = 0
     if config.student.source == "hf":
         try:
