@@ -17,12 +17,12 @@ ALONE = """
 import sys
 
 class Refuse:
-    allowed = ("teachable", "teachable.student")
+    front_door = ("teachable", "teachable.version")
 
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("pydantic", "polars", "textworld", "openai", "matplotlib"):
             raise ImportError(name)
-        if name.startswith("teachable") and not name.startswith("teachable.student") and name != "teachable":
+        if name.startswith("teachable") and not name.startswith("teachable.student") and name not in self.front_door:
             raise ImportError(name)
         return None
 
