@@ -8,8 +8,10 @@ import pytest
 
 from teachable import tables
 from teachable.config.load import load_config, read_yaml
+from teachable.errors import TableError
 from teachable.pipeline import fitting
 from teachable.pipeline.fitting import NO_PAIRS, fit
+from teachable.stages.training_summary import run as summarise
 from teachable.training.budget import Replay, budget, preference_budget
 from teachable.training.errors import SetError
 from teachable.training.preferences import preference_pairs
@@ -144,3 +146,11 @@ def test_the_budget_and_the_summary_say_what_a_preference_run_was_given() -> Non
     entry = training_summary(trainings)["runs"]["Q4_dpo"]
     assert (entry["loss"], entry["beta"], entry["pairs"], entry["dropped"]) == ("dpo", 0.1, 2, 1)
     assert (entry["margin_first"], entry["margin_last"], entry["accuracy_last"]) == (0.0, 2.0, pytest.approx(0.9))
+
+
+def test_a_record_without_a_key_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "phase2" / "records" / "Q1_demo" / "1.json"
+    path.parent.mkdir(parents=True)
+    tables.write_json({"run": "Q1_demo", "train_seed": 1, "absent": "no snapshot", "format": "demo"}, path)
+    with pytest.raises(TableError, match=r"1\.json.*quadrant"):
+        summarise([tables.read_json(path)], {"records": [path]})

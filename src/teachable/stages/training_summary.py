@@ -27,10 +27,9 @@ ABOUT = {
 
 def run(records: Sequence[dict[str, Any]], inputs: dict[str, list[Path]]) -> dict[str, Any]:
     """A run has what all its trainings share, their means, and each by its training seed; or why it is absent."""
-    summary = training_summary(
-        {**record, "adapter": str(path.parents[2] / "adapters" / record["run"] / str(record["train_seed"]))}
-        for record, path in zip(records, inputs["records"], strict=True)
-    )
+    for record, path in zip(records, inputs["records"], strict=True):
+        record["adapter"] = str(path.parents[2] / "adapters" / record["run"] / str(record["train_seed"]))
+    summary = training_summary(records)
     trained = {name: entry for name, entry in summary["runs"].items() if "absent" not in entry}
     check_shifts({name: entry["probe_shift"] for name, entry in trained.items()})
     return summary

@@ -16,8 +16,7 @@ def training_summary(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
     absent."""
     found: dict[str, dict[int, dict[str, Any]]] = {}
     for record in records:
-        kept = {key: value for key, value in record.items() if key not in ("run", "train_seed", "losses")}
-        found.setdefault(record["run"], {})[record["train_seed"]] = kept
+        found.setdefault(record["run"], {})[record["train_seed"]] = record
     return {"runs": {name: _run(by_seed) for name, by_seed in found.items()}}
 
 
@@ -34,7 +33,10 @@ def _run(by_seed: dict[int, dict[str, Any]]) -> dict[str, Any]:
         "loss_last": sum(record["loss_last"] for record in records) / len(records),
         **_preferences(records),
         "probe_shift": min(record["probe_shift"] for record in records),
-        "seeds": {str(seed): record for seed, record in sorted(by_seed.items())},
+        "seeds": {
+            str(seed): {key: value for key, value in record.items() if key not in ("run", "train_seed", "losses")}
+            for seed, record in sorted(by_seed.items())
+        },
     }
 
 
