@@ -321,8 +321,8 @@ def _advice(results: Path, config: Config) -> str:
 
 
 def _resolved(results: Path) -> Config:
-    """The configuration that a run has kept of itself."""
-    from teachable.config.load import load_config
+    """The configuration that a run has kept of itself; how its jobs work, which is no part of that, as it is here."""
+    from teachable.config.load import load_config, preset_names, read_yaml
     from teachable.tables import read_json
 
     path = results / ARTIFACTS["config"].path
@@ -334,7 +334,13 @@ def _resolved(results: Path) -> Config:
     kept = read_json(path)
     if not isinstance(kept, dict):
         raise ConfigError(f"{path}: is no configuration: it must be a JSON object.")
-    return load_config({**kept, "presets": {str(kept.get("preset")): {}}}, source=str(path))
+    raw, preset = read_yaml("workflow_config.yaml"), str(kept.get("preset"))
+    here = load_config(raw, preset=preset if preset in preset_names(raw) else None).model_dump(mode="json")
+    whole = {key: kept.get(key, value) for key, value in here.items()}
+    for key, value in whole.items():
+        if isinstance(value, dict) and isinstance(here[key], dict):
+            whole[key] = {**here[key], **value}
+    return load_config({**kept, **whole, "presets": {preset: {}}}, source=str(path))
 
 
 def _jobs_of_results(results: Path) -> list[Job]:

@@ -20,6 +20,7 @@ from teachable.stages import STAGES
 from teachable.training.budget import Replay
 from teachable.workflow import plan, rates, work
 from teachable.workflow.configuration import configuration
+from teachable.workflow.lines import recorded
 from teachable.workflow.plan import Expected, Job
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ def a_run(place: Path, config: Config, rows: dict[str, str]) -> Path:
     """Results that hold a configuration and timings only."""
     results = place / "results"
     results.mkdir(parents=True)
-    (results / "config.json").write_text(json.dumps(config.model_dump(mode="json")))
+    (results / "config.json").write_text(json.dumps(recorded(config)))
     for name, row in rows.items():
         path = results / "benchmarks" / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)

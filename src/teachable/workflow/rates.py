@@ -22,35 +22,35 @@ from teachable.errors import TeachableError
 from teachable.workflow.work import Work
 
 # Stage -> seconds to start a process, seconds a unit. Wall seconds of one job, from the timings of preset laptop (seed
-# 3), two jobs at a time on a virtual machine with 2 cores of 2026, the rest of which worked at a lower priority.
+# 1), two jobs at a time on a virtual machine with 2 cores of 2026 that had nothing else to do.
 REFERENCE: Mapping[str, tuple[float, float]] = {
-    "make-tasks": (5.0, 0.85),
-    "demonstrate": (5.0, 0.046),
-    "build-student": (15.0, 0.0065),
-    "link-student": (13.0, 0.0),
-    "rollout": (8.0, 0.08),
-    "episode-values": (14.0, 0.025),  # no preset has it: as action-values
-    "restore-check": (4.0, 0.04),
-    "advise": (3.5, 0.064),
-    "action-values": (14.0, 0.0233),
-    "label-metrics": (6.0, 0.0),
-    "skills": (4.0, 0.0),
-    "microtrain": (14.0, 0.034),
-    "continuations": (14.0, 0.048),
-    "examples": (9.0, 0.0),
-    "replay-examples": (8.0, 0.0),
-    "recovery-examples": (15.0, 0.0),
-    "train": (12.0, 0.0085),
-    "evaluate": (12.0, 0.028),
-    "evaluation-summary": (12.0, 0.0),
-    "drift": (14.0, 0.03),
-    "features": (10.0, 0.018),
-    "predict": (5.0, 0.0098),
-    "select": (2.0, 0.6),
-    "selection-examples": (5.0, 0.55),
-    "selection-summary": (12.0, 0.0),
-    "figure": (6.5, 0.0),
-    "viewer": (8.0, 0.0),
+    "make-tasks": (3.9, 0.66),
+    "demonstrate": (3.2, 0.03),
+    "build-student": (11.0, 0.0049),
+    "link-student": (10.0, 0.0),
+    "rollout": (6.0, 0.06),
+    "episode-values": (8.8, 0.015),  # no preset has it: as action-values
+    "restore-check": (3.1, 0.031),
+    "advise": (2.9, 0.054),
+    "action-values": (8.8, 0.015),
+    "label-metrics": (5.2, 0.0),
+    "skills": (3.0, 0.0),
+    "microtrain": (9.9, 0.024),
+    "continuations": (9.3, 0.032),
+    "examples": (5.7, 0.0),
+    "replay-examples": (6.0, 0.0),
+    "recovery-examples": (10.0, 0.0),
+    "train": (8.1, 0.0057),
+    "evaluate": (8.4, 0.02),
+    "evaluation-summary": (6.1, 0.0),
+    "drift": (9.9, 0.021),
+    "features": (6.8, 0.012),
+    "predict": (4.5, 0.0088),
+    "select": (1.2, 0.36),
+    "selection-examples": (2.7, 0.3),
+    "selection-summary": (7.8, 0.0),
+    "figure": (3.8, 0.0),
+    "viewer": (2.6, 0.0),
 }
 OTHER = (2.0, 0.0)  # tables, concatenations, other summaries
 
