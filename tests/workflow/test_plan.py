@@ -295,6 +295,7 @@ def test_without_a_workflow(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["plan", "--file", FILE, "--preset", "smoke"]) == 1
     assert "Snakefile is missing" in capsys.readouterr().err
+    (tmp_path / "workflow_config.yaml").symlink_to(FILE)
     results = a_run(tmp_path, preset("smoke"), {})
     (results / "config.json").write_text('{"preset": "smoke", "seed": "many"}')
     assert cli.main(["costs"]) == 1
