@@ -13,6 +13,12 @@ MODELS = {  # suffix of the rules: (where adapters go, where evaluations go, run
 }
 
 
+def beside_of(run):
+    """What a selection run's method reads that most do not."""
+    method = METHODS[selection_of(run)[0]]
+    return {"gradients": DATA["gradients"]} if method.gradients else {}
+
+
 def models_of(runs):
     """Every training of the runs: <run>/<training seed>."""
     return [f"{run}/{seed}" for run in runs for seed in TRAIN_SEEDS]

@@ -8,12 +8,6 @@ gradients.parquet where one does.
 DRAWS = {"random": CONFIG.training.seeds}  # another choice for every training
 
 
-def beside_of(run):
-    """What a selection run's method reads that most do not."""
-    method = METHODS[selection_of(run)[0]]
-    return {"gradients": DATA["gradients"]} if method.gradients else {}
-
-
 rule influence:
     input:
         **needs("influence"),
