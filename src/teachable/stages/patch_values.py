@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable.pipeline.games import games_root, open_world
-from teachable.pipeline.models import load_student
-from teachable.pipeline.progress import Reporter, shard_of, tell_faults
-from teachable.pipeline.tasks import by_id
-from teachable.pipeline.valuing import value_snapshots
+from teachable.pipeline.shard_values import value_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,22 +42,19 @@ def run(
     shard: int,
     shards: int,
 ) -> dict[str, Any]:
-    loaded = load_student(student)
-    values = value_snapshots(
-        loaded,
-        open_world(world),
-        games_root(games),
-        by_id(tasks),
-        shard_of(snapshots, shard, shards),
+    values = value_shard(
+        student,
+        snapshots,
         advice,
-        estimation,
-        layout=loaded.layout,
-        max_steps=world.max_steps,
-        run_seed=seed,
+        tasks,
+        games,
+        world=world,
+        estimation=estimation,
+        seed=seed,
+        shard=shard,
+        shards=shards,
         leverage=False,
-        progress=Reporter("snapshots tested"),
     )
-    tell_faults(values.faults)
     return {
         "patch_estimates": values.estimates,
         "patch_episodes": values.episodes,
