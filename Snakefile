@@ -39,7 +39,8 @@ onstart:
             lines = [
                 job.shellcmd for job in workflow.dag.needrun_jobs() if job.shellcmd
             ]
-            logger.info(at_start(lines, CONFIG, workflow.cores or 1))
+            # A cluster has no number of cores, and `workflow.cores` raises there.
+            logger.info(at_start(lines, CONFIG, workflow.resource_settings.cores))
     except TeachableError as error:
         raise WorkflowError(str(error)) from None
     # -F and -R ask for computing, not for the store. A cluster's executor sees to that job by job; elsewhere the

@@ -93,6 +93,7 @@ def test_smoke_to_the_end_with_a_cancelled_job_and_a_killed_driver(
     driver = clone.start(*CONFIG)
     wait_until(lambda: (clone.directory / "results/student").exists() or driver.poll() is not None, 900)
     wait_until(lambda: bool(running_jobs()) or driver.poll() is not None, 60)
+    assert driver.poll() is None, clone.log[-4000:]
     subprocess.run(["scancel", running_jobs()[0]], check=True)  # the profile tries again
     panels = clone.directory / "results/phase1/panels.parquet"
     wait_until(lambda: panels.exists() or driver.poll() is not None, 900)

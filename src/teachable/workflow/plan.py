@@ -212,8 +212,9 @@ def makespan(jobs: Sequence[Expected], cores: int, gpus: int) -> float:
     return now
 
 
-def at_start(lines: Iterable[str], config: Config, cores: int) -> str:
-    """One line for the start of a run, from the shell lines of its jobs: its hours by the reference rates."""
+def at_start(lines: Iterable[str], config: Config, cores: int | None) -> str:
+    """One line for the start of a run, from the shell lines of its jobs: its hours by the reference rates. A cluster
+    names no number of cores: there the line says the hours alone."""
     try:
         student = pretrained(config)
     except TeachableError as error:
@@ -222,7 +223,7 @@ def at_start(lines: Iterable[str], config: Config, cores: int) -> str:
     hours = sum(one.seconds * one.cores for one in expected) / 3600
     gpus = sum(one.seconds * one.gpus for one in expected) / 3600
     on = f"{hours:.2f} core-hours" + (f" and {gpus:.2f} GPU-hours of a card {CARD}" if gpus else "")
-    wall = "" if gpus else f", {makespan(expected, cores, 0) / 60:.0f} minutes on {cores} cores"
+    wall = "" if gpus or cores is None else f", {makespan(expected, cores, 0) / 60:.0f} minutes on {cores} cores"
     rates = "on paper" if config.student.source == "hf" else "at reference rates"
     return f"plan: about {on}{wall}, {rates} and with nothing from the store; `teachable plan` tells more"
 
