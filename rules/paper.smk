@@ -202,7 +202,6 @@ rule report:
         code=code("report"),
         settings=settings(
             "report",
-            benchmarks="results/benchmarks",
             libraries=list(WORLD.libraries),
             viewer="viewer/index.html",
         ),

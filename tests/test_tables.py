@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachable import __version__, tables
+from teachable.artifacts.catalogue import ARTIFACTS
 from teachable.errors import MissingInput, TableError
 from teachable.generation.splits import SPLITS
 from teachable.seeds import integer, stream
@@ -44,6 +46,23 @@ def test_a_torn_parquet_is_one_clear_sentence(tmp_path_factory: pytest.TempPathF
     with pytest.raises(TableError, match=r"a\.parquet is not a readable Parquet file") as caught:
         tables.read(path, SMALL)
     assert "\n" not in str(caught.value)
+
+
+def test_a_bit_that_flips_in_a_page_is_noticed(tmp_path: Path) -> None:
+    """Wherever it flips the table is refused, or reads as it was written."""
+    path = tmp_path / "labels.parquet"
+    frame = pl.DataFrame([{**ROW, "name": f"n{i}", "p": i / 1000} for i in range(200)], strict=False)
+    tables.write(frame, path, LABELS)
+    sound, whole = path.read_bytes(), tables.read(path, LABELS)
+    refused = 0
+    for at in range(4, len(sound) - 8, 7):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        for read in (lambda: tables.read(path, LABELS), lambda: pl.concat(tables.batches(path, LABELS))):
+            try:
+                assert read().equals(whole), at
+            except TableError as error:
+                refused += str(path) in str(error)
+    assert refused > 100
 
 
 def test_a_missing_table_names_the_command(tmp_path: Path) -> None:
@@ -145,6 +164,44 @@ def test_json_refuses_nan_and_torn_files(tmp_path: Path) -> None:
     (tmp_path / "torn.json").write_text('{"a": ')
     with pytest.raises(TableError, match="not valid JSON"):
         tables.read_json(tmp_path / "torn.json")
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"fraction": "1.0"}, "fraction"),
+        ({"fraction": 1.5}, "fraction"),
+        ({"fraction": None}, "fraction"),
+        ({"verified": 3.5}, "verified"),
+        ({"verified": True}, "verified"),
+        ({"total": -1}, "total"),
+        ({"kinds": {"failure": "3"}}, "kinds.failure"),
+        ({"compared": ["digest", 3]}, "compared.1"),
+        ({"seconds": 3.5}, "seconds"),
+    ],
+)
+def test_a_document_holds_what_its_type_says(tmp_path: Path, changed: dict[str, object], field: str) -> None:
+    path = tmp_path / "check.json"
+    sound = {"total": 3, "verified": 3, "fraction": 1.0, "replays": 2, "compared": ["digest"], "kinds": {"failure": 3}}
+    tables.write_document(sound, path, tables.RESTORE_CHECK)
+    assert tables.read_document(path, tables.RESTORE_CHECK) == sound
+    path.write_text(json.dumps({**sound, **changed}))
+    for refused in (
+        lambda: tables.read_document(path, tables.RESTORE_CHECK),
+        lambda: tables.write_document({**sound, **changed}, path, tables.RESTORE_CHECK),
+    ):
+        with pytest.raises(TableError) as caught:
+            refused()
+        assert f"{path}: {field}: " in str(caught.value)
+        assert "delete it and run the workflow again" in str(caught.value)
+
+
+def test_every_json_result_has_its_document() -> None:
+    assert all(
+        isinstance(getattr(tables, str(artifact.schema)), tables.Document)
+        for artifact in ARTIFACTS.values()
+        if artifact.kind == "json"
+    )
 
 
 ALL = {name: value for name, value in vars(tables).items() if isinstance(value, tables.Table)}

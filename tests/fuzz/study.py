@@ -206,7 +206,11 @@ class _Maker:
     def line(self, line: Line, name: str = "", *, now: bool = True) -> None:
         stage, line = STAGES[line.stage], replace(line, operational=self.operational.get(line.stage, ""))
         reads = {key: ARTIFACTS[key] for key in line.inputs} if "*" in stage.inputs else stage.reads
-        schemas = {key: getattr(tables, reads[key].schema) for key in line.inputs if key in reads and reads[key].schema}
+        schemas = {
+            key: getattr(tables, reads[key].schema)
+            for key in line.inputs
+            if key in reads and reads[key].kind == "table"
+        }
         if line.stage == "concat":
             schemas = {"shards": tables.STEPS}
         case = Case(line, schemas)
@@ -340,7 +344,7 @@ class _Maker:
                     )
         inputs = {name: data[name] for name in CRITERIA_INPUTS if name in data}
         self.line(Line("criteria", inputs, {"criteria": DATA["criteria"]}, parameters(self.config, "criteria")))
-        own = {"benchmarks": f"{RESULTS}/benchmarks", "libraries": [], "viewer": None}
+        own = {"libraries": [], "viewer": None}
         places = {"figures": (FIGURES, 1), "tables": (ITEMS, 1)}
         drawn: dict[str, list[str]] = {}
         for kind, (items, which) in places.items():

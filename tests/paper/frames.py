@@ -223,7 +223,6 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
                 "loss_first": 1.2,
                 "loss_last": 0.4,
                 "probe_shift": 0.3,
-                "seconds": 1.5,
             }
         )
     correlation = {
@@ -576,15 +575,14 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
             "rollouts": r,
             "teacher_calls": t,
             "labelled_once": once,
-            "seconds": sec,
             "k": 50,
         }
-        for m, level, p, r, t, once, sec in (
-            ("random", 0.5, 0.0, 0.0, 0.0, 0, None),
-            ("entropy", 0.6, 1.0, 0.0, 0.0, 0, 0.002),
-            ("predictor", 0.82, 4.0, 0.0, 0.0, 280, 0.01),
-            ("L_local", 0.72, 0.0, 14.0, 0.0, 0, None),
-            ("oracle", 1.0, 1.0, 26.0, 1.0, 0, None),
+        for m, level, p, r, t, once in (
+            ("random", 0.5, 0.0, 0.0, 0.0, 0),
+            ("entropy", 0.6, 1.0, 0.0, 0.0, 0),
+            ("predictor", 0.82, 4.0, 0.0, 0.0, 280),
+            ("L_local", 0.72, 0.0, 14.0, 0.0, 0),
+            ("oracle", 1.0, 1.0, 26.0, 1.0, 0),
         )
     ]
 
@@ -687,7 +685,6 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
                 "examples": 80,
                 "tokens": 21000,
                 "steps": 30,
-                "seconds": 41.0,
                 "loss_first": 1.9,
                 "loss_last": 0.6,
                 "adapter": f"adapters/{r}",

@@ -59,7 +59,9 @@ def test_what_no_key_knows_is_told_and_not_published(tmp_path: Path, body: str, 
         # Python keeps its bytecode, as everywhere but in some containers: what it writes is not the stage's.
         env={
             **os.environ,
-            **{"PYTHONPATH": str(tmp_path), "TEACHABLE_STORE": str(tmp_path / "store"), "PYTHONDONTWRITEBYTECODE": ""},
+            "PYTHONPATH": str(tmp_path),
+            "TEACHABLE_STORE": str(tmp_path / "store"),
+            "PYTHONDONTWRITEBYTECODE": "",
         },
         capture_output=True,
         text=True,

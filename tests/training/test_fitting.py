@@ -139,7 +139,7 @@ def test_the_budget_and_the_summary_say_what_a_preference_run_was_given() -> Non
     assert preference_budget({}, cells, len).is_empty()  # type: ignore[arg-type]
 
     record = dict.fromkeys(("quadrant", "format", "epochs", "examples", "replayed", "replay_pool", "steps"), 1)
-    record |= dict.fromkeys(("seconds", "tokens", "loss_first", "loss_last", "probe_shift"), 1)
+    record |= dict.fromkeys(("tokens", "loss_first", "loss_last", "probe_shift"), 1)
     record |= {"loss": "dpo", "beta": 0.1, "pairs": 2, "dropped": 1, "margin_first": 0.0, "accuracy_first": 0.5}
     ends = ({"margin_last": 1.0, "accuracy_last": 0.8}, {"margin_last": 3.0, "accuracy_last": 1.0})
     trainings = [{**record, **end, "run": "Q4_dpo", "train_seed": seed} for seed, end in enumerate(ends, 1)]

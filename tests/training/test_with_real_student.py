@@ -49,7 +49,7 @@ class Tuner:
 
     def fit(self, adapter: str, prompt: str, completion: str) -> micro.Fitted:
         record = train_lora(self.student, [Example(prompt, completion)], LORA, seed=1, name=adapter)
-        return micro.Fitted(record.losses[0], record.losses[-1], record.seconds)
+        return micro.Fitted(record.losses[0], record.losses[-1])
 
     def discard(self, adapter: str) -> None:
         self.student.remove_adapter(adapter)

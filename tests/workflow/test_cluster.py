@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from teachable.artifacts.store import Store
-from workflow.workplace import BIN, ROOT, Workplace, compare, wait_until
+from workflow.workplace import BIN, ROOT, Workplace, differing, results_of, wait_until
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm, pytest.mark.timeout(3600)]
 
@@ -67,15 +67,6 @@ class Clone:
         return re.findall(r"partition '\w+' for job (\w+)", self.log)
 
 
-def results(directory: Path) -> dict[str, Path]:
-    """Final Parquet tables and figures by name."""
-    return {
-        str(path.relative_to(directory)): path
-        for pattern in ("results/**/*.parquet", "figures/*.png")
-        for path in directory.glob(pattern)
-    }
-
-
 def queue(states: str = "PD,R,CF,CG") -> list[str]:
     """Jobs of the cluster in these states."""
     return subprocess.check_output(["squeue", "-h", "-t", states, "-o", "%A"], text=True).split()
@@ -107,7 +98,7 @@ def test_smoke_to_the_end_with_a_cancelled_job_and_a_killed_driver(
     driver = clone.start(*CONFIG)
     assert driver.wait(2400) == 0, clone.log[-4000:]
     assert (clone.directory / "results/report.html").exists()
-    compare(smoke.directory, clone.directory)
+    assert differing(clone.directory, smoke.directory) == []
     published = Counter(event["key"] for event in Store(clone.store).events() if event["event"] == "published")
     assert set(published.values()) == {1}  # nothing was computed twice, not even what ended while nobody looked
     assert before < clone.submissions < 70
@@ -125,8 +116,7 @@ def test_a_fresh_clone_takes_all_from_the_store_that_another_machine_filled(
     arguments = ("--config", "preset=smoke")
     assert clone.start(*arguments).wait(300) == 0, clone.log[-4000:]
     assert clone.submitted == ["link_student"]  # the device that a student will run on is known on a node only
-    wanted, found = results(smoke.directory), results(clone.directory)
-    assert wanted.keys() == found.keys()
-    assert [name for name in wanted if wanted[name].read_bytes() != found[name].read_bytes()] == []
+    assert differing(clone.directory, smoke.directory) == []
+    assert results_of(clone.directory).keys() == results_of(smoke.directory).keys()
     assert clone.start("--forcerun", "check_splits", *arguments, "--", "phase0").wait(300) == 0, clone.log[-4000:]
     assert clone.submitted == ["link_student", "check_splits"]

@@ -6,39 +6,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-UP_TO_LABELS = (
-    "phase0/tasks_warmstart",
-    "phase0/tasks_train",
-    "phase0/tasks_test",
-    "phase0/steps",
-    "phase0/episodes",
-    "phase0/snapshots",
-    "phase0/advice",
-    "phase0/retention_panel",
-    "phase1/estimates",
-    "phase1/action_values",
-    "phase1/label_episodes",
-    "phase1/tree_nodes",
-    "phase1/labeled_snapshots",
-    "phase1/panels",
-)
-AFTER = (
-    "phase1b/microtraining",
-    "phase1b/micro_episodes",
-    "phase3/metrics",
-    "phase3/transfer",
-    "phase4/predictions",
-    "phase5/metrics",
-)
-NOT_COMPARED = ("seconds",)  # wall time
 
 
 @dataclass(frozen=True)
@@ -88,13 +61,17 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.2)
 
 
-def compare(one: Path, other: Path, after: Sequence[str] = AFTER) -> None:
-    """Two runs with the same seed: equal bytes up to the labels, equal values in the tables of ``after``."""
-    for name in UP_TO_LABELS:
-        assert (one / f"results/{name}.parquet").read_bytes() == (other / f"results/{name}.parquet").read_bytes(), name
-    for name in after:
-        first, second = (
-            pl.read_parquet(place / f"results/{name}.parquet").drop(NOT_COMPARED, strict=False)
-            for place in (one, other)
-        )
-        assert first.equals(second), name
+def results_of(directory: Path) -> dict[str, bytes]:
+    """Every result by its path, but for the benchmark rows."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for folder in ("results", "figures", "tables")
+        for path in sorted((directory / folder).rglob("*"))
+        if path.is_file() and not path.is_relative_to(directory / "results/benchmarks")
+    }
+
+
+def differing(one: Path, other: Path) -> list[str]:
+    """The results of the run in ``one`` that the run in ``other`` lacks, or has with other bytes."""
+    found = results_of(other)
+    return [name for name, content in results_of(one).items() if found.get(name) != content]

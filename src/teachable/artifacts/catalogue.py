@@ -23,8 +23,8 @@ class Artifact:
     """One result.
 
     ``path`` is relative to :data:`RESULTS`; a wildcard as in ``phase1/estimates/{shard}.parquet`` stands for its parts;
-    empty: where the rule says. ``schema`` names its table in :mod:`teachable.tables`; None: a JSON value where the path
-    ends so, else a file or directory that the stage writes by itself. ``holds`` says what is in it.
+    empty: where the rule says. ``schema`` names its table in :mod:`teachable.tables`, its document there where
+    the path ends in ``.json``; None: a file or directory that the stage writes by itself. ``holds`` says what is in it.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Artifact:
     @property
     def kind(self) -> str:
         """``table``, ``json`` or ``path``."""
-        return "table" if self.schema else "json" if self.path.endswith(".json") else "path"
+        return "json" if self.path.endswith(".json") else "table" if self.schema else "path"
 
     @property
     def whole(self) -> str:

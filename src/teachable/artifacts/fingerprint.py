@@ -195,7 +195,12 @@ def closure(*modules: str) -> set[str]:
 
 def is_data(file: Path) -> bool:
     """Whether a file of a package is neither code nor what an editor or Python's bytecode cache leaves behind."""
-    return file.parent.name != "__pycache__" and not file.name.startswith((".", "#")) and not file.name.endswith("~") and file.suffix not in _NO_DATA
+    return (
+        file.parent.name != "__pycache__"
+        and not file.name.startswith((".", "#"))
+        and not file.name.endswith("~")
+        and file.suffix not in _NO_DATA
+    )
 
 
 @cache

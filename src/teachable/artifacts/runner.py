@@ -101,11 +101,11 @@ def _naming(stage: Stage, call: Invocation) -> Iterator[None]:
     try:
         yield
     except MissingRow as error:
-        schemas = {name: artifact.schema for name, artifact in stage.reads.items() if artifact.schema}
+        schemas = {name: artifact.schema for name, artifact in stage.reads.items() if artifact.kind == "table"}
         having = [
             f"{name}={paths[0]}"
             for name, paths in call.inputs.items()
-            if name in schemas and error.column in getattr(tables, schemas[name])
+            if name in schemas and error.column in getattr(tables, str(schemas[name]))
         ]
         raise TableError(
             f"{stage.name}: {error}: {', '.join(having)} are not of one run. Delete what was changed and run the "
@@ -153,7 +153,7 @@ def read(stage: Stage, name: str, paths: Sequence[Path] | None) -> Any:
     if kind == "path":
         return list(paths) if several else paths[0]
     if kind == "json":
-        found = [tables.read_json(path) for path in paths]
+        found = [tables.read_document(path, _schema(artifact)) for path in paths]
         return found if several else found[0]
     schema = _schema(artifact)
     frames = [tables.read(path, schema) for path in paths]
@@ -171,7 +171,7 @@ def _write(stage: Stage, made: Any, paths: Mapping[str, Path]) -> None:
         else:
             value = made[artifact.name] if isinstance(made, Mapping) else getattr(made, artifact.name)
         if artifact.kind == "json":
-            tables.write_json(value, paths[artifact.name])
+            tables.write_document(value, paths[artifact.name], _schema(artifact))
         else:
             tables.write(value, paths[artifact.name], _schema(artifact))
 

@@ -134,7 +134,6 @@ def fit(
     return {
         **record,
         "epochs": training.epochs,
-        "seconds": round(trained.seconds, 3),
         "losses": [round(loss, 6) for loss in trained.losses],
         "probe_shift": shift,
         **kept,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +32,6 @@ class Tuner:
         self._student, self._settings, self._seed = student, settings, seed
 
     def fit(self, adapter: str, prompt: str, completion: str) -> Fitted:
-        begun = time.perf_counter()
         record = train_lora(
             self._student,
             [Example(prompt, completion)],
@@ -41,7 +39,7 @@ class Tuner:
             seed=seeds.integer(self._seed, "microtrain", adapter),
             name=adapter,
         )
-        return Fitted(record.losses[0], record.losses[-1], time.perf_counter() - begun)
+        return Fitted(record.losses[0], record.losses[-1])
 
     def discard(self, adapter: str) -> None:
         self._student.remove_adapter(adapter)

@@ -346,12 +346,11 @@ def cost_table(
     *,
     labelled: int,
     k: int,
-    seconds: Mapping[str, float] | None = None,
 ) -> pl.DataFrame:
     """What each method costs for one snapshot of the pool, beside its NDCG@k (COST).
 
     The predictor needs ``labelled`` snapshots once, and then what its features take; ``oracle`` is the full
-    labelling of every snapshot, which ranks perfectly by definition. ``seconds`` are measured ones by method.
+    labelling of every snapshot, which ranks perfectly by definition.
     Methods without a metric at ``k`` are left out.
     """
     leverage = units.policy_episodes + units.force_episodes
@@ -391,7 +390,6 @@ def cost_table(
                 "rollouts": float(rollouts),
                 "teacher_calls": float(teacher),
                 "labelled_once": once,
-                "seconds": (seconds or {}).get(method),
                 "k": k,
                 **interval,
             }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ABOUT = {
     "about": "verify that no game is in two splits",
     "inputs": "tasks*",
-    "outputs": {"splits": ("phase0/splits.json", None, "games by split")},
+    "outputs": {"splits": ("phase0/splits.json", "SPLITS", "games by split")},
 }
 
 

@@ -19,7 +19,7 @@ ABOUT = {
     "outputs": {
         "cpt_correlation": (
             "phase1b/cpt_correlation.json",
-            None,
+            "CPT_CORRELATION",
             "overall {spearman, pearson, spearman_L_local, partial_spearman_ELP_given_L: interval}, per_quadrant {Q: "
             "{spearman, pearson}}, utility {Q}, utility_Q1_minus_Q2, median_net_gain, mean_net_gain, "
             "mean_placebo_gain: each an interval, of nulls where it is not defined",

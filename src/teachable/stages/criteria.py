@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ABOUT = {
     "about": "judge every criterion of the protocol",
     "inputs": "*",
-    "outputs": {"criteria": ("criteria.json", None, "a list: every criterion, its numbers and its verdict")},
+    "outputs": {"criteria": ("criteria.json", "CRITERIA", "a list: every criterion, its numbers and its verdict")},
     "params": "criteria student_source=student.source",
 }
 

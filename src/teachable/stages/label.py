@@ -25,7 +25,7 @@ ABOUT = {
         "expert": ("phase1/expert_snapshots.parquet", "LABELED", "the same for the expert's failures (setup B)"),
         "thresholds": (
             "phase1/thresholds.json",
-            None,
+            "THRESHOLDS",
             "U and L_local, each {low, high}; counts {Q1..Q4}; method; measure",
         ),
     },

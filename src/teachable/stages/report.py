@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachable.paper.report.run import write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from typing import Any
 
 ABOUT = {
     "about": "write the report",
     "inputs": "config criteria labeled thresholds skills splits episodes training_summary pictures=png* listings=csv*",
     "outputs": {"html": ("report.html",), "markdown": ("report.md",)},
-    "own": {"benchmarks": "str", "libraries": "list", "viewer": "str?"},
+    "own": {"libraries": "list", "viewer": "str?"},
     "follows": "teachable.paper.figures.* teachable.paper.tables.*",
 }
 
 
-def run(
-    data: Mapping[str, Any], out: Mapping[str, Path], benchmarks: str, libraries: Sequence[str], viewer: str | None
-) -> None:
-    """``benchmarks`` is the directory of Snakemake's benchmark files; ``libraries`` are the distributions that the
-    world is made of, whose versions are shown; ``viewer`` the page to which points of figures lead, seen from the
-    report."""
-    page = write(data, Path(benchmarks), libraries, viewer)
+def run(data: Mapping[str, Any], out: Mapping[str, Path], libraries: Sequence[str], viewer: str | None) -> None:
+    """``libraries`` are the distributions that the world is made of, whose versions are shown; ``viewer`` the page to
+    which points of figures lead, seen from the report."""
+    page = write(data, libraries, viewer)
     out["html"].write_text(page.html)
     out["markdown"].write_text(page.markdown)

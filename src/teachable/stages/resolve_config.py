@@ -6,7 +6,7 @@ from typing import Any
 
 ABOUT = {
     "about": "write the resolved configuration",
-    "outputs": {"config": ("config.json",)},
+    "outputs": {"config": ("config.json", "RECORDED_CONFIG")},
     "own": {"config": "dict"},
 }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ABOUT = {
     "about": "restore every snapshot and compare",
     "inputs": "snapshots tasks games*",
-    "outputs": {"restore_check": ("phase0/restore_check.json", None, "fraction, verified, total")},
+    "outputs": {"restore_check": ("phase0/restore_check.json", "RESTORE_CHECK", "fraction, verified, total")},
     "params": "world",
     "world": "play",
 }

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 ABOUT = {
     "about": "train one LoRA adapter",
     "inputs": "examples replay student labeled?",
-    "outputs": {"adapter": ("{phase}/adapters/{model}",), "record": ("{phase}/records/{model}.json",)},
+    "outputs": {
+        "adapter": ("{phase}/adapters/{model}",),
+        "record": ("{phase}/records/{model}.json", "TRAINING_RECORD"),
+    },
     "params": "seed lora training",
     "own": {"run": "str", "train_seed": "int", "beta": "float?"},
     "student": True,

@@ -18,8 +18,8 @@ ABOUT = {
     "outputs": {
         "training_summary": (
             "phase2/training_summary.json",
-            None,
-            "runs {run: {examples, tokens, steps, seconds, loss_first, loss_last, adapter, sha256, probe_shift}}",
+            "TRAINING_SUMMARY",
+            "runs {run: {examples, tokens, steps, loss_first, loss_last, adapter, sha256, probe_shift}}",
         )
     },
 }

@@ -62,16 +62,20 @@ def describe(path: Path | str) -> Description:
     try:
         file = pq.read_metadata(path)
         schema = file.schema.to_arrow_schema()
+        said, own = _texts(schema.metadata), {field.name: _texts(field.metadata) for field in schema}
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
-    said = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
-    columns = {}
-    for field in schema:
-        own = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
-        columns[field.name] = Column(str(field.type), own.get("description", ""), own.get("unit", ""))
+    columns = {
+        field.name: Column(str(field.type), own[field.name].get("description", ""), own[field.name].get("unit", ""))
+        for field in schema
+    }
     names = ("table", "about", "schema", "program", "stage")
     texts = {name: said.get(f"teachable.{name}", "") for name in names}
     return Description(**texts, rows=file.num_rows, row_groups=file.num_row_groups, columns=columns)
+
+
+def _texts(metadata: dict[bytes, bytes] | None) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (metadata or {}).items()}
 
 
 class Index(dict[Any, Any]):
@@ -130,7 +134,7 @@ def write_batches(frames: Iterable[pl.DataFrame], path: Path | str, schema: Sche
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     kept = _arrow_schema(schema)
     try:
-        with pq.ParquetWriter(temporary, kept, compression="zstd") as writer:
+        with pq.ParquetWriter(temporary, kept, compression="zstd", write_page_checksum=True) as writer:
             for part in _in_row_groups(conform(frame, schema, str(path)) for frame in frames):
                 arrow = part.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
                 writer.write_table(pa.Table.from_arrays(arrow.columns, schema=kept), row_group_size=ROW_GROUP)
@@ -177,9 +181,11 @@ def read(path: Path | str, schema: Schema) -> pl.DataFrame:
     path = _there(path)
     _check_units(path, schema)
     try:
-        frame = pl.read_parquet(path, glob=False)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            frame = pl.from_arrow(file.read())
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
+    assert isinstance(frame, pl.DataFrame)
     return conform(frame, schema, str(path))
 
 
@@ -191,7 +197,7 @@ def batches(path: Path | str, schema: Schema) -> Iterator[pl.DataFrame]:
     path = _there(path)
     _check_units(path, schema)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
                 part = pl.from_arrow(file.read_row_group(group))
                 assert isinstance(part, pl.DataFrame)

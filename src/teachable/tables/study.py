@@ -107,7 +107,6 @@ MICROTRAINING = Table(
         "probe_shift": probability(
             "largest change of a command's probability at the snapshot; 0 would mean base was evaluated"
         ),
-        "seconds": of(REAL, "", "seconds", low=0.0),
     },
     key=("snapshot_id",),
 )
@@ -360,7 +359,6 @@ COST = Table(
         "rollouts": of(REAL, "episodes played", "episodes"),
         "teacher_calls": of(REAL, "", "requests"),
         "labelled_once": of(INT, "snapshots that must be labelled in full before the method works at all", "snapshots"),
-        "seconds": of(REAL, "measured; null where not", "seconds"),
         "k": of(INT, "", "snapshots"),
         **METHOD_INTERVAL,  # of NDCG@k
     },

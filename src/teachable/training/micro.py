@@ -33,11 +33,10 @@ Progress = Callable[[int, int], None]  # (done, total)
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What one tiny training did: loss (nats a completion token) at the first and last step, seconds."""
+    """What one tiny training did: loss (nats a completion token) at the first and last step."""
 
     loss_first: float
     loss_last: float
-    seconds: float
 
 
 class Tuner(Protocol):
@@ -224,7 +223,6 @@ def _row(
         "loss_first": fitted.loss_first,
         "loss_last": fitted.loss_last,
         "probe_shift": shift,
-        "seconds": fitted.seconds,
     }
 
 

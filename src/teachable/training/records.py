@@ -27,7 +27,6 @@ def _run(by_seed: dict[int, dict[str, Any]]) -> dict[str, Any]:
         return {"absent": first["absent"], "quadrant": first["quadrant"], "format": first["format"]}
     return {
         **{key: first[key] for key in SAME},
-        "seconds": round(sum(record["seconds"] for record in records), 3),
         "tokens": sum(record["tokens"] for record in records),
         "loss_first": sum(record["loss_first"] for record in records) / len(records),
         "loss_last": sum(record["loss_last"] for record in records) / len(records),

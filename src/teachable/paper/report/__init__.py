@@ -47,8 +47,7 @@ NOTES = (
 @dataclass(frozen=True, slots=True)
 class Run:
     """What was run. ``limits`` says what it cannot tell and why, ``planted`` which gaps were planted in the
-    student and where they were found. ``counts`` and ``versions`` are printed in the order given; ``phases`` maps
-    a phase to seconds.
+    student and where they were found. ``counts`` and ``versions`` are printed in the order given.
     """
 
     preset: str
@@ -60,7 +59,6 @@ class Run:
     planted: Sequence[str] = ()
     counts: Mapping[str, int | str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
-    phases: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +97,6 @@ def report(
         "figures": [_figure(i, pictures[i], root, viewer) for i in _minimum_first("figures", FIGURES) if i in pictures],
         "tables": [_table(i, tables[i], root) for i in _minimum_first("tables", TABLES) if i in tables],
         "files": [_files(item, root) for item in (*FIGURES.values(), *TABLES.values())],
-        "phases": [(name, _duration(seconds)) for name, seconds in run.phases.items()],
-        "total": _duration(sum(run.phases.values())),
     }
     return Report(
         _template("report.md.jinja", False).render(context),
@@ -189,15 +185,6 @@ def _width(picture: bytes) -> int:
     if picture[:8] != b"\x89PNG\r\n\x1a\n":
         raise PaperError("A picture handed to the report is not a PNG file.")
     return round(int.from_bytes(picture[16:20], "big") / render.DPI * 96 * 1.25)
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 @cache

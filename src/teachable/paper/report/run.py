@@ -1,9 +1,7 @@
-"""What the report says of a run: its counts, seconds and versions, and where its pictures and tables lie."""
+"""What the report says of a run: its counts and versions, and where its pictures and tables lie."""
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -31,11 +29,12 @@ LIBRARIES = (
 )
 
 
-def write(data: Mapping[str, Any], benchmarks: Path, libraries: Sequence[str], viewer: str | None = None) -> Report:
+def write(data: Mapping[str, Any], libraries: Sequence[str], viewer: str | None = None) -> Report:
     """The report of ``data``: frames and values by name, and the paths of ``pictures`` and ``listings``.
 
-    ``benchmarks`` is the directory of Snakemake's benchmark files; versions are shown of :data:`LIBRARIES` and of the
-    distributions ``libraries``; ``viewer`` is the page that points lead to, as seen from the report.
+    Versions are shown of :data:`LIBRARIES` and of the distributions ``libraries``; ``viewer`` is the page that points
+    lead to, as seen from the report. What a run took is no part of it (``teachable costs`` says that): two runs with
+    the same results have the same report.
     """
     config, entries = data["config"], data["criteria"]
     made = {path.name.partition("_")[2].rsplit(".", 1)[0]: path for path in data["pictures"]}
@@ -51,7 +50,6 @@ def write(data: Mapping[str, Any], benchmarks: Path, libraries: Sequence[str], v
             planted=sentences(data["skills"]),
             counts=_counts(data),
             versions={name: metadata.version(name) for name in (*LIBRARIES, *libraries)},
-            phases=phase_seconds(benchmarks),
         ),
         entries,
         pictures={name: made[name].read_bytes() for name in FIGURES if name in made},
@@ -73,23 +71,6 @@ def _listing(path: Path, name: str) -> pl.DataFrame:
     if missing:
         raise TableError(f"{path}: column {missing[0]} is missing: {_AGAIN}")
     return frame
-
-
-def phase_seconds(directory: Path) -> dict[str, float]:
-    """CPU-time-free wall seconds of all jobs of each phase, from Snakemake's benchmark files.
-
-    Jobs run side by side, so a phase takes less than this sum on a machine with several cores. A restored job is
-    marked as not measured and counts nothing.
-    """
-    totals: dict[str, float] = defaultdict(float)
-    for path in sorted(directory.glob("*/*.tsv")):
-        with path.open() as lines:
-            for row in csv.DictReader(lines, delimiter="\t"):
-                try:
-                    totals[path.parent.name] += float(row["s"])
-                except (TypeError, ValueError, KeyError):
-                    continue
-    return dict(totals)
 
 
 def _counts(data: Mapping[str, Any]) -> dict[str, int | str]:

@@ -20,11 +20,10 @@ HEADINGS = {
     "rollouts": "Episodes",
     "teacher_calls": "Teacher calls",
     "labelled_once": "Labelled once",
-    "seconds": "Seconds",
     "ndcg": "NDCG@k",
     "k": "k",
 }
-COUNTS = ("student_passes", "rollouts", "teacher_calls", "labelled_once", "seconds", "k")
+COUNTS = ("student_passes", "rollouts", "teacher_calls", "labelled_once", "k")
 
 
 def make(data: Data) -> pl.DataFrame:
