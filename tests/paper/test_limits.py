@@ -87,7 +87,7 @@ def no_failure(data: dict) -> dict:
         tables.empty(tables.SNAPSHOTS), tables.empty(tables.ADVICE), tables.empty(tables.ESTIMATES), section("labels")
     )
     gone = {"absent": "none of the training snapshots belongs to this run"}
-    schemas = {name: getattr(tables, ARTIFACTS[name].schema) for name in data if ARTIFACTS[name].schema}
+    schemas = {name: getattr(tables, ARTIFACTS[name].schema) for name in data if ARTIFACTS[name].kind == "table"}
     empty = {name: tables.empty(schema) for name, schema in schemas.items()}
     played = (pl.col("model") == "base") & pl.col("panel").is_in(["test", "retention"])
     return {

@@ -53,7 +53,6 @@ def test_both_hold_captions_criteria_notes_and_links(made, data) -> None:
             for path in item.files:
                 assert f"../{path}" in text
         assert "phase1/labeled_snapshots.parquet" in text
-        assert "2 h 1 min" in text
         assert "1,234" in text
 
 
