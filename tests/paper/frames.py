@@ -435,11 +435,13 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "probe_goal_accuracy": 0.6,
         "probe_state_chance": 0.4,
         "probe_goal_chance": 0.3,
+        "probe_state_from_base": 0.55,
+        "probe_goal_from_base": 0.45,
     }
     for model in ("base", *runs):
         lift = 0.0 if model == "base" else strength.get(model[:2], 0.08)
         for metric, level in measures.items():
-            if model == "base" and metric == "expert_prob_shift":
+            if model == "base" and (metric == "expert_prob_shift" or metric.endswith("from_base")):
                 continue
             for by, groups in (
                 ("all", ("all",)),
