@@ -116,15 +116,41 @@ rule drift:
         command("drift")
 
 
+rule checkpoints:
+    input:
+        **needs(
+            "checkpoints", adapter=f"results/phase2/adapters/{{run}}/{TRAIN_SEEDS[0]}"
+        ),
+    output:
+        **makes("checkpoints"),
+    log:
+        log_of("phase3/checkpoints/{run}"),
+    benchmark:
+        timing_of("phase3/checkpoints/{run}")
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("checkpoints"),
+        settings=lambda w: settings("checkpoints", model=w.run),
+    message:
+        "Phase 3: play the retention panel at the checkpoints of {wildcards.run}"
+    shell:
+        command("checkpoints")
+
+
 rule checkpoint_summary:
     input:
         **needs(
             "checkpoint-summary",
             base=f"results/phase3/models/{BASE}/{TRAIN_SEEDS[0]}/episodes.parquet",
-            episodes=expand(
-                "results/phase3/checkpoints/{run}.parquet",
-                run=CONFIG.evaluation.drift_runs,
-            ),
+            episodes=[
+                *expand(
+                    "results/phase3/checkpoints/{run}.parquet",
+                    run=CONFIG.evaluation.drift_runs,
+                ),
+                *expand("results/phase3/retention/{run}.parquet", run=CURVES),
+            ],
         ),
     output:
         **makes("checkpoint-summary"),
@@ -143,6 +169,32 @@ rule checkpoint_summary:
         command("checkpoint-summary")
 
 
+# By itself, for those who want no more than it: no part of the default target.
+rule evaluate_end2end:
+    input:
+        **needs("end2end", episodes=rules.evaluation_summary.input.episodes),
+    output:
+        **makes("end2end"),
+    log:
+        log_of("phase3/end2end"),
+    benchmark:
+        timing_of("phase3/end2end")
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("end2end"),
+        settings=settings("end2end"),
+    message:
+        "Phase 3: success on whole held-out games alone"
+    shell:
+        command("end2end")
+
+
+rule end2end:
+    input:
+        rules.evaluate_end2end.output,
+
+
 rule phase3:
     input:
         rules.evaluation_summary.output,
@@ -152,4 +204,5 @@ rule phase3:
 
 
 localrules:
+    end2end,
     phase3,

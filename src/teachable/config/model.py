@@ -232,6 +232,10 @@ class Evaluation(Section):
     retention_repeats: Positive = Field(description="episodes per retention task; the first is greedy")
     drift_runs: Distinct[str] = Field(description="runs whose checkpoints are tested again")
     drift_episodes: Positive = Field(description="drift: episodes per condition, or frontier episodes of the tree")
+    retention_curves: Literal["drift_runs", "all"] = Field(
+        description="runs whose checkpoints play the retention panel: those of drift_runs, or all that are trained in "
+        "phase 2"
+    )
 
     @field_validator("drift_runs")
     @classmethod

@@ -189,6 +189,11 @@ def _drift(call: Invocation, config: Config) -> Work:
     return Work(CHECKPOINTS * played, "episodes", decisions=CHECKPOINTS * decided)
 
 
+def _checkpoints(call: Invocation, config: Config) -> Work:
+    played = CHECKPOINTS * config.panels.retention * call.params["retention_repeats"]
+    return Work(played, "episodes", decisions=played * length(config))
+
+
 def _features(call: Invocation, config: Config) -> Work:
     return Work(snapshots(config), "snapshots", decisions=snapshots(config))
 
@@ -217,6 +222,7 @@ _COUNTS: dict[str, Callable[[Invocation, Config], Work]] = {
     "train": _train,
     "evaluate": _evaluate,
     "drift": _drift,
+    "checkpoints": _checkpoints,
     "features": _features,
     "predict": _predict,
 }

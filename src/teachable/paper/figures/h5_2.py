@@ -32,7 +32,8 @@ def draw(data: Data) -> Figure:
             "retention panel."
         )
     base = found["base"]
-    figure, axes = style.single(style.COLUMN, 2.5)
+    height = 2.5 + 0.11 * max(0, len(runs) - 8)  # a line of names a run
+    figure, axes = style.single(style.COLUMN, height)
     style.grid(axes)
     if not math.isnan(base.low):
         axes.axhspan(base.low, base.high, color=style.GRID, linewidth=0, zorder=0)
@@ -40,7 +41,7 @@ def draw(data: Data) -> Figure:
     ends = []
     for at, run in enumerate(runs):
         colour = style.model_colour(run)
-        shift = 0.09 * (at - (len(runs) - 1) / 2)
+        shift = min(0.09, 0.7 / len(runs)) * (at - (len(runs) - 1) / 2)
         points = [(k, found.get("base" if stage == "base" else f"{run}@{stage}")) for k, stage in enumerate(STAGES)]
         known = [(k, value) for k, value in points if value is not None]
         axes.plot(
@@ -55,7 +56,7 @@ def draw(data: Data) -> Figure:
         ends.append(known[-1][1].point)
     plots.whisker(axes, 0, base, colour=style.INK)
     low, high = axes.get_ylim()
-    for run, place in zip(runs, plots.spread(ends, (high - low) * 0.07), strict=True):
+    for run, place in zip(runs, plots.spread(ends, (high - low) * 0.175 / height), strict=True):
         axes.annotate(
             style.name(run),
             (3.2, place),

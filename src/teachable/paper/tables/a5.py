@@ -1,4 +1,4 @@
-"""Table A5: what a linear probe reads from hidden states: the base student's probe, between chance and the run's own."""
+"""Table A5: what linear probes read from hidden states: the base's probe, between chance and the run's own."""
 
 from __future__ import annotations
 
