@@ -90,6 +90,8 @@ STEPS: dict[str, Step] = {
     # phases 4 and 5
     "features": Step("features", 1, "labeled student"),
     "predictions": Step("predict", 1, "features labeled panels student"),
+    "failures": Step("failures", 1, "trained episodes panels tasks_train student"),  # of phase 3, as is the next
+    "feature_drift": Step("feature-drift", 1, "failures features panels"),
     "selected": Step("select", 1, "predictions features labeled panels"),  # all methods in one job, and so behind it
     "selection": Step("concat", 1, "selected"),
     "selection_examples": Step("selection-examples", 1, "selected labeled advice panels replay student"),

@@ -1,7 +1,7 @@
 """Phase 3: evaluation on held-out games. Success, transfer, retention, stuckness, mechanism, drift.
 
-Needs: adapters, panels, test games. Makes: results/phase3/{metrics,contrasts,transfer,mechanistic,drift,
-checkpoints}.parquet and models/<run>/.
+Needs: adapters, panels, test games, features. Makes: results/phase3/{metrics,contrasts,transfer,mechanistic,drift,
+checkpoints,feature_drift}.parquet and models/<run>/.
 """
 
 BASE_MODELS = models_of([BASE])
@@ -169,6 +169,53 @@ rule checkpoint_summary:
         command("checkpoint-summary")
 
 
+rule failures:
+    input:
+        **needs("failures", adapter=f"results/phase2/adapters/{{run}}/{TRAIN_SEEDS[0]}"),
+    output:
+        **makes("failures"),
+    log:
+        log_of("phase3/failures/{run}"),
+    benchmark:
+        timing_of("phase3/failures/{run}")
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("failures"),
+        settings=lambda w: settings("failures", model=w.run),
+    message:
+        "Phase 3: features of what {wildcards.run} fails at"
+    shell:
+        command("failures")
+
+
+rule feature_drift:
+    input:
+        **needs(
+            "feature-drift",
+            failures=expand(
+                "results/phase3/failure_features/{run}.parquet",
+                run=CONFIG.evaluation.drift_runs,
+            ),
+        ),
+    output:
+        **makes("feature-drift"),
+    log:
+        log_of("phase3/feature_drift"),
+    benchmark:
+        timing_of("phase3/feature_drift")
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("feature-drift"),
+        settings=settings("feature-drift"),
+    message:
+        "Phase 3: shift of every feature between the base student's failures and a run's"
+    shell:
+        command("feature-drift")
+
+
 # By itself, for those who want no more than it: no part of the default target.
 rule evaluate_end2end:
     input:
@@ -201,6 +248,7 @@ rule phase3:
         rules.mechanistic_summary.output,
         "results/phase3/drift.parquet",
         rules.checkpoint_summary.output,
+        rules.feature_drift.output,
 
 
 localrules:

@@ -45,6 +45,7 @@ from teachable.stats.paired import (
     paired_difference,
     sign_flip_test,
 )
+from teachable.stats.shift import Shift, benjamini_hochberg, distribution_shift
 
 __all__ = [
     "METHOD",
@@ -53,7 +54,9 @@ __all__ = [
     "Interval",
     "Method",
     "Reliability",
+    "Shift",
     "StatsError",
+    "benjamini_hochberg",
     "bootstrap_weighted",
     "cluster_bootstrap",
     "cluster_codes",
@@ -64,6 +67,7 @@ __all__ = [
     "cohens_d_paired",
     "cohens_h",
     "correlation",
+    "distribution_shift",
     "expanded_tails",
     "expected_calibration_error",
     "group_contrast",

@@ -194,6 +194,12 @@ def _checkpoints(call: Invocation, config: Config) -> Work:
     return Work(played, "episodes", decisions=played * length(config))
 
 
+def _failures(call: Invocation, config: Config) -> Work:
+    """The games of the held-out side, as often as the base student played them."""
+    played = games(config, "train") * config.panels.held_out * config.rollouts.episodes_per_task
+    return Work(played, "episodes", decisions=played * length(config))
+
+
 def _features(call: Invocation, config: Config) -> Work:
     return Work(snapshots(config), "snapshots", decisions=snapshots(config))
 
@@ -223,6 +229,7 @@ _COUNTS: dict[str, Callable[[Invocation, Config], Work]] = {
     "evaluate": _evaluate,
     "drift": _drift,
     "checkpoints": _checkpoints,
+    "failures": _failures,
     "features": _features,
     "predict": _predict,
 }
