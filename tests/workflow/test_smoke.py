@@ -83,7 +83,15 @@ def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(s
             known[trace["pid"]] = program.union(*reached)
     # not of the default target: of snapshots.mode: fall, of selection by influence, of retention_curves: all, and what
     # stands alone; tried below
-    asked_for = {"episode-values", "influence", "recovery-trajectories", "checkpoints", "end2end"}
+    asked_for = {
+        "episode-values",
+        "influence",
+        "recovery-trajectories",
+        "checkpoints",
+        "end2end",
+        "judge",
+        "judge-agreement",
+    }
     alone = {"uncertainty", "leverage-values", "leverage", "patch-values", "patch-test"}
     assert stages == STAGES.keys() - asked_for - alone
     children = 0

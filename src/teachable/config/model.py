@@ -23,7 +23,7 @@ from teachable.config.section import (
     Positive,
     Section,
 )
-from teachable.config.teacher import Teacher
+from teachable.config.teacher import Judge, Teacher
 from teachable.terms import FORMATS, QUADRANTS, describe, preference_name, preference_runs, selection_of
 
 MOST_JOBS, MOST_GAMES = 100_000, 1_000_000
@@ -301,6 +301,7 @@ class Config(Section):
     student: Student
     builtin: Builtin
     teacher: Teacher
+    judge: Judge
     rollouts: Rollouts
     snapshots: Snapshots
     estimation: Estimation
@@ -326,6 +327,12 @@ class Config(Section):
             raise ValueError("tasks.warmstart has no games, but the built-in student is cloned from them")
         if not sum(self.tasks.train.values()) or not sum(self.tasks.test.values()):
             raise ValueError("tasks.train and tasks.test need at least one game each")
+        judge = self.judge.endpoint(self.teacher).model
+        if self.judge.asked and judge not in self.teacher.prices:
+            raise ValueError(
+                f"there is no price for the judge's model {judge!r}, so the budget cannot be kept: add "
+                f"teacher.prices.{judge}: {{input: ..., output: ...}} in US dollars per million tokens"
+            )
         preferring = {preference_name(quadrant) for quadrant in self.dpo.quadrants}
         for run in self.evaluation.drift_runs:
             if run in {known.name for known in preference_runs()} - preferring:

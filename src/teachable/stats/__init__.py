@@ -3,6 +3,7 @@
 Plain numpy and scipy over arrays; every random result takes a seed, and the same inputs give the same numbers.
 """
 
+from teachable.stats.agreement import Disagreement, cohen_kappa
 from teachable.stats.association import (
     correlation,
     partial_correlation,
@@ -51,6 +52,7 @@ __all__ = [
     "METHOD",
     "REPETITIONS",
     "Contrast",
+    "Disagreement",
     "Interval",
     "Method",
     "Reliability",
@@ -63,6 +65,7 @@ __all__ = [
     "cluster_draws",
     "cluster_ratio",
     "cluster_standard_error",
+    "cohen_kappa",
     "cohens_d",
     "cohens_d_paired",
     "cohens_h",

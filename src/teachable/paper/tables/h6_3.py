@@ -52,9 +52,9 @@ def make(data: Data) -> pl.DataFrame:
         groups = [_group(run, part) for part in own.partition_by("kind", maintain_order=True)]
         made += sorted(groups, key=lambda row: (-row["distance"], row["kind"]))
         for row in moved.filter(model=f"{run}@last", group="all", metric="spearman_base").iter_rows(named=True):
-            ends = {"spearman": row["point"], "spearman_low": row["low"], "spearman_high": row["high"]}
+            found = {"spearman": row["point"], "spearman_low": row["low"], "spearman_high": row["high"]}
             named = {"run": style.name(run), "model": run, "kind": TEACHABILITY}
-            made.append({**named, **ends, "n": str(row["n"]), "games": row["clusters"]})
+            made.append({**named, **found, "n": str(row["n"]), "games": row["clusters"]})
     ends = ("distance", "q_value", "stability", "stability_low", "stability_high", "chance", "spearman")
     schema: Mapping[str, Any] = dict.fromkeys((*ends, "spearman_low", "spearman_high"), pl.Float64)
     whole = {"features": pl.Int64, "shifted": pl.Int64, "games": pl.Int64, "largest": pl.String}
