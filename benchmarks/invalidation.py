@@ -199,6 +199,7 @@ WITH_STUDENT = (
     "trained",
     "played_base",
     "drifted",
+    "failures",
     "features",
 )
 SUMMARIES = (
@@ -209,6 +210,7 @@ SUMMARIES = (
     "metrics",
     "mechanistic",
     "checkpoints",
+    "feature_drift",
     "selection_metrics",
 )
 EDITS = (
