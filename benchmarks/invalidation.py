@@ -90,6 +90,8 @@ STEPS: dict[str, Step] = {
     # phases 4 and 5
     "features": Step("features", 1, "labeled student"),
     "predictions": Step("predict", 1, "features labeled panels student"),
+    "failures": Step("failures", 1, "trained episodes panels tasks_train student"),  # of phase 3, as is the next
+    "feature_drift": Step("feature-drift", 1, "failures features panels"),
     "selected": Step("select", 1, "predictions features labeled panels"),  # all methods in one job, and so behind it
     "selection": Step("concat", 1, "selected"),
     "selection_examples": Step("selection-examples", 1, "selected labeled advice panels replay student"),
@@ -119,7 +121,7 @@ STEPS["report"] = Step(
 )
 ALONE = {  # a label by itself, and what a mode or a method asks for that is off: no part of the plan
     *("uncertainty", "leverage", "leverage-values", "patch-test", "patch-values", "recovery-trajectories"),
-    *("episode-values", "influence"),
+    *("episode-values", "influence", "checkpoints", "end2end", "judge", "judge-agreement"),
 }
 ALIASES = {  # data of the paper that a step makes beside its namesake
     "expert": "labeled",
@@ -197,6 +199,7 @@ WITH_STUDENT = (
     "trained",
     "played_base",
     "drifted",
+    "failures",
     "features",
 )
 SUMMARIES = (
@@ -207,6 +210,7 @@ SUMMARIES = (
     "metrics",
     "mechanistic",
     "checkpoints",
+    "feature_drift",
     "selection_metrics",
 )
 EDITS = (

@@ -176,6 +176,13 @@ PATHS = {
 # Runs by direct preference optimisation; none by default.
 PREFERRING = [preference_name(quadrant) for quadrant in CONFIG.dpo.quadrants]
 TRAINED = [run.name for run in (*matrix(), *controls())] + [RECOVERY, *PREFERRING]
+# Runs whose checkpoints play the retention panel though the patch test is not repeated there.
+CURVES = [
+    run
+    for run in TRAINED
+    if CONFIG.evaluation.retention_curves == "all"
+    and run not in CONFIG.evaluation.drift_runs
+]
 TRAIN_SEEDS = [str(seed + 1) for seed in range(CONFIG.training.seeds)]
 SELECTIONS = [
     selection_name(method, k)

@@ -1,8 +1,9 @@
-"""Each label alone, for those who want no more than one: nothing here is part of the default target.
+"""Each label alone, for those who want no more than one, and a judge of them: no part of the default target.
 
-Needs: snapshots; leverage and patch test also games and student, the patch test advice; recovery also labels and panels.
+Needs: snapshots; leverage and patch test also games and student, the patch test advice; recovery also labels and panels;
+the judge rollouts, labels, advice and action values.
 Makes: results/phase1/{uncertainty,leverage,patch_test}.parquet, what leverage and patch test rest on
-(results/phase1/{leverage,patch}_{estimates,episodes,nodes}.parquet) and results/phase2/recovery_trajectories.parquet.
+(results/phase1/{leverage,patch}_{estimates,episodes,nodes}.parquet) and results/phase2/recovery_trajectories.parquet; results/phase1/judge{ments,_agreement}.parquet.
 """
 
 
@@ -133,6 +134,47 @@ rule recovery_trajectories:
         "Phase 2: export the expert's continuations from snapshots of high leverage"
     shell:
         command("recovery-trajectories")
+
+
+rule judge:
+    input:
+        **needs("judge"),
+    output:
+        **makes("judge"),
+    log:
+        log_of("phase1/judge"),
+    benchmark:
+        timing_of("phase1/judge")
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("judge"),
+        settings=settings("judge"),
+    message:
+        "Phase 1: ask the judge about failed episodes and advice"
+    shell:
+        command("judge")
+
+
+rule judge_agreement:
+    input:
+        **needs("judge-agreement"),
+    output:
+        **makes("judge-agreement"),
+    log:
+        log_of("phase1/judge_agreement"),
+    benchmark:
+        timing_of("phase1/judge_agreement")
+    localrule: True
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("judge-agreement"),
+        settings=settings("judge-agreement"),
+    message:
+        "Phase 1: agreement of the judge with what is known exactly"
+    shell:
+        command("judge-agreement")
 
 
 rule leverage:

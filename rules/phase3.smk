@@ -1,7 +1,7 @@
 """Phase 3: evaluation on held-out games. Success, transfer, retention, stuckness, mechanism, drift.
 
-Needs: adapters, panels, test games. Makes: results/phase3/{metrics,contrasts,transfer,mechanistic,drift,
-checkpoints}.parquet and models/<run>/.
+Needs: adapters, panels, test games, features. Makes: results/phase3/{metrics,contrasts,transfer,mechanistic,drift,
+checkpoints,feature_drift}.parquet and models/<run>/.
 """
 
 BASE_MODELS = models_of([BASE])
@@ -116,15 +116,41 @@ rule drift:
         command("drift")
 
 
+rule checkpoints:
+    input:
+        **needs(
+            "checkpoints", adapter=f"results/phase2/adapters/{{run}}/{TRAIN_SEEDS[0]}"
+        ),
+    output:
+        **makes("checkpoints"),
+    log:
+        log_of("phase3/checkpoints/{run}"),
+    benchmark:
+        timing_of("phase3/checkpoints/{run}")
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("checkpoints"),
+        settings=lambda w: settings("checkpoints", model=w.run),
+    message:
+        "Phase 3: play the retention panel at the checkpoints of {wildcards.run}"
+    shell:
+        command("checkpoints")
+
+
 rule checkpoint_summary:
     input:
         **needs(
             "checkpoint-summary",
             base=f"results/phase3/models/{BASE}/{TRAIN_SEEDS[0]}/episodes.parquet",
-            episodes=expand(
-                "results/phase3/checkpoints/{run}.parquet",
-                run=CONFIG.evaluation.drift_runs,
-            ),
+            episodes=[
+                *expand(
+                    "results/phase3/checkpoints/{run}.parquet",
+                    run=CONFIG.evaluation.drift_runs,
+                ),
+                *expand("results/phase3/retention/{run}.parquet", run=CURVES),
+            ],
         ),
     output:
         **makes("checkpoint-summary"),
@@ -143,13 +169,88 @@ rule checkpoint_summary:
         command("checkpoint-summary")
 
 
+rule failures:
+    input:
+        **needs("failures", adapter=f"results/phase2/adapters/{{run}}/{TRAIN_SEEDS[0]}"),
+    output:
+        **makes("failures"),
+    log:
+        log_of("phase3/failures/{run}"),
+    benchmark:
+        timing_of("phase3/failures/{run}")
+    threads: STUDENT_THREADS
+    resources:
+        **STUDENT_JOB,
+    params:
+        code=code("failures"),
+        settings=lambda w: settings("failures", model=w.run),
+    message:
+        "Phase 3: features of what {wildcards.run} fails at"
+    shell:
+        command("failures")
+
+
+rule feature_drift:
+    input:
+        **needs(
+            "feature-drift",
+            failures=expand(
+                "results/phase3/failure_features/{run}.parquet",
+                run=CONFIG.evaluation.drift_runs,
+            ),
+        ),
+    output:
+        **makes("feature-drift"),
+    log:
+        log_of("phase3/feature_drift"),
+    benchmark:
+        timing_of("phase3/feature_drift")
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("feature-drift"),
+        settings=settings("feature-drift"),
+    message:
+        "Phase 3: shift of every feature between the base student's failures and a run's"
+    shell:
+        command("feature-drift")
+
+
+# By itself, for those who want no more than it: no part of the default target.
+rule evaluate_end2end:
+    input:
+        **needs("end2end", episodes=rules.evaluation_summary.input.episodes),
+    output:
+        **makes("end2end"),
+    log:
+        log_of("phase3/end2end"),
+    benchmark:
+        timing_of("phase3/end2end")
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("end2end"),
+        settings=settings("end2end"),
+    message:
+        "Phase 3: success on whole held-out games alone"
+    shell:
+        command("end2end")
+
+
+rule end2end:
+    input:
+        rules.evaluate_end2end.output,
+
+
 rule phase3:
     input:
         rules.evaluation_summary.output,
         rules.mechanistic_summary.output,
         "results/phase3/drift.parquet",
         rules.checkpoint_summary.output,
+        rules.feature_drift.output,
 
 
 localrules:
+    end2end,
     phase3,

@@ -134,6 +134,36 @@ def test_a_linear_probe_never_sees_the_judged_game() -> None:
     assert linear_probe(told, [of_game[g] for g in games], games, seed=1)[0].mean() > 0.9
 
 
+def test_the_probe_of_the_base_reads_what_a_run_left_in_place() -> None:
+    """A run that swaps two directions keeps all that its own probe finds; the base's probe is then surely wrong."""
+    rng = np.random.default_rng(2)
+    games = [f"g{i // 4:02d}" for i in range(120)]
+    labels = [("kitchen", "garden")[int(rng.integers(2))] for _ in games]
+    hidden = np.column_stack([[6.0 * (label == "garden") for label in labels], rng.normal(size=(120, 5))])
+    swapped = hidden.copy()
+    swapped[:, 0] = 6.0 - swapped[:, 0]
+
+    def share(fitted: np.ndarray, read: np.ndarray | None = None) -> float:
+        return float(np.mean(linear_probe(fitted, labels, games, read=read, seed=1)[0]))
+
+    assert share(hidden) > 0.95
+    assert share(swapped) > 0.95, "its own probe sees no difference"
+    assert share(hidden, swapped) < 0.05, "the base's does"
+    assert share(hidden, hidden) == share(hidden)
+    with pytest.raises(EvaluationError, match=r"\(120, 6\).*\(120, 5\)"):
+        linear_probe(hidden, labels, games, read=hidden[:, 1:], seed=1)
+
+
+def test_the_base_has_no_reading_of_itself() -> None:
+    got = mechanistic(probes(), frame([]), labeled(), SETTINGS, seed=1)
+    found = got.filter(pl.col("metric").str.ends_with("_from_base") & (pl.col("by") == "all"))
+    assert set(found["model"]) == {"Q1_demo"}
+    assert found["n"].to_list() == [39, 40], "goal is unknown at the dead end"
+    # The base's hidden states do not have the room, so no probe of them finds it in the run's.
+    own = got.filter(pl.col("by") == "all", model="Q1_demo", metric="probe_state_accuracy")["point"][0]
+    assert found.filter(metric="probe_state_from_base")["point"][0] < own - 0.2
+
+
 def test_a_linear_probe_without_games_or_classes() -> None:
     one, _ = linear_probe(np.ones((3, 2)), ["a", "b", None], ["g", "g", "g"], seed=1)
     assert np.isnan(one).all()

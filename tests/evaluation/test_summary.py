@@ -324,6 +324,26 @@ def test_tables_have_their_schemas_and_nineteen_models_take_seconds() -> None:
     tables.conform(got.transfer, tables.TRANSFER)
 
 
+def test_end_to_end_alone_is_what_the_summary_says_of_test_games() -> None:
+    rng = np.random.default_rng(3)
+    failures, labeled = failure_panel(["base", "Q1_demo"], 6, lambda m, q, g: bool(rng.random() < 0.5))
+    played = frame(
+        [
+            episode(m, f"t{i}", bool(rng.random() < 0.5), repeat=r, family=("easy", "medium")[i % 2], train_seed=s)
+            for m in ("base", "Q1_demo")
+            for i in range(12)
+            for r in range(2)
+            for s in (1, 2)
+        ]
+    )
+    every = pl.concat([failures.with_columns(train_seed=pl.lit(1, pl.Int64)), played])
+    alone = summary.end_to_end(every, SETTINGS, seed=7)
+    whole = summary.summarise(every, labeled, SETTINGS, seed=7).metrics
+    assert alone.equals(whole.filter(panel="test", metric="success"))
+    assert alone.height == 2 * 3, "two models, over all and in two families"
+    assert summary.end_to_end(failures, SETTINGS, seed=7).is_empty()
+
+
 def test_no_run_could_be_trained() -> None:
     """The base alone: levels stand, contrasts are none, or of nulls with their reason."""
     episodes, labeled = failure_panel(["base"], 3, lambda m, q, g: g == 0)

@@ -18,9 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import polars as pl
 from configured import RAW
+from teacher.conftest import Reply, completion
 from toy import bring
 
 from teachable import cli, tables
@@ -161,20 +163,28 @@ class Study:
     cases: Mapping[str, Case]  # by stage; by "figure h1_1" and so on for those of the paper
 
 
-def make_study(root: Path) -> Study:
-    """Make the study in ``root``, which becomes the working directory. AssertionError where a stage fails."""
+def verdict(request: dict[str, Any]) -> Reply:
+    """What a judge says to either question."""
+    whole = "DECISION 1" in request["messages"][1]["content"]
+    return Reply(completion({**({"decision": 1} if whole else {"right": True}), "comment": "It waits."}))
+
+
+def make_study(root: Path, judge: str) -> Study:
+    """Make the study in ``root``, which becomes the working directory; ``judge`` is an endpoint's URL. AssertionError
+    where a stage fails."""
     sys.path.insert(0, str(bring(root / "site")))
     registry._places.cache_clear()
     os.chdir(root)
     config, _ = configuration({**RAW, "override": SMALL}, preset="smoke")
-    maker = _Maker(config)
+    maker = _Maker(config, judge)
     maker.everything()
     return Study(root, config, maker.cases)
 
 
 class _Maker:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, judge: str) -> None:
         self.config = config
+        self.judge = judge
         self.cases: dict[str, Case] = {}
         self.operational = operational_parameters(config)
         games = {split: f"{RESULTS}/world/{split}/games/000" for split in ("warmstart", "train", "test")}
@@ -261,6 +271,7 @@ class _Maker:
         self.make("patch-test")
         self.make("label")
         self.make("features")
+        self.judged()
         self.make("label-metrics")
         self.make("panels")
         self.make("skills", own={"gaps": {}})
@@ -296,6 +307,12 @@ class _Maker:
         for name in ("drift", "checkpoint_episodes", "patch_test"):
             artifact = ARTIFACTS[name]
             shutil.copyfile(f"{RESULTS}/{artifact.path.format(run=RUNS[0])}", f"{RESULTS}/{artifact.whole}")
+        trained: dict[str, Any] = {"filled": {"run": RUNS[0]}, "own": {"model": RUNS[0]}}
+        trained["adapter"] = f"{RESULTS}/phase2/adapters/{RUNS[0]}/1"
+        self.make("checkpoints", **trained)
+        self.make("failures", **trained)
+        self.make("feature-drift", failures=[f"{RESULTS}/phase3/failure_features/{RUNS[0]}.parquet"])
+        self.make("end2end", episodes=played["episodes"])
         self.make("checkpoint-summary", base=played["episodes"][0], episodes=[DATA["checkpoint_episodes"]])
         for method in config.selection.methods:
             name = selection_name(method, 4)
@@ -323,6 +340,16 @@ class _Maker:
             )
         self.make("selection-summary", episodes=played["episodes"])
         self.paper()
+
+    def judged(self) -> None:
+        """Three episodes and three pieces of advice are judged, by an endpoint that wants no key."""
+        judge = self.config.judge.model_copy(update={"episodes": 3, "advice": 3, "base_url": self.judge})
+        judge = judge.model_copy(update={"api_key_env": ""})
+        teacher = self.config.teacher.model_copy(update={"max_retries": 0})
+        config = self.config.model_copy(update={"judge": judge, "teacher": teacher})
+        self.operational["judge"] = operational_parameters(config)["judge"]
+        self.line(Line("judge", inputs_of("judge", self.paths), outputs_of("judge"), parameters(config, "judge")))
+        self.make("judge-agreement")
 
     def paper(self) -> None:
         """Figures and tables are made when they are asked for: drawing all takes longer than all of the rest."""

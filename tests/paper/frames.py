@@ -434,11 +434,13 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "probe_goal_accuracy": 0.6,
         "probe_state_chance": 0.4,
         "probe_goal_chance": 0.3,
+        "probe_state_from_base": 0.55,
+        "probe_goal_from_base": 0.45,
     }
     for model in ("base", *runs):
         lift = 0.0 if model == "base" else strength.get(model[:2], 0.08)
         for metric, level in measures.items():
-            if model == "base" and metric == "expert_prob_shift":
+            if model == "base" and (metric == "expert_prob_shift" or metric.endswith("from_base")):
                 continue
             for by, groups in (
                 ("all", ("all",)),
@@ -457,6 +459,32 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
                             **iv(level + lift + extra, 0.06),
                         }
                     )
+
+    shifts = [
+        {
+            "model": run,
+            "feature": feature,
+            "tier": 1 + feature.startswith("state"),
+            "n_base": 80,
+            "n_model": 60,
+            "mean_base": 1.0,
+            "mean_model": 1.0 + size,
+            "distance": size,
+            "p_value": 0.5 * (1 - size),
+            "q_value": 0.6 * (1 - size),
+            "p_value_games": 0.01 if size > 0.3 else 0.4,
+            "q_value_games": 0.03 if size > 0.3 else 0.5,
+            "chance": 0.25,
+            **iv(size, 0.1),
+        }
+        for run in drift_runs
+        for feature, size in (
+            ("uncertainty.entropy", 0.4),
+            ("uncertainty.margin", 0.35),
+            ("trail.step", 0.1),
+            ("state.pc01", 0.2),
+        )
+    ]
 
     quality = {
         "oracle_features": 0.93,
@@ -715,6 +743,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "checkpoints": metrics_of(checks, 4, 0.04),
         "drift": fit(drift, tables.DRIFT),
         "drift_metrics": drift_metrics(fit(drift, tables.DRIFT), lab, seed=1, repetitions=120),
+        "feature_drift": fit(shifts, tables.FEATURE_DRIFT),
         "predictions": tables.empty(tables.PREDICTIONS),
         "predictor_metrics": fit(predictor, tables.PREDICTOR_METRICS),
         "calibration": fit(calibration, tables.CALIBRATION),

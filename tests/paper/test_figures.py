@@ -7,13 +7,15 @@ import os
 import pickle
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import pytest
 from matplotlib.text import Text
 
-from teachable.paper import FIGURES, PaperError, render
+from teachable.paper import FIGURES, PaperError, render, style
+from teachable.terms import RUNS
 
 LOW = 40  # dots per inch: enough to run every artist
 PAIRS = [(item.id, name) for item in FIGURES.values() for name in item.inputs]
@@ -182,3 +184,23 @@ def test_formulas_of_ones_own_are_read(small) -> None:
     figure = render.draw("h1_4", given(small, "h1_4"))
     assert "$" in figure.axes[0].get_xlabel()
     assert figure.axes[0].xaxis.label.get_parse_math()
+
+
+def test_seventeen_retention_curves_are_all_named_and_no_name_covers_another(data) -> None:
+    one = data["checkpoints"].filter(model="B2_all@last")
+    runs = [*RUNS, "C_replay", "C_random", "recovery"]
+    rows = [
+        one.with_columns(pl.lit(f"{run}@{stage}").alias("model"))
+        for run in runs
+        for stage in ("first", "middle", "last")
+    ]
+    every = pl.concat([data["checkpoints"].filter(model="base"), *rows])
+    figure = render.draw("h5_2", {"checkpoints": every})
+    figure.canvas.draw()
+    names = {style.name(run) for run in runs}
+    places = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text() in names]
+    assert len(places) == len(runs)
+    places.sort(key=lambda box: box.y0)
+    assert all(low.y0 + 0.8 * low.height < high.y0 for low, high in pairwise(places))
+    assert places[0].y0 >= 0
+    assert places[-1].y1 <= figure.bbox.y1

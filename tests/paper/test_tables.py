@@ -68,6 +68,17 @@ def test_detectable_effects_are_those_stored(data) -> None:
     assert (first["difference"], first["mde"]) == stored.select("point", "mde").row(0)
 
 
+def test_shifted_features_are_counted_by_kind_and_teachability_stands_last(data) -> None:
+    rows = typeset.make("h6_3", given(data, "h6_3")).filter(model="B2_all")
+    assert rows["kind"].to_list() == ["uncertainty", "state", "trail", "teachability"]
+    first, last = rows.row(0, named=True), rows.row(-1, named=True)
+    assert (first["features"], first["shifted"], first["largest"], first["distance"]) == (2, 2, "entropy", 0.4)
+    assert rows["shifted"].to_list()[1:3] == [0, 0]
+    stored = data["drift_metrics"].filter(model="B2_all@last", group="all", metric="spearman_base")
+    assert (last["spearman"], last["spearman_low"]) == stored.select("point", "low").row(0)
+    assert last["distance"] is None
+
+
 def test_main_results_pair_levels_with_changes(data) -> None:
     frame = typeset.make("h5_1", given(data, "h5_1"))
     assert frame["run"].to_list()[:2] == ["base", "Q1_demo"]

@@ -75,12 +75,22 @@ class Server:
         self.otherwise: Callable[[dict[str, Any]], Reply] = lambda request: Reply(completion(GOOD))
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
+        self.listed: list[str | None] = []  # keys that asked for the list of models
         self.at_once = self.most_at_once = 0
         self.lock = threading.Lock()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                """The list of models, which is looked at before a run."""
+                outer.listed.append(self.headers.get("Authorization"))
+                data = json.dumps({"object": "list", "data": [{"id": "gpt-4o-mini"}, {"id": "other"}]}).encode()
+                self.send_response(200 if self.path == "/v1/models" else 404)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
 
             def do_POST(self) -> None:
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -146,6 +146,20 @@ def test_only_what_the_jobs_need(listing: Listing, monkeypatch: pytest.MonkeyPat
     assert len(problems(config, jobs={"advise"})) == 1
 
 
+def test_a_judge_is_looked_at_where_it_is_asked(listing: Listing) -> None:
+    config = asking(listing.url)
+    judge = config.judge.model_copy(update={"episodes": 3, "model": "larger"})
+    judged = config.model_copy(update={"judge": judge})
+    (said,) = problems(judged)
+    assert said.startswith("judge.model: ")
+    assert "has no model 'larger'" in said
+    assert problems(judged, jobs={"advise"}) == []
+    assert len(problems(judged, jobs={"judge"})) == 1
+    listing.asked.clear()
+    assert problems(config, jobs={"judge"}) == []
+    assert not listing.asked, "off by default"
+
+
 def test_a_full_disk(listing: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 10**6))
     (said,) = problems(asking(listing.url))

@@ -81,8 +81,17 @@ def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(s
             stages |= {call.stage for call in calls}
             reached = [closure(*STAGES[call.stage].modules(call.params)) for call in calls]
             known[trace["pid"]] = program.union(*reached)
-    # not of the default target: of snapshots.mode: fall, of selection by influence, and labels alone; tried below
-    asked_for = {"episode-values", "influence", "recovery-trajectories"}
+    # not of the default target: of snapshots.mode: fall, of selection by influence, of retention_curves: all, and what
+    # stands alone; tried below
+    asked_for = {
+        "episode-values",
+        "influence",
+        "recovery-trajectories",
+        "checkpoints",
+        "end2end",
+        "judge",
+        "judge-agreement",
+    }
     alone = {"uncertainty", "leverage-values", "leverage", "patch-values", "patch-test"}
     assert stages == STAGES.keys() - asked_for - alone
     children = 0
@@ -127,6 +136,36 @@ def test_each_label_alone(smoke: Workplace) -> None:
     recovered = tables.read(smoke.path("results/phase2/recovery_trajectories.parquet"), tables.CONTINUATIONS)
     high = labeled.filter(pl.col("L_upper") > 0)["snapshot_id"]
     assert set(recovered["snapshot_id"]) <= set(high)
+
+
+def test_end_to_end_evaluation_plays_nothing_again(smoke: Workplace) -> None:
+    smoke.smoke("end2end")
+    alone, whole = (
+        tables.read(smoke.path(f"results/phase3/{name}.parquet"), tables.METRICS) for name in ("end2end", "metrics")
+    )
+    assert {"base", "Q1_demo", "recovery"} <= set(alone["model"])
+    assert alone.equals(whole.filter(panel="test", metric="success"))
+    plan = smoke.snakemake("--dry-run", "--forcerun", "end2end", "--config", "preset=smoke", "--", "end2end")
+    jobs = plan.stdout.split("Job stats:")[1].partition("\n\n")[0]
+    assert {line.split()[0] for line in jobs.splitlines()[3:]} == {"end2end", "total"}, "no model plays"
+
+
+def test_retention_curves_of_every_run(smoke: Workplace) -> None:
+    """Beside a finished run: the run that drift looks at keeps its rows, every other gets some."""
+    path = smoke.path("results/phase3/checkpoints.parquet")
+    before = tables.read(path, tables.METRICS)
+    every = ("preset=smoke", "evaluation={retention_curves: all}")
+    target = "results/phase3/checkpoints.parquet"
+    try:
+        result = smoke.snakemake("--cores", "2", "--config", *every, "--", target)
+        assert result.returncode == 0, result.stderr[-2000:]
+        after = tables.read(path, tables.METRICS)
+    finally:
+        smoke.smoke(target)
+    assert after.filter(pl.col("model").is_in(before["model"].unique().implode())).equals(before)
+    runs = {model.split("@")[0] for model in after["model"]}
+    assert {"base", "Q1_demo", "B1_uniform", "B2_all", "recovery", "C_replay"} <= runs
+    assert tables.read(path, tables.METRICS).equals(before)
 
 
 def test_thresholds_by_hand_rerun_the_labels_alone(smoke: Workplace) -> None:

@@ -23,7 +23,7 @@ from teachable.config.section import (
     Positive,
     Section,
 )
-from teachable.config.teacher import Teacher
+from teachable.config.teacher import Judge, Teacher
 from teachable.terms import FORMATS, QUADRANTS, describe, preference_name, preference_runs, selection_of
 
 MOST_JOBS, MOST_GAMES = 100_000, 1_000_000
@@ -232,6 +232,10 @@ class Evaluation(Section):
     retention_repeats: Positive = Field(description="episodes per retention task; the first is greedy")
     drift_runs: Distinct[str] = Field(description="runs whose checkpoints are tested again")
     drift_episodes: Positive = Field(description="drift: episodes per condition, or frontier episodes of the tree")
+    retention_curves: Literal["drift_runs", "all"] = Field(
+        description="runs whose checkpoints play the retention panel: those of drift_runs, or all that are trained in "
+        "phase 2"
+    )
 
     @field_validator("drift_runs")
     @classmethod
@@ -297,6 +301,7 @@ class Config(Section):
     student: Student
     builtin: Builtin
     teacher: Teacher
+    judge: Judge
     rollouts: Rollouts
     snapshots: Snapshots
     estimation: Estimation
@@ -322,6 +327,12 @@ class Config(Section):
             raise ValueError("tasks.warmstart has no games, but the built-in student is cloned from them")
         if not sum(self.tasks.train.values()) or not sum(self.tasks.test.values()):
             raise ValueError("tasks.train and tasks.test need at least one game each")
+        judge = self.judge.endpoint(self.teacher).model
+        if self.judge.asked and judge not in self.teacher.prices:
+            raise ValueError(
+                f"there is no price for the judge's model {judge!r}, so the budget cannot be kept: add "
+                f"teacher.prices.{judge}: {{input: ..., output: ...}} in US dollars per million tokens"
+            )
         preferring = {preference_name(quadrant) for quadrant in self.dpo.quadrants}
         for run in self.evaluation.drift_runs:
             if run in {known.name for known in preference_runs()} - preferring:

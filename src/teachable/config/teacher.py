@@ -1,4 +1,5 @@
-"""The configuration's section ``teacher``: who gives advice, how it is asked, and for how much money at most."""
+"""The configuration's sections ``teacher`` and ``judge``: who gives advice, how it is asked, and for how much money at
+most; and who may judge it."""
 
 from __future__ import annotations
 
@@ -18,6 +19,21 @@ class Price(Section):
 
     input: From0 = Field(description="US dollars per million prompt tokens")
     output: From0 = Field(description="US dollars per million completion tokens")
+
+
+def _plain_url(value: str | None) -> str | None:
+    parts = urlsplit(value or "http://none")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must look like http://host:port/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no user, password, query or fragment; a key belongs into the environment")
+    return value and value.rstrip("/")
+
+
+def _name_and_no_key(value: str | None) -> str | None:
+    if value and not re.fullmatch("[A-Z_][A-Z0-9_]*", value):
+        raise ValueError("must be the name of an environment variable, in capitals; the key itself belongs there")
+    return value
 
 
 class Teacher(Section):
@@ -55,22 +71,8 @@ class Teacher(Section):
     )
     extra_body: dict[str, Any] = Field(description="further fields of the request, for servers such as vLLM")
 
-    @field_validator("base_url")
-    @classmethod
-    def _plain_url(cls, value: str | None) -> str | None:
-        parts = urlsplit(value or "http://none")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must look like http://host:port/v1")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("must hold no user, password, query or fragment; a key belongs into the environment")
-        return value and value.rstrip("/")
-
-    @field_validator("api_key_env")
-    @classmethod
-    def _name_and_no_key(cls, value: str) -> str:
-        if value and not re.fullmatch("[A-Z_][A-Z0-9_]*", value):
-            raise ValueError("must be the name of an environment variable, in capitals; the key itself belongs there")
-        return value
+    _url = field_validator("base_url")(_plain_url)
+    _key = field_validator("api_key_env")(_name_and_no_key)
 
     @model_validator(mode="after")
     def _priced(self) -> Teacher:
@@ -91,3 +93,31 @@ class Teacher(Section):
         """Host, port and path: what tells one endpoint from another in the cache and the ledger."""
         parts = urlsplit(self.url)
         return f"{parts.netloc}{parts.path}"
+
+
+class Judge(Section):
+    """Who may judge trajectories and advice, off by default. It is asked as the teacher is, and out of its budget."""
+
+    episodes: Count = Field(
+        description="failed episodes of the student's of which the judge is asked where they went wrong"
+    )
+    advice: Count = Field(description="snapshots with valid advice of which it is asked whether that is right")
+    model: str | None = Field(description="model of the judge, priced in teacher.prices; null: teacher.model")
+    base_url: str | None = Field(description="its endpoint; null: teacher.base_url")
+    api_key_env: Annotated[str | None, OPERATIONAL] = Field(
+        description="environment variable that holds its key; null: teacher.api_key_env"
+    )
+
+    _url = field_validator("base_url")(_plain_url)
+    _key = field_validator("api_key_env")(_name_and_no_key)
+
+    @property
+    def asked(self) -> bool:
+        return bool(self.episodes or self.advice)
+
+    def endpoint(self, teacher: Teacher) -> Teacher:
+        """How the judge is asked: ``teacher``'s settings with its own in their place."""
+        own = {key: getattr(self, key) for key in ("model", "base_url", "api_key_env")}
+        return teacher.model_copy(
+            update={"source": "openai", **{key: value for key, value in own.items() if value is not None}}
+        )

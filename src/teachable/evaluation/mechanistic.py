@@ -10,7 +10,12 @@ probe_state_accuracy a linear probe on the hidden state names the room, on games
 probe_goal_accuracy the same for the kind of command that is needed next
 probe_state_chance, the same when the probe always names the commonest class of its training games:
 probe_goal_chance  what an accuracy has to be read against
+probe_state_from_base, the same when the probe was fitted on the base student's hidden states of its training games,
+probe_goal_from_base and reads this model's: what training left where the base has it. Not of the base itself
 ================== ==================================================================================
+
+A model's own probe (``accuracy``) is the ceiling of what the base's can read there, chance its floor: own probes hardly
+differ between models, for each is fitted anew, while a probe of the base loses what a training moved or overwrote.
 
 Each is given for all snapshots, by quadrant, by ELP bin and by route, as the mean over training seeds; intervals
 draw whole games and training seeds.
@@ -34,6 +39,7 @@ from teachable.evaluation.resampling import Games, Resampling
 from teachable.terms import BASE, FORMATS, QUADRANTS
 
 FOLDS = 5
+AGAINST_BASE = ("expert_prob_shift", "probe_state_from_base", "probe_goal_from_base")
 COMPONENTS = 64  # principal components that a probe sees; hidden states are wider than games are many
 
 
@@ -60,7 +66,7 @@ def mechanistic(
             if part["snapshot_id"].to_list() != base["snapshot_id"].to_list():
                 raise EvaluationError(f"Model {model!r} was probed at other snapshots than the base.")
             trainings.append(_decision_values(part, base, seed))
-        names = [name for name in trainings[0] if not (name == "expert_prob_shift" and model == BASE)]
+        names = [name for name in trainings[0] if model != BASE or name not in AGAINST_BASE]
         values = np.stack([np.stack([one[name] for name in names], axis=1) for one in trainings])
         where = base["snapshot_id"].to_list(), base["task_id"].to_list()
         rows += _grouped(model, names, values, *where, groups, settings, seed)
@@ -145,7 +151,7 @@ def _decision_values(part: pl.DataFrame, base: pl.DataFrame, seed: int) -> dict[
     correct = (part["top_action"] == part["expert_action"]).fill_null(False).to_numpy().astype(np.float64)
     probability = part["expert_probability"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     before = base["expert_probability"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    hidden = np.array(part["hidden"].to_list(), dtype=np.float64)
+    hidden, unchanged = (np.array(rows["hidden"].to_list(), dtype=np.float64) for rows in (part, base))
     games = part["task_id"].to_list()
     values = {
         "first_action_correct": np.where(known, correct, np.nan),
@@ -155,18 +161,27 @@ def _decision_values(part: pl.DataFrame, base: pl.DataFrame, seed: int) -> dict[
         accuracy, chance = linear_probe(hidden, part[name].to_list(), games, seed=seed)
         values[f"probe_{name}_accuracy"] = accuracy
         values[f"probe_{name}_chance"] = chance
+        values[f"probe_{name}_from_base"], _ = linear_probe(
+            unchanged, part[name].to_list(), games, read=hidden, seed=seed
+        )
     return values
 
 
 def linear_probe(
-    hidden: Floats, labels: Sequence[str | None], games: Sequence[str], *, seed: int
+    hidden: Floats, labels: Sequence[str | None], games: Sequence[str], *, read: Floats | None = None, seed: int
 ) -> tuple[Floats, Floats]:
     """Whether a linear probe, and the commonest class, name each label right (``[N]``: 1, 0, or NaN where unknown).
 
     Multinomial logistic regression on standardised principal components of ``hidden[N, H]`` (Alain & Bengio
     2017), cross-validated by game: a game's snapshots are only ever judged by a probe that saw none of it.
-    With fewer than two games nothing is known: all NaN.
+    ``read[N, H]``: fitted on ``hidden``, the probe is judged by what it reads here, at the same snapshots; None:
+    there, too. With fewer than two games nothing is known: all NaN.
+
+    Raises :class:`EvaluationError` when ``read`` has another shape than ``hidden``.
     """
+    read = hidden if read is None else read
+    if read.shape != hidden.shape:
+        raise EvaluationError(f"A probe of hidden states {hidden.shape} cannot read others of shape {read.shape}.")
     right = np.full(len(labels), np.nan)
     chance = np.full(len(labels), np.nan)
     rows = np.array([i for i, label in enumerate(labels) if label is not None], dtype=np.int64)
@@ -182,7 +197,7 @@ def linear_probe(
         counts = Counter(truth[train].tolist())
         commonest = min(counts, key=lambda label: (-counts[label], label))
         chance[rows[test]] = truth[test] == commonest
-        right[rows[test]] = truth[test] == _predict(hidden[rows[train]], truth[train], hidden[rows[test]])
+        right[rows[test]] = truth[test] == _predict(hidden[rows[train]], truth[train], read[rows[test]])
     return right, chance
 
 

@@ -76,6 +76,17 @@ def metrics_of(episodes: pl.DataFrame, labeled: pl.DataFrame, settings: Resampli
     return metrics_frame(rows)
 
 
+def end_to_end(episodes: pl.DataFrame, settings: Resampling, *, seed: int) -> pl.DataFrame:
+    """``METRICS`` rows of success on test games, played from their start to their end, over all and by family.
+
+    They are the rows that :func:`summarise` gives of the same episodes: same draws, same intervals. None where no test
+    game was played. Raises :class:`EvaluationError` when models did not play the same games with the same seeds.
+    """
+    outcomes = line_up(episodes, "test", {})
+    rows = [] if outcomes is None else metric_rows(outcomes, settings, seed=seed)
+    return metrics_frame([row for row in rows if row["metric"] == "success"])
+
+
 def _panels(episodes: pl.DataFrame, labeled: pl.DataFrame) -> list[Outcomes]:
     quadrants = quadrants_of(labeled)
     panels = [line_up(episodes, panel, quadrants) for panel in PANELS]

@@ -12,6 +12,7 @@ from teachable import tables
 from teachable.rollouts.episodes import EpisodeSpec, Played, PlaySettings, Progress, play
 from teachable.rollouts.policy import Policy
 from teachable.rollouts.sessions import Environment, Environments, Start, starts_of
+from teachable.terms import BASE
 from teachable.worlds.base import EngineFault, Task, World
 
 if TYPE_CHECKING:
@@ -27,14 +28,22 @@ def collect(
     *,
     max_steps: int,
     run_seed: int,
+    model: str = BASE,
     progress: Progress | None = None,
 ) -> Played:
     """Every task played as often as ``section`` says, ``max_steps`` commands at most; all steps are recorded.
 
-    An episode's random numbers are named by its task and repeat, so neither order nor sharding changes one.
+    An episode's random numbers are named by its task and repeat, so neither order nor sharding changes one. ``model``:
+    the adapter of ``policy`` that plays in the base student's place, on the same random numbers.
     """
     specs = [
-        EpisodeSpec(f"{task.task_id}/student/{repeat}", Start(task), repeat=repeat)
+        EpisodeSpec(
+            f"{task.task_id}/student/{repeat}",
+            Start(task),
+            model=model,
+            adapter=None if model == BASE else model,
+            repeat=repeat,
+        )
         for task in tasks
         for repeat in range(section.episodes_per_task)
     ] + [

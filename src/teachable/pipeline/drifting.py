@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from teachable.student.model import Student
 
 
+class TooShort(ConfigError):
+    """A run was trained for fewer steps than it should have checkpoints."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drifted:
     """``DRIFT`` rows, and the ``EPISODES`` of the retention panel and of the patch tests."""
@@ -37,11 +41,11 @@ class Drifted:
 def checkpoints_of(run: str, directory: Path) -> dict[str, Path]:
     """Where the first, middle and last checkpoint of ``run`` lie, by the name of each as an adapter.
 
-    Raises ConfigError when the run was too short to have them.
+    Raises TooShort when the run was too short to have them.
     """
     shares = sorted((directory / "checkpoints").iterdir(), key=lambda path: float(path.name))
     if len(shares) != len(CHECKPOINTS) - 1:
-        raise ConfigError(
+        raise TooShort(
             f"{directory}: run {run} has {len(shares)} checkpoints on the way, drift needs "
             f"{len(CHECKPOINTS) - 1}: train it for three steps at least (training.epochs, training.max_examples), or "
             "name another run in evaluation.drift_runs."
@@ -102,11 +106,35 @@ def drift(
         model=model,
         adapters=dict(zip(CHECKPOINTS, adapters, strict=True)),
     )
+    played = retention_at(
+        student,
+        world,
+        games,
+        tasks,
+        retention,
+        adapters,
+        repeats=retention_repeats,
+        max_steps=max_steps,
+        run_seed=run_seed,
+    )
+    return Drifted(found, played, pl.concat(tested))
+
+
+def retention_at(
+    student: Student,
+    world: World,
+    games: Path,
+    tasks: Mapping[str, Task],
+    retention: pl.DataFrame,
+    adapters: Sequence[str],
+    *,
+    repeats: int,
+    max_steps: int,
+    run_seed: int,
+) -> pl.DataFrame:
+    """``EPISODES`` of the panel ``retention`` (PANELS), played ``repeats`` times with each of ``adapters`` of
+    ``student``; a row's model is its adapter's name. The draws are those of the base student's first training."""
     starts = [Start(tasks[task_id]) for task_id in retention.sort("order")["task_id"]]
-    specs = [
-        spec
-        for name in adapters
-        for spec in panel_specs("retention", starts, retention_repeats, model=name, adapter=name)
-    ]
+    specs = [spec for name in adapters for spec in panel_specs("retention", starts, repeats, model=name, adapter=name)]
     played = play(student, world, games, specs, PlaySettings(max_steps=max_steps), run_seed=run_seed).episodes
-    return Drifted(found, pl.concat([tables.empty(tables.EPISODES), played]), pl.concat(tested))
+    return pl.concat([tables.empty(tables.EPISODES), played])

@@ -20,7 +20,8 @@ ABOUT = {
             "phase3/mechanistic.parquet",
             "MECHANISTIC",
             "metric success_from_state | first_action_correct | expert_prob_shift | probe_state_accuracy | "
-            "probe_goal_accuracy (and probe_state_chance, probe_goal_chance); by all | quadrant | elp_bin | route",
+            "probe_goal_accuracy (and probe_state_chance, probe_goal_chance, and of runs probe_state_from_base, "
+            "probe_goal_from_base: the base's probe reads the run); by all | quadrant | elp_bin | route",
         )
     },
     "params": "seed statistics",

@@ -3,6 +3,7 @@
 Plain numpy and scipy over arrays; every random result takes a seed, and the same inputs give the same numbers.
 """
 
+from teachable.stats.agreement import Disagreement, cohen_kappa
 from teachable.stats.association import (
     correlation,
     partial_correlation,
@@ -45,25 +46,31 @@ from teachable.stats.paired import (
     paired_difference,
     sign_flip_test,
 )
+from teachable.stats.shift import Shift, benjamini_hochberg, distribution_shift
 
 __all__ = [
     "METHOD",
     "REPETITIONS",
     "Contrast",
+    "Disagreement",
     "Interval",
     "Method",
     "Reliability",
+    "Shift",
     "StatsError",
+    "benjamini_hochberg",
     "bootstrap_weighted",
     "cluster_bootstrap",
     "cluster_codes",
     "cluster_draws",
     "cluster_ratio",
     "cluster_standard_error",
+    "cohen_kappa",
     "cohens_d",
     "cohens_d_paired",
     "cohens_h",
     "correlation",
+    "distribution_shift",
     "expanded_tails",
     "expected_calibration_error",
     "group_contrast",

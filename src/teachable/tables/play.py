@@ -162,6 +162,30 @@ ADVICE = Table(
     key=("snapshot_id",),
 )
 
+JUDGEMENTS = Table(
+    "JUDGEMENTS",
+    "What a judge says of failed episodes and of advice, beside what is known of them.",
+    {
+        "subject": word(("decision", "advice"), "where did an episode go wrong, or is advice right"),
+        "item_id": name("of the episode or snapshot"),
+        "task_id": name(),
+        "decisions": count("of the episode; null for advice", "decisions"),
+        "verdict": count("number of the decision, from 1; or 1: advice is right, 0: it is not; null without", "index"),
+        "truth": count(
+            "the deciding decision; or 1: the best command by the action values, 0: not; null: unknown", "index"
+        ),
+        "comment": of(TEXT, "in the judge's words"),
+        "valid": of(FLAG, "whether there is a verdict", null=False),
+        "reason": of(TEXT, "why not"),
+        "model": name("of the judge"),
+        "attempts": count("", "requests"),
+        "prompt_tokens": count("", "tokens"),
+        "completion_tokens": count("", "tokens"),
+        "cost_usd": of(REAL, "", "USD", low=0.0),
+    },
+    key=("subject", "item_id", "model"),
+)
+
 ESTIMATES = Table(
     "ESTIMATES",
     "Chances of success from each snapshot, by who plays and what the context holds.",

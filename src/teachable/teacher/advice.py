@@ -144,13 +144,19 @@ def check(answer: Answer, commands: Sequence[str]) -> str | None:
     if answer.suggested_action not in commands:
         return f"suggested_action {answer.suggested_action!r} is not one of the admissible commands"
     for field in _TEXT_FIELDS:
-        text = getattr(answer, field)
-        if not text.strip():
-            return f"{field} is empty"
-        if _NO_TEXT.search(text):
-            return f"{field} holds control characters or broken ones; write plain text"
+        if problem := plain_text(field, getattr(answer, field)):
+            return problem
     if names_action(answer.diagnosis, answer.suggested_action):
         return "diagnosis names the suggested command; it must say what is wrong without naming the command"
+    return None
+
+
+def plain_text(field: str, text: str) -> str | None:
+    """What is wrong with the ``text`` of a field of any answer; ``None`` when it is plain text."""
+    if not text.strip():
+        return f"{field} is empty"
+    if _NO_TEXT.search(text):
+        return f"{field} holds control characters or broken ones; write plain text"
     return None
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from teachable.teacher.advice import Answer, bad_action
 from teachable.teacher.errors import AdviceError
@@ -21,6 +21,7 @@ from teachable.terms import Verbosity
 PROMPT_VERSION = 1  # change it with any change of wording: it is part of the cache key
 
 Message = dict[str, str]
+Kind = TypeVar("Kind", bound=BaseModel)
 
 _SYSTEM = """\
 You review single decisions of an agent that plays a text-based game and failed to reach its goal. You are \
@@ -42,6 +43,14 @@ _LENGTH = {"compact": "one sentence of at most 8 simple words", "full": "one or 
 
 def messages(snapshot: Mapping[str, Any], verbosity: Verbosity) -> list[Message]:
     """The question about one row of SNAPSHOTS."""
+    return [
+        {"role": "system", "content": _SYSTEM.format(length=_LENGTH[verbosity])},
+        {"role": "user", "content": described(snapshot)},
+    ]
+
+
+def described(snapshot: Mapping[str, Any]) -> str:
+    """One row of SNAPSHOTS as a teacher sees it: goal, what was seen and done, the commands, the student's choice."""
     parts = [f"GOAL\n{snapshot['goal']}"]
     if snapshot["memo"]:
         parts.append(f"READ SO FAR\n{snapshot['memo']}")
@@ -57,10 +66,7 @@ def messages(snapshot: Mapping[str, Any], verbosity: Verbosity) -> list[Message]
         second = bad_action(action, action, snapshot["commands"], snapshot["logp"])
         chosen += f"\n(second choice: {second})"
     parts.append(chosen)
-    return [
-        {"role": "system", "content": _SYSTEM.format(length=_LENGTH[verbosity])},
-        {"role": "user", "content": "\n\n".join(parts)},
-    ]
+    return "\n\n".join(parts)
 
 
 def correction(answer: str, problem: str, commands: Sequence[str]) -> list[Message]:
@@ -76,21 +82,31 @@ def correction(answer: str, problem: str, commands: Sequence[str]) -> list[Messa
 
 def response_format(kind: str, commands: Sequence[str], enum_actions: bool) -> dict[str, Any] | None:
     """The request's `response_format`; ``None`` for `plain`."""
+    schema = Answer.model_json_schema()
+    if enum_actions:
+        schema["properties"]["suggested_action"]["enum"] = list(commands)
+    return shape_of(kind, "advice", schema)
+
+
+def shape_of(kind: str, name: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The `response_format` of answers of ``schema``, called ``name``; ``None`` for `plain`."""
     if kind == "plain":
         return None
     if kind == "json_object":
         return {"type": "json_object"}
-    schema = Answer.model_json_schema()
-    if enum_actions:
-        schema["properties"]["suggested_action"]["enum"] = list(commands)
-    return {"type": "json_schema", "json_schema": {"name": "advice", "strict": True, "schema": schema}}
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": dict(schema)}}
 
 
 NO_JSON = "it is not a complete JSON object"
 
 
 def parse(text: str, *, truncated: bool = False) -> Answer | str:
-    """The answer in ``text``, or what is wrong with it in words for the teacher.
+    """The advice in ``text``, or what is wrong with it in words for the teacher; see :func:`parse_as`."""
+    return parse_as(Answer, text, truncated=truncated)
+
+
+def parse_as(model: type[Kind], text: str, *, truncated: bool = False) -> Kind | str:
+    """The answer of ``model`` in ``text``, or what is wrong with it.
 
     Text around the JSON object (a code fence, a model's thinking) is passed over; nothing inside is. Of several objects
     the last that is an answer counts, and one behind the thinking before one within. An answer that is ``truncated`` is
@@ -98,7 +114,7 @@ def parse(text: str, *, truncated: bool = False) -> Answer | str:
     """
     with contextlib.suppress(ValueError, RecursionError):
         value = json.loads(text)
-        return _validated(json.loads(value) if isinstance(value, str) else value)
+        return _validated(model, json.loads(value) if isinstance(value, str) else value)
     before, thought, behind = text.rpartition("</think>")
     parts = [behind]
     if not thought and "<think>" in text:
@@ -107,9 +123,9 @@ def parse(text: str, *, truncated: bool = False) -> Answer | str:
         parts.append(before)
     problem = NO_JSON
     for part in parts:
-        found = [_validated(value) for value in _objects(part)]
+        found = [_validated(model, value) for value in _objects(part)]
         for answer in reversed(found):
-            if isinstance(answer, Answer):
+            if isinstance(answer, model):
                 return answer
         if found and problem == NO_JSON:
             problem = str(found[-1])
@@ -132,9 +148,9 @@ def _objects(text: str) -> Iterator[object]:
         at = text.find("{", end)
 
 
-def _validated(value: object) -> Answer | str:
+def _validated(model: type[Kind], value: object) -> Kind | str:
     try:
-        return Answer.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
         problems = {".".join(str(part) for part in item["loc"]) or "answer": item["msg"] for item in error.errors()}
         return whole("; ".join(f"{field}: {problem}" for field, problem in problems.items()))

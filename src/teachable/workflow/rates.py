@@ -44,6 +44,8 @@ REFERENCE: Mapping[str, tuple[float, float]] = {
     "evaluate": (8.4, 0.02),
     "evaluation-summary": (6.1, 0.0),
     "drift": (9.9, 0.021),
+    "checkpoints": (9.9, 0.021),  # no preset has it: as drift
+    "failures": (6.0, 0.06),  # as rollout
     "features": (6.8, 0.012),
     "predict": (4.5, 0.0088),
     "select": (1.2, 0.36),

@@ -51,6 +51,7 @@ class Found:
 # Which job of the workflow meets which trouble first.
 NEEDED_BY: dict[str, frozenset[str]] = {
     "teacher": frozenset(("advise",)),
+    "judge": frozenset(("judge",)),
     "student": frozenset(("link_student", "rollout")),
 }
 
@@ -64,6 +65,8 @@ def look(config: Config, *, store: Path | None, jobs: Collection[str] | None = N
 
     if config.teacher.source == "openai" and needed("teacher"):
         yield from _teacher(config.teacher)
+    if config.judge.asked and needed("judge"):
+        yield from _teacher(config.judge.endpoint(config.teacher), "judge")
     if config.student.source == "hf" and needed("student"):
         yield from _student(config)
     if jobs is None or len(jobs) > 0:
@@ -82,13 +85,13 @@ def require(found: Iterable[Found], tell: Callable[[str], object]) -> None:
         raise NotReady(" ".join(problems))
 
 
-def _teacher(settings: Teacher) -> Iterator[Found]:
+def _teacher(settings: Teacher, who: str = "teacher") -> Iterator[Found]:
     """The key and the endpoint. No more than a remark where there are answers in the cache: they need neither."""
     cached = any(Path(settings.cache).expanduser().glob("answers/*/*.json"))
     rest = " Answers in the cache are used all the same; only a new question would end the run." if cached else ""
 
     def trouble(said: str) -> Found:
-        return Found("teacher", said + rest, problem=not cached)
+        return Found(who, said + rest, problem=not cached)
 
     try:
         secret = read_key(settings.api_key_env, settings.endpoint)
@@ -98,7 +101,7 @@ def _teacher(settings: Teacher) -> Iterator[Found]:
     try:
         listed = _ask(settings, "models", secret)
         if isinstance(listed, Refusal):
-            yield from _refused(listed, settings, trouble)
+            yield from _refused(listed, settings, trouble, who)
             return
         names = _model_names(listed)
         if names and settings.model not in names:
@@ -106,25 +109,25 @@ def _teacher(settings: Teacher) -> Iterator[Found]:
             if isinstance(one, Refusal) and one.status == 404:
                 few = ", ".join(sorted(names)[:8])
                 yield trouble(
-                    f"teacher.model: {settings.endpoint} has no model {settings.model!r}; it has: {few}"
+                    f"{who}.model: {settings.endpoint} has no model {settings.model!r}; it has: {few}"
                     f"{' ...' if len(names) > 8 else ''}."
                 )
                 return
-        yield Found("teacher", f"{settings.endpoint} answers" + (" and accepts the key" if secret else ""))
+        yield Found(who, f"{settings.endpoint} answers" + (" and accepts the key" if secret else ""))
     except OSError as error:
         reason = getattr(error, "reason", error)
         yield trouble(
-            f"teacher.base_url: {settings.endpoint} does not answer ({' '.join(str(reason).split())}): start the "
-            "server, correct `teacher.base_url`, or see whether this machine has a way to it."
+            f"{who}.base_url: {settings.endpoint} does not answer ({' '.join(str(reason).split())}): start the "
+            f"server, correct `{who}.base_url`, or see whether this machine has a way to it."
         )
 
 
-def _refused(refusal: Refusal, settings: Teacher, trouble: Callable[[str], Found]) -> Iterator[Found]:
+def _refused(refusal: Refusal, settings: Teacher, trouble: Callable[[str], Found], who: str) -> Iterator[Found]:
     failure = refusal.failure(settings)
     if refusal.status == 401 and failure is not None and not re.search("scope|insufficient perm", refusal.message):
         yield trouble(str(failure))
     else:  # a key may ask and not list, a server may have no list or be busy: questions may be answered all the same
-        yield Found("teacher", f"{settings.endpoint} cannot be asked for its models ({refusal.name}: {refusal.said})")
+        yield Found(who, f"{settings.endpoint} cannot be asked for its models ({refusal.name}: {refusal.said})")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

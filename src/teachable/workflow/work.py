@@ -189,6 +189,17 @@ def _drift(call: Invocation, config: Config) -> Work:
     return Work(CHECKPOINTS * played, "episodes", decisions=CHECKPOINTS * decided)
 
 
+def _checkpoints(call: Invocation, config: Config) -> Work:
+    played = CHECKPOINTS * config.panels.retention * call.params["retention_repeats"]
+    return Work(played, "episodes", decisions=played * length(config))
+
+
+def _failures(call: Invocation, config: Config) -> Work:
+    """The games of the held-out side, as often as the base student played them."""
+    played = games(config, "train") * config.panels.held_out * config.rollouts.episodes_per_task
+    return Work(played, "episodes", decisions=played * length(config))
+
+
 def _features(call: Invocation, config: Config) -> Work:
     return Work(snapshots(config), "snapshots", decisions=snapshots(config))
 
@@ -217,6 +228,8 @@ _COUNTS: dict[str, Callable[[Invocation, Config], Work]] = {
     "train": _train,
     "evaluate": _evaluate,
     "drift": _drift,
+    "checkpoints": _checkpoints,
+    "failures": _failures,
     "features": _features,
     "predict": _predict,
 }

@@ -32,7 +32,9 @@ def draw(data: Data) -> Figure:
             "retention panel."
         )
     base = found["base"]
-    figure, axes = style.single(style.COLUMN, 2.5)
+    height = 2.5 + 0.11 * max(0, len(runs) - 8)  # a line of names a run
+    edge = 3.25 if len(runs) <= 8 else 3.35
+    figure, axes = style.single(style.COLUMN, height)
     style.grid(axes)
     if not math.isnan(base.low):
         axes.axhspan(base.low, base.high, color=style.GRID, linewidth=0, zorder=0)
@@ -40,7 +42,7 @@ def draw(data: Data) -> Figure:
     ends = []
     for at, run in enumerate(runs):
         colour = style.model_colour(run)
-        shift = 0.09 * (at - (len(runs) - 1) / 2)
+        shift = min(0.09, 0.4 / len(runs)) * (at - (len(runs) - 1) / 2)
         points = [(k, found.get("base" if stage == "base" else f"{run}@{stage}")) for k, stage in enumerate(STAGES)]
         known = [(k, value) for k, value in points if value is not None]
         axes.plot(
@@ -55,16 +57,18 @@ def draw(data: Data) -> Figure:
         ends.append(known[-1][1].point)
     plots.whisker(axes, 0, base, colour=style.INK)
     low, high = axes.get_ylim()
-    for run, place in zip(runs, plots.spread(ends, (high - low) * 0.07), strict=True):
+    places = plots.spread(ends, (high - low) * 0.175 / height)
+    inward = max(0.0, low - min(places)) - max(0.0, max(places) - high)
+    for run, place in zip(runs, [place + inward for place in places], strict=True):
         axes.annotate(
             style.name(run),
-            (3.2, place),
+            (edge - 0.05, place),
             va="center",
             fontsize=6.5,
             color=style.model_colour(run),
             annotation_clip=False,
         )
     axes.set_xticks(range(4), ["base", "first", "middle", "last"])
-    axes.set(xlim=(-0.25, 3.25), xlabel="checkpoint", ylabel="success on retention tasks")
+    axes.set(xlim=(-0.25, edge), xlabel="checkpoint", ylabel="success on retention tasks")
     style.footnote(figure, f"{interval_note(found.values(), 'episodes')}; band: base student's 95 % interval")
     return figure
