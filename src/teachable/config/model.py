@@ -277,6 +277,18 @@ class Store(Section):
     path: str = Field(description="directory of the store; TEACHABLE_STORE overrides it")
 
 
+class AskAbove(Section):
+    """What a run may plan without a question before its first job; it changes no result."""
+
+    core_hours: Annotated[Above0 | None, OPERATIONAL] = Field(description="core-hours of the jobs to run; null: any")
+    gpu_hours: Annotated[Above0 | None, OPERATIONAL] = Field(description="GPU-hours of the jobs to run; null: any")
+    usd: Annotated[Above0 | None, OPERATIONAL] = Field(description="US dollars for the teacher; null: any")
+    disk_gb: Annotated[Above0 | None, OPERATIONAL] = Field(description="gigabytes still to be written; null: any")
+    unanswered: Annotated[Literal["go", "stop"], OPERATIONAL] = Field(
+        description="what a run above one of these does where nobody is at a terminal: go on with a sentence, or stop"
+    )
+
+
 class Resources(Section):
     gpus: Count = Field(description="GPUs of a job that loads the student")
     gpu_memory_gb: Positive = Field(description="memory such a job asks for, gigabytes")
@@ -312,6 +324,7 @@ class Config(Section):
     statistics: Statistics
     criteria: Criteria
     store: Store
+    ask_above: AskAbove
     resources: Resources
 
     @model_validator(mode="after")
