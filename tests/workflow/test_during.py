@@ -203,7 +203,9 @@ def test_a_log_tells_what_came_from_the_store(
     (tmp_path / f"{place}.log").write_text(words)
     left = follower.progress.left_s()
     shell = f"teachable make-tasks --out y=0 > logs/{place}.log 2>&1"
-    logger.info("", extra={"event": LogEvent.JOB_INFO, "jobid": 0, "shellcmd": shell, "rule_msg": "Games", "reason": ""})
+    logger.info(
+        "", extra={"event": LogEvent.JOB_INFO, "jobid": 0, "shellcmd": shell, "rule_msg": "Games", "reason": ""}
+    )
     clock.now = 1.0
     logger.info("", extra={"event": LogEvent.JOB_FINISHED, "job_id": 0})
     assert left - 60 < follower.progress.left_s() <= left, "the rates of all others stay as they were"
@@ -225,3 +227,24 @@ def test_a_long_job_is_heard_of(
         time.sleep(0.1)
     follower.detach()
     assert said[0].endswith("; student/build runs for 0 s: 3200/25600 examples  55.0/s  407 s left")
+
+
+def test_of_a_failed_log_the_last_lines_are_shown(logged: tuple[logging.Logger, list[str]], tmp_path: Path) -> None:
+    logger, said = logged
+    logger.handlers[0].setFormatter(DefaultFormatter(show_failed_logs=True))
+    follower = follow(logger, tmp_path, Clock())
+    log = tmp_path / "train.log"
+    log.write_text("".join(f"line {number}\n" for number in range(100_000)) + "teachable: the reason\n")
+    error = {
+        "event": LogEvent.JOB_ERROR, "jobid": 3, "rule_name": "train", "msg": "", "rule_msg": "", "input": [],
+        "output": [], "log": [str(log)], "conda_env": None, "shellcmd": "teachable train", "aux": {},
+    }  # fmt: skip
+    del error["msg"]
+    logger.error("", extra=error)
+    follower.detach()
+    shown = said[-1].splitlines()
+    assert "Error in rule train:" in shown[1]
+    assert shown[-1] == "    teachable: the reason"
+    assert shown[-20] == "    line 99981"
+    assert shown[-21] == f"the last 20 lines of {log}:"
+    assert "line 99980" not in said[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -23,6 +24,7 @@ from teachable.teacher.refusals import RequestRefused
 from teachable.terms import Verbosity
 from teachable.worlds.words import Explain
 
+log = logging.getLogger(__name__)
 Row = Mapping[str, Any]
 Progress = Callable[[int, int], object]  # snapshots done, snapshots in all
 
@@ -252,6 +254,8 @@ def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, verbosity: V
         elif not (reply.text + reply.reasoning).strip():
             kind = "empty"
         conversation = [*conversation, *prompt.correction(reply.text, problem, commands)]
+        if attempt < settings.max_retries:
+            log.warning("teacher: %s: answer %d is not accepted, asked again: %s", name, attempt + 1, problem)
     reason = f"advice_invalid after {used['attempts']} answers; the last: {problem}"
     return _row(snapshot, expert, "openai", settings.model, **used, reason=reason), kind
 

@@ -20,6 +20,8 @@ from teachable.workflow.rates import Own
 NEARLY = 0.95  # of a job that runs: never done before it is
 QUIET_S = 60.0  # with no job ended for so long, the line is said all the same
 FRESH_S = 5.0  # a line is reckoned again after so long
+SHOWN = 20  # lines of the log of a job that failed
+_READ = 20_000  # bytes at the end of a log
 
 
 class Progress:
@@ -197,14 +199,25 @@ class Follower(logging.Handler):
 
 
 class _Instead(logging.Formatter):
-    """The formatter of a handler, with a better line in place of the count of jobs."""
+    """The formatter of a handler, with a better line in place of the count of jobs, and of a failed job's log the last
+    lines, where Snakemake shows all of it."""
 
     def __init__(self, formatter: logging.Formatter, follower: Follower) -> None:
         super().__init__()
         self._formatter, self._follower = formatter, follower
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._follower.line() if _event(record) == "PROGRESS" else self._formatter.format(record)
+        event = _event(record)
+        if event == "PROGRESS":
+            return self._follower.line()
+        if event != "JOB_ERROR" or not getattr(self._formatter, "show_failed_logs", False):
+            return self._formatter.format(record)
+        self._formatter.show_failed_logs = False  # type: ignore[attr-defined]
+        try:
+            said = self._formatter.format(record)
+        finally:
+            self._formatter.show_failed_logs = True  # type: ignore[attr-defined]
+        return "\n".join([said, *(_end_of(Path(log)) for log in getattr(record, "log", None) or ())])
 
 
 def _event(record: logging.LogRecord) -> str:
@@ -221,11 +234,26 @@ def _quietness() -> dict[str, object]:
 
 def _last_line(log: Path) -> str:
     """What a stage said last, e.g. how many of its episodes are played; empty where it has said nothing."""
+    lines = _tail(log)
+    return f": {lines[-1].strip()[:120]}" if lines else ""
+
+
+def _end_of(log: Path) -> str:
+    """The last lines of a failed stage's log, and where the rest is."""
+    lines = _tail(log)
+    if not lines:
+        return f"{log} says nothing."
+    shown = lines[-SHOWN:]
+    return "\n".join([f"the last {len(shown)} lines of {log}:", *(f"    {line}" for line in shown)])
+
+
+def _tail(log: Path) -> list[str]:
+    """The lines at the end of a file that are not empty; none where it cannot be read."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 2000))
-            lines = file.read().decode("utf-8", "replace").split("\n")
+            size = log.stat().st_size
+            file.seek(max(0, size - _READ))
+            lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
-        return ""
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f": {last[:120]}" if last else ""
+        return []
+    return [line for line in lines[size > _READ :] if line.strip()]  # the first may be torn
