@@ -17,6 +17,7 @@ COMMANDS = (
     "rank",
     "view",
     "export",
+    "push",
     "fetch-student",
     "config",
     "check",
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     from teachable.cli_completion import add_completion_parser
     from teachable.cli_export import add_export_parser
     from teachable.cli_plan import add_plan_parsers
+    from teachable.cli_push import add_push_parser
     from teachable.cli_rank import add_rank_parser
     from teachable.cli_store import add_store_parser
     from teachable.cli_view import add_view_parser
@@ -104,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     add_rank_parser(commands)
     add_view_parser(commands)
     add_export_parser(commands)
+    add_push_parser(commands)
 
     fetch = commands.add_parser("fetch-student", help="download a student from the Hugging Face hub")
     fetch.add_argument("name", nargs="?", default="Qwen/Qwen3-8B", help="hub name (default: %(default)s)")
