@@ -66,6 +66,12 @@ if "preset" not in config and CONFIG.preset != RAW["preset"]:
 if CONFIG.store.enabled:
     os.environ.setdefault("TEACHABLE_STORE", str(Path(CONFIG.store.path).expanduser()))
 
+if CONFIG.monitoring.tensorboard:
+    os.environ.setdefault(
+        "TEACHABLE_TENSORBOARD",
+        str(Path(CONFIG.monitoring.tensorboard).expanduser().absolute()),
+    )
+
 shell.executable("bash")
 # The C library (glibc) gives blocks above 128 kB back at once and gets them again, page by page: a fifteenth of a small
 # student's training. Here a process keeps blocks up to 32 MB (those of large models still go back) and 256 MB in all.

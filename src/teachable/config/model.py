@@ -277,6 +277,15 @@ class Store(Section):
     path: str = Field(description="directory of the store; TEACHABLE_STORE overrides it")
 
 
+class Monitoring(Section):
+    """Where one may look while a run goes; it changes no result."""
+
+    tensorboard: Annotated[str | None, OPERATIONAL] = Field(
+        description="directory for TensorBoard's event files of every training, <run>/<training seed>/: loss, learning "
+        "rate, tokens a second; needs the package tensorboard; null: none"
+    )
+
+
 class AskAbove(Section):
     """What a run may plan without a question before its first job; it changes no result."""
 
@@ -325,6 +334,7 @@ class Config(Section):
     criteria: Criteria
     store: Store
     ask_above: AskAbove
+    monitoring: Monitoring
     resources: Resources
 
     @model_validator(mode="after")
