@@ -30,7 +30,7 @@ from teachable.workflow.lines import (
 from teachable.workflow.during import Follower, Progress
 from teachable.workflow.plan import spent
 from teachable.workflow.ready import look, require
-from teachable.workflow.start import Plan, ask, at_start
+from teachable.workflow.start import Plan, ask, at_start, without_effect
 from teachable.terms import (
     BASE,
     RECOVERY,
@@ -121,7 +121,12 @@ def code(stage, **extra):
 
 def begin():
     """Look at what a later job would be refused for, say and ask what the run plans, and follow it from here on."""
-    needed = [job for job in workflow.dag.needrun_jobs()]
+    methods = {
+        method.name.lower() for method in workflow.deployment_settings.deployment_method
+    }
+    if methods:
+        logger.warning(without_effect(methods))
+    needed = list(workflow.dag.needrun_jobs())
     kept = Store.from_environment()
     jobs = {job.rule.name for job in needed}
     require(look(CONFIG, store=kept and kept.root, jobs=jobs), logger.info)

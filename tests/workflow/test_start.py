@@ -15,7 +15,7 @@ import pytest
 from teachable.config import Config
 from teachable.errors import TeachableError
 from teachable.workflow.plan import Expected, Job
-from teachable.workflow.start import Declined, Plan, above, ask, at_start
+from teachable.workflow.start import Declined, Plan, above, ask, at_start, without_effect
 from workflow.test_plan import preset
 from workflow.workplace import BIN, ROOT
 
@@ -112,6 +112,15 @@ def command(place: Path, *asking: str) -> list[str]:
 
 def environment(place: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "TEACHABLE_STORE": str(place / "store")}
+
+
+@pytest.mark.workflow
+def test_a_method_of_deployment_that_sets_up_nothing_is_said(tmp_path: Path) -> None:
+    assert without_effect([]) == ""
+    words = command(tmp_path, "core_hours: 100")
+    words[words.index("--cores") : words.index("--cores")] = ["--sdm", "conda"]
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment(tmp_path))
+    assert "--sdm conda sets up nothing: no rule has an environment of its own" in done.stderr  # with or without conda
 
 
 @pytest.mark.workflow

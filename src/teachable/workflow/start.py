@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,18 @@ class Plan:
     @property
     def gpu_hours(self) -> float:
         return sum(one.seconds * one.gpus for one in self.jobs) / 3600
+
+
+def without_effect(methods: Collection[str]) -> str:
+    """What to say of methods of software deployment (``--sdm conda``), of which the workflow uses none; empty where
+    there are none: it has one environment, and jobs run in that of their driver."""
+    if not methods:
+        return ""
+    return (
+        f"--sdm {' '.join(sorted(methods))} sets up nothing: no rule has an environment of its own, and all run in "
+        f"{sys.prefix}, where Snakemake does. `mamba env create -f envs/teachable.yaml` makes one, a Containerfile "
+        "another (docs/install.md)."
+    )
 
 
 def at_start(plan: Plan, cores: int | None) -> str:
