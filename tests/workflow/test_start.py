@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from teachable.artifacts.commandline import parse_shell
+from teachable.artifacts.store import Store
+from teachable.cli_help import example
 from teachable.config import Config
 from teachable.errors import TeachableError
+from teachable.stages import STAGES
+from teachable.workflow.configuration import shipped
 from teachable.workflow.plan import Expected, Job
 from teachable.workflow.start import Declined, Plan, above, ask, at_start, without_effect
 from workflow.test_plan import preset
@@ -62,6 +67,52 @@ def test_each_limit(own: dict[str, float], plan: Plan, phrase: str) -> None:
     assert above(plan, limits()) == []
     (name,) = own
     assert above(plan, limits(**{name: 1000})) == []
+
+
+def line_of(stage: str, place: str) -> str:
+    return f"{example(STAGES[stage], shipped())} > logs/{place}.log 2>&1"
+
+
+def publish(store: Store, line: str, place: Path) -> None:
+    """Put something into the store as if the job of that line had made it."""
+    (call,) = parse_shell(line, STAGES)
+    outputs = {name: place / name for name in call.outputs}
+    for path in outputs.values():
+        path.mkdir(parents=True)
+    store.publish(call.recipe(STAGES[call.stage]), outputs)
+
+
+def test_what_the_store_has_is_not_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store, config = Store(tmp_path / "store"), preset("laptop")
+    games, student = line_of("make-tasks", "world/train/000"), line_of("link-student", "student/link")
+    before = Plan.of([games, student], config, store)
+    assert before.restored == 0
+    publish(store, games, tmp_path / "games")
+    after = Plan.of([games, student], config, store)
+    assert (after.restored, after.jobs[0].source) == (1, "store")
+    assert after.core_hours < before.core_hours
+    assert Plan.of([games, student], config, None).core_hours == before.core_hours  # -F
+
+
+def test_the_machine_is_looked_at_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the student runs on is in its key, and asking for it loads the libraries of models."""
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / "store")
+    line = line_of("link-student", "student/link")
+    (call,) = parse_shell(line, STAGES)
+    for paths in call.inputs.values():
+        for path in paths:
+            path.mkdir(parents=True)
+    publish(store, line, tmp_path / "made")
+    code = (
+        "import sys; from pathlib import Path; from teachable.artifacts.store import Store; "
+        "from teachable.workflow.configuration import shipped; from teachable.workflow.start import Plan\n"
+        "plan = Plan.of([sys.argv[1]], shipped(), Store(Path(sys.argv[2])))\n"
+        "print(plan.restored, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, line, str(store.root)], capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "False"], done.stderr
 
 
 def asked(plan: Plan, config: Config, answer: str | None, *, at_terminal: bool = True) -> list[str]:

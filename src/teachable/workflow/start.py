@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +13,10 @@ from teachable.artifacts.catalogue import RESULTS
 from teachable.artifacts.store import Store
 from teachable.config import Config
 from teachable.errors import TeachableError
+from teachable.stages import STAGES
 from teachable.workflow.plan import (
     Expected,
+    Job,
     expect,
     jobs_of,
     look_in_store,
@@ -47,8 +51,9 @@ class Plan:
         Raises TeachableError where nothing says how large the student is.
         """
         student = pretrained(config)
+        lines = list(lines)
         jobs = jobs_of(lines)
-        stored = look_in_store(jobs, store)
+        stored = _looked_up(jobs, lines, store)
         work = total_work(jobs, config, stored)
         asked = work["advise"].amount if "advise" in work else 0.0
         cost = teacher_cost(asked, config, spent(Path(config.teacher.cache).expanduser()))
@@ -68,6 +73,22 @@ class Plan:
     @property
     def gpu_hours(self) -> float:
         return sum(one.seconds * one.gpus for one in self.jobs) / 3600
+
+
+def _looked_up(jobs: Sequence[Job], lines: Sequence[str], store: Store | None) -> Mapping[str, list[bool | None]]:
+    """What the store has, job by job (:func:`look_in_store`). In a process of its own where that looks at the machine:
+    the libraries of models would stay in the driver's memory for the whole run."""
+    looks = {call.stage for job in jobs for call in job.calls if STAGES[call.stage].beside}
+    if store is None or not any(next(store.record_paths(stage), None) for stage in looks):
+        return look_in_store(jobs, store)
+    asked = json.dumps({"lines": lines, "store": str(store.root)})
+    command = [sys.executable, "-m", "teachable.workflow.start"]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise TeachableError(f"the store {store.root} cannot be looked up: {last[0]}")
+    found: Mapping[str, list[bool | None]] = json.loads(done.stdout)
+    return found
 
 
 def without_effect(methods: Collection[str]) -> str:
@@ -142,3 +163,8 @@ def ask(
         )
     else:
         tell(f"{said}: it goes on, for nobody is at a terminal to be asked.")
+
+
+if __name__ == "__main__":
+    told = json.load(sys.stdin)
+    json.dump(look_in_store(jobs_of(told["lines"]), Store(Path(told["store"]))), sys.stdout)
