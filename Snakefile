@@ -31,16 +31,8 @@ report: "docs/report/workflow.rst"
 onstart:
     try:
         keep_preset(KEPT, CONFIG.preset)
-        # What a later job would be refused for is refused before the first one.
         if workflow.is_main_process:
-            jobs = {job.rule.name for job in workflow.dag.needrun_jobs()}
-            kept = Store.from_environment()
-            require(look(CONFIG, store=kept and kept.root, jobs=jobs), logger.info)
-            lines = [
-                job.shellcmd for job in workflow.dag.needrun_jobs() if job.shellcmd
-            ]
-            # A cluster has no number of cores, and `workflow.cores` raises there.
-            logger.info(at_start(lines, CONFIG, workflow.resource_settings.cores))
+            begin()
     except TeachableError as error:
         raise WorkflowError(str(error)) from None
     # -F and -R ask for computing, not for the store. A cluster's executor sees to that job by job; elsewhere the
@@ -51,7 +43,14 @@ onstart:
         os.environ.update(TEACHABLE_STORE_REFRESH="1")
 
 
+onerror:
+    for follower in FOLLOWERS:
+        follower.detach()
+
+
 onsuccess:
+    for follower in FOLLOWERS:
+        follower.detach()
     if workflow.is_main_process:
         for line in closing(KEPT.parent, STARTED):
             logger.info(line)

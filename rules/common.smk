@@ -27,8 +27,10 @@ from teachable.workflow.lines import (
     shell_line,
     timing_of,
 )
-from teachable.workflow.plan import at_start
+from teachable.workflow.during import Follower, Progress
+from teachable.workflow.plan import spent
 from teachable.workflow.ready import look, require
+from teachable.workflow.start import Plan, ask, at_start, without_effect
 from teachable.terms import (
     BASE,
     RECOVERY,
@@ -42,6 +44,8 @@ from teachable.terms import (
 
 STARTED = time.time()
 HERE = Path(workflow.basedir)
+# Who follows the jobs of this run, from its first to its last.
+FOLLOWERS = []
 # The preset that made what stands here. A command that names none goes on with it.
 KEPT = Path("results/preset")
 
@@ -61,6 +65,12 @@ if "preset" not in config and CONFIG.preset != RAW["preset"]:
 
 if CONFIG.store.enabled:
     os.environ.setdefault("TEACHABLE_STORE", str(Path(CONFIG.store.path).expanduser()))
+
+if CONFIG.monitoring.tensorboard:
+    os.environ.setdefault(
+        "TEACHABLE_TENSORBOARD",
+        str(Path(CONFIG.monitoring.tensorboard).expanduser().absolute()),
+    )
 
 shell.executable("bash")
 # The C library (glibc) gives blocks above 128 kB back at once and gets them again, page by page: a fifteenth of a small
@@ -107,6 +117,48 @@ def code(stage, **extra):
     """Fingerprint of the code a stage can reach: an edit that changes it reruns the stage, a comment does not."""
     modules = STAGES[stage].modules({"world_name": CONFIG.world.name, **extra})
     return " ".join(fingerprint(module) for module in modules)
+
+
+def begin():
+    """Look at what a later job would be refused for, say and ask what the run plans, and follow it from here on."""
+    methods = {
+        method.name.lower() for method in workflow.deployment_settings.deployment_method
+    }
+    if methods:
+        logger.warning(without_effect(methods))
+    needed = list(workflow.dag.needrun_jobs())
+    kept = Store.from_environment()
+    jobs = {job.rule.name for job in needed}
+    require(look(CONFIG, store=kept and kept.root, jobs=jobs), logger.info)
+    # -F and -R ask for computing, not for the store.
+    forced = workflow.dag_settings.forceall or workflow.dag_settings.forcerun
+    try:
+        plan = Plan.of(
+            [job.shellcmd for job in needed if job.shellcmd],
+            CONFIG,
+            None if forced else kept,
+        )
+    except TeachableError as error:
+        logger.info(f"plan: unknown: {error}")
+        return
+    # A cluster has no number of cores, and `workflow.cores` raises there.
+    cores = workflow.resource_settings.cores
+    logger.info(at_start(plan, cores))
+    ask(plan, CONFIG, logger.info)
+    if plan.jobs:
+        ledger = Path(CONFIG.teacher.cache).expanduser()
+        progress = Progress(
+            plan.jobs,
+            cores=cores,
+            jobs_at_once=workflow.resource_settings.nodes,
+            spent=(
+                (lambda: spent(ledger).usd)
+                if CONFIG.teacher.source == "openai"
+                else None
+            ),
+        )
+        FOLLOWERS.append(Follower(progress, logger))
+        FOLLOWERS[0].attach()
 
 
 # Resources of a job that loads the student, and of any other; a retry asks for more memory and time.

@@ -88,7 +88,28 @@ class Executor(SlurmExecutor):
                 if job in done:
                     self.report_job_success(SubmittedJobInfo(job))
         if submit:
-            super().run_jobs(submit)
+            super().run_jobs(self._submit_arrays(submit))
+
+    def _submit_arrays(self, jobs: list[Any]) -> list[Any]:
+        """Submit the members of array jobs as they are offered; returns the jobs that are no members.
+
+        The SLURM plugin holds members back until all of their rule are ready, drops them meanwhile and is never offered
+        them again, while each keeps one of the ``--jobs`` for ever: a run whose shards become ready one by one comes to
+        a standstill (snakemake-executor-plugin-slurm, issue 473; 2.8.0 has it). Here an array has those that are ready.
+        """
+        members: dict[str, list[Any]] = {}
+        rest = []
+        for job in jobs:
+            if job.is_group() or not self.array_jobs & {"all", job.rule.name}:
+                rest.append(job)
+            else:
+                members.setdefault(job.rule.name, []).append(job)
+        for ready in members.values():
+            if len(ready) == 1:
+                self._submit_job(ready[0])
+            else:
+                self._submit_array_jobs(ready)
+        return rest
 
     def get_job_exec_prefix(self, job: Any) -> str:
         """Tell the node that a forced job is to be computed anew."""

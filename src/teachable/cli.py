@@ -8,14 +8,23 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from teachable.errors import TeachableError
 
-if TYPE_CHECKING:
-    from teachable.artifacts.stage import Stage
-
-COMMANDS = ("store", "rank", "view", "export", "fetch-student", "config", "check", "plan", "costs")  # beside the stages
+# beside the stages
+COMMANDS = (
+    "store",
+    "rank",
+    "view",
+    "export",
+    "push",
+    "fetch-student",
+    "config",
+    "check",
+    "plan",
+    "costs",
+    "completion",
+)
 
 
 class CommandError(TeachableError):
@@ -58,7 +67,9 @@ def _dispatch(argv: list[str]) -> int:
         from teachable.artifacts import commandline, runner
 
         if {"-h", "--help"} & set(argv[1:]):
-            print(_stage_help(STAGES[argv[0]]))
+            from teachable.cli_help import stage_help
+
+            print(stage_help(STAGES[argv[0]]))
             return 0
         runner.run_all(commandline.parse_all(argv), STAGES)
         return 0
@@ -71,35 +82,11 @@ def _dispatch(argv: list[str]) -> int:
     return result
 
 
-def _stage_help(stage: Stage) -> str:
-    """What a stage reads, writes and is configured by, and how to see the line that the workflow would run."""
-    from teachable.config import operational
-
-    marks = {"*": "any number of paths", "?": "may be left out"}
-    inputs = [f"  {name.rstrip('*?') or 'NAME':24s}{marks.get(name[-1], 'one path')}" for name in stage.inputs]
-    fields = [f"  {name}" for name in stage.params.model_fields]
-    knobs = [f"  {name}.{key}" for name, keys in operational(stage.params).items() for key in sorted(keys)]
-    how = " --operational JSON" if knobs else ""
-    return "\n".join(
-        [
-            f"teachable {stage.name}: {stage.doc}",
-            "",
-            f"teachable {stage.name} --in NAME=PATH ... --out NAME=PATH ... --params JSON{how}",
-            *(["", "inputs:", *inputs] if inputs else []),
-            "",
-            "outputs:",
-            *(f"  {name}" for name in stage.outputs),
-            *(["", "parameters, as one JSON object (docs/configuration.md):", *fields] if fields else []),
-            *(["", "of these operational, as another JSON object:", *knobs] if knobs else []),
-            "",
-            "`snakemake --dry-run --printshellcmds FILE` prints the whole line that makes FILE.",
-        ]
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
+    from teachable.cli_completion import add_completion_parser
     from teachable.cli_export import add_export_parser
     from teachable.cli_plan import add_plan_parsers
+    from teachable.cli_push import add_push_parser
     from teachable.cli_rank import add_rank_parser
     from teachable.cli_store import add_store_parser
     from teachable.cli_view import add_view_parser
@@ -119,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     add_rank_parser(commands)
     add_view_parser(commands)
     add_export_parser(commands)
+    add_push_parser(commands)
 
     fetch = commands.add_parser("fetch-student", help="download a student from the Hugging Face hub")
     fetch.add_argument("name", nargs="?", default="Qwen/Qwen3-8B", help="hub name (default: %(default)s)")
@@ -141,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as given to snakemake")
     check.set_defaults(run=_check)
     add_plan_parsers(commands)
+    add_completion_parser(commands)
     return parser
 
 

@@ -35,7 +35,7 @@ def add_export_parser(commands: Subparsers) -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DEST", help="a new or empty folder")
     parser.add_argument("--force", action="store_true", help="replace DEST, with all that is in it")
     parser.add_argument("--run", dest="only_run", action="append", metavar="RUN", help="sft, adapter: this run only")
-    parser.add_argument("--family", action="append", metavar="NAME", help="inspect: this family of games only")
+    parser.add_argument("--family", action="append", metavar="NAME", help="atif, inspect: this family of games only")
     parser.add_argument("--train-seed", type=int, metavar="N", help="adapter: which training (default: the first)")
     parser.add_argument("--base", metavar="NAME", help="adapter: the base model to record, a hub name or a path")
     parser.set_defaults(run=_export)

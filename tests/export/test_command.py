@@ -96,6 +96,6 @@ def test_nothing_to_prefer(results: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_every_kind_says_what_it_is() -> None:
-    assert sorted(KINDS) == ["adapter", "dataset", "dpo", "inspect", "sft", "values"]
+    assert sorted(KINDS) == ["adapter", "atif", "dataset", "dpo", "inspect", "sft", "values"]
     for about in KINDS.values():
         assert set(about) == {"about", "options"}

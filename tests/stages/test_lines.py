@@ -76,6 +76,7 @@ def test_parameters_are_what_the_stage_declares_and_no_more() -> None:
 def test_what_is_recorded_is_what_results_are_made_with() -> None:
     config = configure("smoke", teacher={"budget_usd": 3.5}, resources={"threads": 3})
     assert recorded(config) == recorded(configure("smoke"))
+    assert not {"resources", "ask_above", "monitoring"} & recorded(config).keys()
     assert recorded(config)["teacher"]["model"] == config.teacher.model
     assert recorded(configure("smoke", seed=7)) != recorded(config)
 
@@ -84,3 +85,11 @@ def test_logs_and_timings_lie_side_by_side() -> None:
     assert log_of("phase1/action_values/{shard}") == "logs/phase1/action_values/{shard}.log"
     assert timing_of("phase1/action_values/{shard}") == "results/benchmarks/phase1/action_values-{shard}.tsv"
     assert timing_of("phase1/label") == "results/benchmarks/phase1/label.tsv"
+
+
+def test_watching_a_training_is_no_part_of_what_it_makes() -> None:
+    watched = configure("smoke", monitoring={"tensorboard": "runs"})
+    own = {"run": "Q1_demo", "train_seed": 1, "beta": None}
+    assert parameters(watched, "train", **own) == parameters(configure("smoke"), "train", **own)
+    assert operational_parameters(watched) == operational_parameters(configure("smoke"))
+    assert recorded(watched) == recorded(configure("smoke"))

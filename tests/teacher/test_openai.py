@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from email.utils import formatdate
@@ -106,6 +108,29 @@ def test_429_waits_as_long_as_the_server_asks(
     assert len(sleep.waits) == 1
     assert low <= sleep.waits[0] <= high
     assert len(server.requests) == 2
+
+
+def test_what_is_asked_again_is_said(server: Server, settings: Make) -> None:
+    """In a process of its own, which sets up no logging: what a stage says goes into its log."""
+    server.script = [error(429, "rate_limit_exceeded", Retry_After="0.01"), Reply(completion("no JSON"))]
+    code = (
+        "import json, sys; from teachable.config.teacher import Teacher; from teachable.teacher.cache import "
+        "RequestCache; from teachable.teacher.ledger import Ledger; from teachable.teacher.openai_client import "
+        "Endpoint; from teachable.teacher.advise import _consult; import teachable.teacher.advise\n"
+        "settings = Teacher.model_validate_json(sys.argv[1])\n"
+        "endpoint = Endpoint(settings, RequestCache(settings.cache), Ledger(settings.cache, settings.budget_usd))\n"
+        "assert _consult(endpoint, json.loads(sys.argv[2]), None, 'compact')[0]['valid']"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, settings().model_dump_json(), json.dumps(snapshot())],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    busy, form = done.stderr.splitlines()
+    assert busy.startswith("teacher: HTTP 429")
+    assert "asked again in 0 s" in busy
+    assert form.startswith("teacher: s0: answer 1 is not accepted, asked again: it is not a complete JSON object")
 
 
 def test_a_server_that_asks_for_too_long_a_pause_stops_the_run(server: Server, settings: Make) -> None:

@@ -165,13 +165,6 @@ def test_a_pretrained_student_is_reckoned_on_paper() -> None:
         rates.pretrained(preset("paper", student={"path": "nobody/None"}))
     with pytest.raises(TeachableError, match="A100"):
         rates.pretrained(paper, "abacus")
-    assert plan.at_start([], preset("paper", student={"path": "nobody/None"}), 2).startswith("plan: unknown")
-
-
-def test_the_line_at_the_start_of_a_run_names_minutes_where_cores_are_known() -> None:
-    line = "teachable rollout --config results/config.json --shard 000"
-    assert " minutes on 2 cores" in plan.at_start([line], preset("laptop"), 2)
-    assert "core-hours, at reference rates" in plan.at_start([line], preset("laptop"), None)  # a cluster
 
 
 # --- store, teacher ---------------------------------------------------------------------------------------------------

@@ -258,3 +258,13 @@ def test_the_workflow_looks_before_its_first_job(place: Path, monkeypatch: pytes
     assert not (place / "results/world").exists()
     without = subprocess.run([*command, "results/config.json"], capture_output=True, text=True, check=False)
     assert without.returncode == 0, without.stderr[-2000:]
+
+
+def test_event_files_want_their_package_before_the_first_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready, "find_spec", lambda name: None)
+    asked = load_config({**RAW, "override": {"monitoring": {"tensorboard": "runs"}}}, preset="smoke")
+    (said,) = [one.said for one in ready.look(asked, store=None, jobs={"train_1"}) if one.problem]
+    assert said.startswith("monitoring.tensorboard: the package tensorboard is not installed")
+    for jobs in ({"rollout"}, {"fig_h1_1"}):
+        assert not [one for one in ready.look(asked, store=None, jobs=jobs) if one.problem]
+    assert not [one for one in ready.look(load_config(RAW, preset="smoke"), store=None, jobs={"train"}) if one.problem]

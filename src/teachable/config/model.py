@@ -281,6 +281,27 @@ class Store(Section):
     path: str = Field(description="directory of the store; TEACHABLE_STORE overrides it")
 
 
+class Monitoring(Section):
+    """Where one may look while a run goes; it changes no result."""
+
+    tensorboard: Annotated[str | None, OPERATIONAL] = Field(
+        description="directory for TensorBoard's event files of every training, <run>/<training seed>/: loss, learning "
+        "rate, tokens a second; needs the package tensorboard; null: none"
+    )
+
+
+class AskAbove(Section):
+    """What a run may plan without a question before its first job; it changes no result."""
+
+    core_hours: Annotated[Above0 | None, OPERATIONAL] = Field(description="core-hours of the jobs to run; null: any")
+    gpu_hours: Annotated[Above0 | None, OPERATIONAL] = Field(description="GPU-hours of the jobs to run; null: any")
+    usd: Annotated[Above0 | None, OPERATIONAL] = Field(description="US dollars for the teacher; null: any")
+    disk_gb: Annotated[Above0 | None, OPERATIONAL] = Field(description="gigabytes still to be written; null: any")
+    unanswered: Annotated[Literal["go", "stop"], OPERATIONAL] = Field(
+        description="what a run above one of these does where nobody is at a terminal: go on with a sentence, or stop"
+    )
+
+
 class Resources(Section):
     gpus: Count = Field(description="GPUs of a job that loads the student")
     gpu_memory_gb: Positive = Field(description="memory such a job asks for, gigabytes")
@@ -317,6 +338,8 @@ class Config(Section):
     statistics: Statistics
     criteria: Criteria
     store: Store
+    ask_above: AskAbove
+    monitoring: Monitoring
     resources: Resources
 
     @model_validator(mode="after")

@@ -26,7 +26,7 @@ def reference() -> str:
     lines = [HEADER]
     scalars = {name: field for name, field in Config.model_fields.items() if not _is_model(field.annotation)}
     lines += ["| key | type | meaning |", "|---|---|---|"]
-    lines += [f"| `{name}` | {_type(field.annotation)} | {field.description} |" for name, field in scalars.items()]
+    lines += [f"| `{name}` | {type_name(field.annotation)} | {field.description} |" for name, field in scalars.items()]
     for name, field in Config.model_fields.items():
         model = field.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):
@@ -42,7 +42,9 @@ def table(section: str, model: type[BaseModel]) -> list[str]:
     lines.append("|---|---|---|---|" if defaults else "|---|---|---|")
     for key, field in fields.items():
         default = f" {_default(field)} |" if defaults else ""
-        lines.append(f"| `{section}.{key}` | {_type(field.annotation)} |{default} {field.description}{_note(field)} |")
+        lines.append(
+            f"| `{section}.{key}` | {type_name(field.annotation)} |{default} {field.description}{_note(field)} |"
+        )
     return lines
 
 
@@ -59,20 +61,21 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _type(annotation: Any) -> str:
+def type_name(annotation: Any) -> str:
+    """What a knob with that annotation takes, in words: ``integer``, ``list of number``, ``` `a`, `b` ```."""
     origin = get_origin(annotation)
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if origin in (Union, UnionType):
-        return " or ".join(_type(part) for part in get_args(annotation))
+        return " or ".join(type_name(part) for part in get_args(annotation))
     if origin is dict:
         inner = get_args(annotation)[1]
         return "mapping" if inner is Any or _is_model(inner) else "mapping of counts"
     if origin in (list, tuple):
-        return f"list of {_type(get_args(annotation)[0])}"
+        return f"list of {type_name(get_args(annotation)[0])}"
     if annotation is type(None):
         return "null"
     if origin is not None:
-        return _type(get_args(annotation)[0])
+        return type_name(get_args(annotation)[0])
     names = {int: "integer", float: "number", str: "text", bool: "true, false"}
     return names.get(annotation, "mapping" if _is_model(annotation) else str(annotation))

@@ -13,6 +13,7 @@ from teachable import seeds
 from teachable.evaluation.probes import adapter_probe
 from teachable.student.completions import Example
 from teachable.student.lora import LoraSettings, train_lora
+from teachable.student.monitoring import Watch
 from teachable.student.preference import Pair
 from teachable.terms import REPLAY_ONLY, UNIFORM, cell_name, describe, preference_runs
 from teachable.training.budget import Replay
@@ -43,10 +44,12 @@ def fit(
     train_seed: int = 1,
     labeled: pl.DataFrame | None = None,
     beta: float | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, Any]:
     """Train ``run`` on its rows of ``examples`` and on decisions of ``replay`` (both ``EXAMPLES``), into ``out``.
 
-    ``load`` gives the student, and is called only where there is something to train.
+    ``load`` gives the student, and is called only where there is something to train; ``watch`` is told of every step
+    (:func:`~teachable.student.lora.train_lora`).
 
     Returns the run's record: examples, replayed decisions, steps, tokens, losses [steps] (nats), seconds, and
     ``probe_shift``, the largest change of a command's log-probability on a few of its examples. A run with nothing
@@ -121,6 +124,7 @@ def fit(
         out=out,
         checkpoints=tuple(CHECKPOINTS.values()),
         progress=show,
+        watch=watch,
     )
     student.add_adapter(run, out)
     probed = (chosen or pool)[:PROBES]

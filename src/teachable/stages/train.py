@@ -7,21 +7,26 @@ preference optimisation also reads the labelled snapshots, for what the student 
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachable import tables
 from teachable.pipeline.fitting import fit
 from teachable.pipeline.models import ABSENT, load_student
+from teachable.student.monitoring import tensorboard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
     from typing import Any
 
     import polars as pl
 
     from teachable.config import model as c
+
+BOARD = "TEACHABLE_TENSORBOARD"  # where event files go; monitoring.tensorboard sets it, and it is in no key
 
 ABOUT = {
     "about": "train one LoRA adapter",
@@ -49,19 +54,22 @@ def run(
     train_seed: int,
     beta: float | None,
 ) -> dict[str, Any]:
-    record = fit(
-        partial(load_student, student),
-        run,
-        examples,
-        replay,
-        training,
-        lora,
-        out=out["adapter"],
-        run_seed=seed,
-        train_seed=train_seed,
-        labeled=labeled,
-        beta=beta,
-    )
+    board = os.environ.get(BOARD)
+    with tensorboard(Path(board, run, str(train_seed))) if board else nullcontext() as watch:
+        record = fit(
+            partial(load_student, student),
+            run,
+            examples,
+            replay,
+            training,
+            lora,
+            out=out["adapter"],
+            run_seed=seed,
+            train_seed=train_seed,
+            labeled=labeled,
+            beta=beta,
+            watch=watch,
+        )
     if "absent" in record:
         print(f"{run}: not trained: {record['absent']}", flush=True)
         out["adapter"].mkdir(parents=True)

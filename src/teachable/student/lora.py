@@ -27,6 +27,7 @@ from teachable.student.completions import Encoded, Example, answers, encode, pas
 from teachable.student.errors import StudentError
 from teachable.student.files import new_directory
 from teachable.student.model import Student
+from teachable.student.monitoring import Watch
 from teachable.student.preference import EncodedPair, Pair, Preferences, accumulate_pairs, encode_pairs
 
 log = logging.getLogger(__name__)
@@ -173,6 +174,7 @@ def train_lora(
     name: str | None = None,
     checkpoints: Sequence[float] = (),
     progress: Callable[[int, int, float], None] | None = None,
+    watch: Watch | None = None,
 ) -> TrainRecord:
     """Train a LoRA adapter on `examples` from fresh weights; the base model is not changed.
 
@@ -190,7 +192,8 @@ def train_lora(
     after each share of the steps named in `checkpoints` (0 < share < 1; the end is `out` itself). `name`:
     keep it in memory as the student's adapter of that name, replacing one; an adapter of the same shape is
     reset and trained in place, which makes a loop over many tiny trainings cheap. At least one of the two is
-    needed. `progress(step, steps, loss)` is called after every step.
+    needed. `progress(step, steps, loss)` is called after every step, and so is `watch(step, measured)` with
+    `loss` (nats per completion token), `learning_rate` and `tokens_per_second` of that step; neither changes a weight.
 
     The same student, examples, settings and seed give the same weights on the same machine and threads.
     Raises StudentError when even one example does not fit in memory, or for a loss that is not finite.
@@ -247,6 +250,7 @@ def train_lora(
             for step, rows in enumerate(order):
                 again += sum(row >= count for row in rows)
                 batch = [encoded[row] for row in rows]
+                since = time.perf_counter()
                 for group in optimiser.param_groups:
                     group["lr"] = settings.learning_rate * schedule(settings, step, steps)
                 loss, seen, micro_batch = _gradients(
@@ -259,12 +263,16 @@ def train_lora(
                 losses.append(loss)
                 margins += seen
                 sequences = [one for row in batch for one in _sequences(row)]
-                tokens += sum(len(example.ids) for example in sequences)
+                length = sum(len(example.ids) for example in sequences)
+                tokens += length
                 completion_tokens += sum(len(example.ids) - example.start for example in sequences)
                 if step + 1 in due and out is not None:
                     kept[due[step + 1]] = student.bank.state(slot)
                 if progress is not None:
                     progress(step + 1, steps, loss)
+                if watch is not None:
+                    measured = {"loss": loss, "learning_rate": optimiser.param_groups[0]["lr"]}
+                    watch(step + 1, measured | {"tokens_per_second": length / (time.perf_counter() - since)})
         state = student.bank.state(slot)
         config = student.bank.config(slot)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -18,6 +19,7 @@ from teachable.teacher.openai_client import Endpoint, Stopped
 from teachable.teacher.prompt import Message
 from teachable.teacher.refusals import RequestRefused
 
+log = logging.getLogger(__name__)
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 Progress = Callable[[int, int], object]  # (done, in all)
@@ -103,6 +105,8 @@ def converse(
         elif not (reply.text + reply.reasoning).strip():
             kind = "empty"
         messages = [*messages, *correction(reply.text, problem)]
+        if attempt < settings.max_retries:
+            log.warning("teacher: %s: answer %d is not accepted, asked again: %s", label, attempt + 1, problem)
     return Outcome(None, f"after {used['attempts']} answers; the last: {problem}", kind, used=used)
 
 

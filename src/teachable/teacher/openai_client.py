@@ -186,6 +186,7 @@ class Endpoint:
                 "lower `teacher.concurrency` or a higher `teacher.longest_wait_s`."
             )
         seconds = min(backoff(tried) if asked is None else at_least(asked, tried), left)
+        log.warning("teacher: %s; asked again in %.0f s, after %.0f s of waiting", problem, seconds, waited)
         self._sleep(seconds)
         return seconds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,12 @@ def given_configuration(file: str, texts: Sequence[str], preset: str | None, res
     config, entry = configuration({**read_yaml(file), "override": given}, source=file, preset=preset, given="--config")
     check_known(config.selection.methods)
     return config, entry
+
+
+def shipped(preset: str = "laptop") -> Config:
+    """The configuration that the package brings along, with a preset of its own."""
+    with as_file(files("teachable.data") / "workflow_config.yaml") as path:
+        return configuration(read_yaml(path), preset=preset)[0]
 
 
 def making_options(config: Config, split: str) -> dict[str, Any]:

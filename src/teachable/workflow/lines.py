@@ -86,8 +86,9 @@ def parameters(config: Config, stage: str, /, **own: Any) -> str:
 
 
 def recorded(config: Config) -> dict[str, Any]:
-    """The configuration as results are made with it: without operational knobs and the resources of jobs."""
-    hows: dict[str, Any] = {**operational_knobs(type(config)), "resources": True}
+    """The configuration as results are made with it: without operational knobs, the resources of jobs, what is asked
+    before them and where one may look meanwhile."""
+    hows: dict[str, Any] = {**operational_knobs(type(config)), "resources": True, "ask_above": True, "monitoring": True}
     return config.model_dump(mode="json", exclude=hows)
 
 

@@ -27,7 +27,7 @@ from teachable.config import Config
 from teachable.errors import MissingInput, TeachableError
 from teachable.stages import STAGES
 from teachable.workflow.lines import timing_of
-from teachable.workflow.rates import CARD, RESTORE_S, Own, Pretrained, pretrained, reference
+from teachable.workflow.rates import RESTORE_S, Own, Pretrained, reference
 from teachable.workflow.work import Work, count
 
 PHASES = ("setup", "world", "student", "phase0", "phase1", "phase1b", "phase2", "phase3", "phase4", "phase5", "concat")
@@ -67,14 +67,20 @@ class Job:
         return frozenset(path for call in self.calls for paths in call.inputs.values() for path in paths) - self.made
 
 
+def place_of(line: str) -> str:
+    """Where the log of the job with that shell line goes (``phase0/rollout/000``); empty where it is no stage's."""
+    log = _LOG.search(line)
+    return log["place"] if log else ""
+
+
 def jobs_of(lines: Iterable[str]) -> list[Job]:
     """The jobs whose shell lines these are; whatever makes an input stands before its reader. A line that is no stage's
     is left out."""
     found = []
     for line in lines:
-        log = _LOG.search(line)
-        if log and (calls := parse_shell(line, STAGES)):
-            found.append(Job(log["place"], tuple(calls)))
+        place = place_of(line)
+        if place and (calls := parse_shell(line, STAGES)):
+            found.append(Job(place, tuple(calls)))
     return [found[index] for index in TopologicalSorter(_needs(found)).static_order()]
 
 
@@ -212,22 +218,6 @@ def makespan(jobs: Sequence[Expected], cores: int, gpus: int) -> float:
     return now
 
 
-def at_start(lines: Iterable[str], config: Config, cores: int | None) -> str:
-    """One line for the start of a run, from the shell lines of its jobs: its hours by the reference rates. A cluster
-    names no number of cores: there the line says the hours alone."""
-    try:
-        student = pretrained(config)
-    except TeachableError as error:
-        return f"plan: unknown: {error}"
-    expected = [expect(job, config, student, Own()) for job in jobs_of(lines)]
-    hours = sum(one.seconds * one.cores for one in expected) / 3600
-    gpus = sum(one.seconds * one.gpus for one in expected) / 3600
-    on = f"{hours:.2f} core-hours" + (f" and {gpus:.2f} GPU-hours of a card {CARD}" if gpus else "")
-    wall = "" if gpus or cores is None else f", {makespan(expected, cores, 0) / 60:.0f} minutes on {cores} cores"
-    rates = "on paper" if config.student.source == "hf" else "at reference rates"
-    return f"plan: about {on}{wall}, {rates} and with nothing from the store; `teachable plan` tells more"
-
-
 # --- what was measured ------------------------------------------------------------------------------------------------
 
 
@@ -264,10 +254,12 @@ def timing_name(job: Job) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
-def was_restored(job: Job, logs: Path) -> bool:
-    """Whether a stage of the job came from the store, as its log says: then its seconds are no rate."""
+def was_restored(place: str, logs: Path) -> bool:
+    """Whether a stage of the job at ``place`` came from the store, as its log says: then its seconds are no rate. A
+    node and the driver of a cluster say it in different words."""
     try:
-        return "restored from the store" in (logs / f"{job.place}.log").read_text("utf-8", "replace")
+        said = (logs / f"{place}.log").read_text("utf-8", "replace")
+        return "restored from the store" in said or "restored from the artifact store" in said
     except OSError:
         return False
 
@@ -280,7 +272,7 @@ def timed(jobs: Iterable[Job], results: Path) -> tuple[list[tuple[Job, Measured]
         name = timing_name(job)
         if name in rows:
             row = rows[name]
-            if row is None or was_restored(job, results.parent / "logs"):
+            if row is None or was_restored(job.place, results.parent / "logs"):
                 restored.append(job)
             else:
                 computed.append((job, row))

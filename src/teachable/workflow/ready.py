@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -69,6 +70,8 @@ def look(config: Config, *, store: Path | None, jobs: Collection[str] | None = N
         yield from _teacher(config.judge.endpoint(config.teacher), "judge")
     if config.student.source == "hf" and needed("student"):
         yield from _student(config)
+    if config.monitoring.tensorboard and (jobs is None or any(job.startswith("train") for job in jobs)):
+        yield from _tensorboard()
     if jobs is None or len(jobs) > 0:
         yield from _disk(config, store)
 
@@ -196,6 +199,17 @@ def _student(config: Config) -> Iterator[Found]:
         )
     else:
         yield Found("student", said)
+
+
+def _tensorboard() -> Iterator[Found]:
+    """The package that trainings would write event files with."""
+    if find_spec("tensorboard") is None:
+        yield Found(
+            "tensorboard",
+            "monitoring.tensorboard: the package tensorboard is not installed: `pip install tensorboard`, or set it to "
+            "null.",
+            problem=True,
+        )
 
 
 def disk_bytes(config: Config) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -14,15 +13,14 @@ from typing import Any
 import polars as pl
 
 from teachable.artifacts.catalogue import ARTIFACTS
-from teachable.export.card import public_name
 from teachable.export.found import ExportError, Found, chosen
+from teachable.export.played import Row, ended, student_episodes, student_name, with_steps
 from teachable.version import __version__
 
 ABOUT = {
     "about": "the student's episodes as Inspect's .eval logs, one a family of games",
     "options": ("family",),
 }
-Row = Mapping[str, Any]
 SCORER = "success"
 
 
@@ -32,10 +30,7 @@ def write(found: Found, out: Path, family: Sequence[str] = ()) -> str:
     Raises ExportError where inspect-ai is not installed.
     """
     _inspect("log")
-    episodes = found.read("episodes").filter(behaviour="student")
-    found.need("steps")
-    if not episodes.height:
-        raise ExportError(f"{found.need('episodes')} has no episode of the student.")
+    episodes = student_episodes(found)
     families = chosen(family, episodes["family"].unique().sort(), "family")
     for name in families:
         ours = episodes.filter(family=name).sort("repeat", "task_id")  # as Inspect orders what it reads
@@ -60,12 +55,11 @@ def _inspect(module: str) -> Any:
 def _log(found: Found, family: str, episodes: pl.DataFrame) -> Any:
     log = _inspect("log")
     config = found.config()
-    student = config.get("student", {})
-    model = "builtin" if student.get("source", "builtin") == "builtin" else public_name(student["path"])
+    model = student_name(found)
     world = config.get("world", {}).get("name", "unknown")
     made = (found.root / ARTIFACTS["episodes"].whole).stat().st_mtime
     created = datetime.fromtimestamp(int(made), UTC).isoformat()
-    samples = [_sample(row, steps, model) for row, steps in _with_steps(found, episodes)]
+    samples = [_sample(row, steps, model) for row, steps in with_steps(found, episodes)]
     games = episodes["task_id"].unique(maintain_order=True).to_list()
     name = f"{world}/{family}"
     return log.EvalLog(
@@ -87,24 +81,13 @@ def _log(found: Found, family: str, episodes: pl.DataFrame) -> Any:
     )
 
 
-def _with_steps(found: Found, episodes: pl.DataFrame) -> Iterator[tuple[Row, list[Row]]]:
-    """Every episode with its decisions in order; those of one family are in memory at a time."""
-    steps: dict[str, list[Row]] = defaultdict(list)
-    wanted = episodes["episode_id"].implode()
-    for frame in found.batches("steps"):
-        for row in frame.filter(pl.col("episode_id").is_in(wanted)).iter_rows(named=True):
-            steps[row["episode_id"]].append(row)
-    for row in episodes.iter_rows(named=True):
-        yield row, sorted(steps.get(row["episode_id"], ()), key=lambda step: int(step["step"]))
-
-
 def _sample(row: Row, steps: Sequence[Row], model: str) -> Any:
     log, chat = _inspect("log"), _inspect("model")
     messages = [message for step in steps for message in _turn(chat, step, model)]
     faulty = row["success"] is None
     error = log.EvalError(message=row["fault"] or "fault of the engine", traceback="", traceback_ansi="")
     kept = ("episode_id", "family", "split", "repeat", "steps", "seed", "lost", "repeats", "loops", "wasted", "escape")
-    score = _inspect("scorer").Score(value="C" if row["success"] else "I", explanation=_ended(row))
+    score = _inspect("scorer").Score(value="C" if row["success"] else "I", explanation=ended(row))
     return log.EvalSample(
         id=row["task_id"],
         epoch=row["repeat"] + 1,
@@ -116,7 +99,7 @@ def _sample(row: Row, steps: Sequence[Row], model: str) -> Any:
             choices=[chat.ChatCompletionChoice(message=messages[-1], stop_reason="stop")] if messages else [],
         ),
         scores=None if faulty else {SCORER: score},
-        metadata={name: row[name] for name in kept if row[name] is not None} | {"ended": _ended(row)},
+        metadata={name: row[name] for name in kept if row[name] is not None} | {"ended": ended(row)},
         uuid=row["episode_id"],
         error=error if faulty else None,
     )
@@ -142,12 +125,6 @@ def _turn(chat: Any, step: Row, model: str) -> list[Any]:
             },
         ),
     ]
-
-
-def _ended(row: Row) -> str:
-    if row["success"] is None:
-        return "fault"
-    return "won" if row["success"] else "lost" if row["lost"] else "out of steps"
 
 
 def _results(log: Any, episodes: pl.DataFrame) -> Any:
