@@ -156,7 +156,7 @@ class Flow:
         self.environment = {
             **os.environ,
             "PATH": f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(root / "lib"),
+            "PYTHONPATH": os.pathsep.join([str(root / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "TEACHABLE_STORE": str(self.store),
             "TOY_LEDGER": str(self.ledger),
         }
@@ -299,6 +299,15 @@ def test_a_failing_stage_publishes_nothing_and_leaves_nothing(flow: Flow, cold: 
     assert flow.run(clone, "--retries", "1", "--", "out/broken.txt", fails=True) == (2, 2)
     assert not (flow.store / "records" / "broken").exists()
     assert not (clone / "out" / "broken.txt").exists()
+
+
+@pytest.mark.parametrize("jobs", ["1", "20"])
+def test_members_of_an_array_that_come_one_by_one_are_submitted(flow: Flow, cold: Path, jobs: str) -> None:
+    """With one job at a time the plugin alone waits for the second member for ever; with more there are arrays."""
+    clone = flow.clone(f"array{jobs}")
+    _, executed = flow.run(clone, "--jobs", jobs, "--teachable-array-jobs", "all", TEACHABLE_STORE="off")
+    assert executed == JOBS
+    assert contents(clone) == contents(cold)
 
 
 def test_settings_of_the_other_executor_are_refused(flow: Flow) -> None:

@@ -124,6 +124,18 @@ def test_what_came_from_the_store_is_done_and_says_nothing_about_rates() -> None
     assert other.left_s() < restored / 5, "as if they had been computed"
 
 
+def test_a_first_job_that_is_late_makes_the_rest_late() -> None:
+    """On a busy machine nobody has to wait for an end to know."""
+    clock = Clock()
+    progress = Progress(recorded_jobs(), cores=2, clock=clock)
+    place, _, _, seconds, _, _ = RECORDED[0]
+    progress.started(place)
+    on_time = progress.left_s()
+    clock.now = 3 * seconds
+    assert progress.left_s() > 2.5 * on_time
+    assert progress.fraction < 0.05
+
+
 def test_a_job_that_fails_runs_no_longer_and_may_be_tried_again() -> None:
     clock = Clock()
     progress = Progress(recorded_jobs(), cores=2, clock=clock)

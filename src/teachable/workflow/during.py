@@ -121,7 +121,15 @@ class Progress:
         return said
 
     def _rates(self) -> Own:
-        return Own.of(self._took, "")
+        """What jobs took over what was expected of them; one that runs takes at least what it has taken so far."""
+        ended, now = Own.of(self._took, ""), self._clock()
+        running = [(self._jobs[place], now - since) for place, since in self._running.items()]
+        late = [
+            (one.job.stage, one.seconds, gone)
+            for one, gone in running
+            if gone > one.seconds * ended.factor(one.job.stage) and one.source != "store"
+        ]
+        return Own.of([*self._took, *late], "") if late else ended
 
 
 def _time(seconds: float) -> str:
