@@ -66,6 +66,15 @@ def test_chance_is_exceeded_in_about_one_of_twenty() -> None:
     assert 5 <= over <= 40
 
 
+def test_the_interval_of_an_index_does_not_end_below_nought() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(10):
+        one, two = rng.normal(size=(2, 24))
+        got = stats.distribution_shift(one, two, games(24, 4), games(24, 4), seed=1, repetitions=200).stability
+        assert 0 <= got.low <= got.high
+        assert got.method.startswith("cluster_bootstrap_centred")
+
+
 def test_one_game_has_no_interval_and_bad_input_is_refused() -> None:
     got = stats.distribution_shift([1.0, 2.0], [3.0], ["g", "g"], ["g"], seed=1, repetitions=50)
     assert got.distance == 1.0

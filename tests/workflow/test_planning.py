@@ -84,6 +84,20 @@ def test_a_bad_configuration_stops_before_any_job(empty: Workplace, config: list
     assert not (empty.directory / "results").exists()
 
 
+def test_every_run_has_a_retention_curve_only_where_that_is_asked_for(empty: Workplace) -> None:
+    def jobs(plan: subprocess.CompletedProcess[str]) -> dict[str, str]:
+        assert plan.returncode == 0, plan.stderr[-2000:]
+        lines = plan.stdout.split("Job stats:")[1].partition("\n\n")[0].splitlines()
+        return dict(line.split() for line in lines[3:])
+
+    target = ("--dry-run", "--config", "preset=smoke")
+    plain = jobs(empty.snakemake(*target))
+    every = jobs(empty.snakemake(*target, "evaluation={retention_curves: all}"))
+    assert "checkpoints" not in plain
+    assert int(every["checkpoints"]) == 16, "fourteen runs, two controls and recovery, less the one that drift looks at"
+    assert {"judge", "judge_agreement", "evaluate_end2end"}.isdisjoint(plain), "asked for by name alone"
+
+
 def test_gradients_are_made_only_for_the_methods_that_ask_for_them(empty: Workplace) -> None:
     def plan(config: str) -> str:
         result = empty.snakemake("--dry-run", "--printshellcmds", "--config", "preset=smoke", config, "--", "phase5")

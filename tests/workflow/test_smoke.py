@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from teacher.conftest import Reply, Server, completion
 
 from teachable import tables
 from teachable.artifacts.commandline import parse_all
@@ -148,6 +151,37 @@ def test_end_to_end_evaluation_plays_nothing_again(smoke: Workplace) -> None:
     plan = smoke.snakemake("--dry-run", "--forcerun", "end2end", "--config", "preset=smoke", "--", "end2end")
     jobs = plan.stdout.split("Job stats:")[1].partition("\n\n")[0]
     assert {line.split()[0] for line in jobs.splitlines()[3:]} == {"end2end", "total"}, "no model plays"
+
+
+def test_a_judge_beside_a_finished_run(smoke: Workplace) -> None:
+    """Asked for by name; one that names the last decision and calls all advice right agrees as often as that is so."""
+    refused = smoke.snakemake("--cores", "1", "--config", "preset=smoke", "--", "judge")
+    assert "judge.episodes and judge.advice are both 0" in refused.stdout + refused.stderr
+
+    def easy(request: dict[str, Any]) -> Reply:
+        numbers = re.findall(r"^DECISION (\d+)$", request["messages"][1]["content"], re.MULTILINE)
+        return Reply(completion({**({"decision": len(numbers)} if numbers else {"right": True}), "comment": "So."}))
+
+    server = Server()
+    server.otherwise = easy
+    judge = f"judge={{episodes: 6, advice: 8, base_url: '{server.url}', api_key_env: ''}}"
+    try:
+        result = smoke.snakemake("--cores", "1", "--config", "preset=smoke", judge, "--", "judge_agreement")
+    finally:
+        server.close()
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    judged = tables.read(smoke.path("results/phase1/judgements.parquet"), tables.JUDGEMENTS)
+    assert judged.height == len(server.requests)
+    assert judged["valid"].all()
+    assert set(server.keys) == {"Bearer none"}, "no key is sent"
+    agreement = tables.read(smoke.path("results/phase1/judge_agreement.parquet"), tables.METRICS)
+    share = agreement.filter(group="decision", metric="agreement")["point"][0]
+    last = judged.filter(subject="decision")
+    assert share == pytest.approx((last["truth"] == last["decisions"]).mean())
+    advice = agreement.filter(group="advice")
+    shares = dict(advice.select("metric", "point").iter_rows())
+    assert shares["verdicts"] == 1.0
+    assert shares.get("agreement") == shares.get("is_right"), "null where no value is known well enough"
 
 
 def test_retention_curves_of_every_run(smoke: Workplace) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats as distributions
 
 from teachable.stats.core import (
-    METHOD,
     REPETITIONS,
     Floats,
     Interval,
@@ -59,7 +58,7 @@ def distribution_shift(
     and every bin holds half an observation more. Its usual marks of .1 and .25 are for thousands of observations:
     without a shift it is about chi-squared with B - 1 degrees of freedom times ``1/N + 1/M`` (Yurdakul & Naranjo 2020,
     "Statistical properties of the population stability index"), of which ``chance`` is the 95 % point. The interval
-    draws clusters.
+    draws clusters, is centred on the index, which resampling inflates, and cut at 0.
 
     ``p`` is :func:`scipy.stats.ks_2samp`'s. Observations of a game are not independent; ``p_clusters`` is therefore
     that of a randomisation test of the same distance in which every cluster gives its reference's observations for its
@@ -82,22 +81,28 @@ def distribution_shift(
         return stability_index(*(weights @ each for each in counts))
 
     tested = distributions.ks_2samp(first, second)
+    stability = bootstrap_weighted(
+        weighted,
+        groups=groups,
+        n=len(names),
+        seed=seed,
+        level=level,
+        repetitions=repetitions,
+        method="centred",
+        width=len(bins) + 1,
+    )
     return Shift(
-        bootstrap_weighted(
-            weighted,
-            groups=groups,
-            n=len(names),
-            seed=seed,
-            level=level,
-            repetitions=repetitions,
-            method="centred" if groups > 1 else METHOD,
-            width=len(bins) + 1,
-        ),
+        replace(stability, low=_cut(stability.low), high=_cut(stability.high)),
         float(distributions.chi2.ppf(0.95, len(bins)) * (1 / len(first) + 1 / len(second))),
         float(tested.statistic),
         float(tested.pvalue),
         _swapped(np.concatenate([first, second]), len(first), codes, groups, seed, repetitions),
     )
+
+
+def _cut(bound: float) -> float:
+    """An index is 0 at least; NaN stays."""
+    return bound if math.isnan(bound) else max(0.0, bound)
 
 
 def quantile_bins(reference: Floats) -> Floats:

@@ -72,6 +72,7 @@ from teachable.tables.schema import (
     share,
     word,
 )
+from teachable.tables.shifts import DRIFT, FAILURE_FEATURES, FEATURE_DRIFT
 from teachable.tables.study import (
     BUDGET,
     CALIBRATION,
@@ -80,10 +81,7 @@ from teachable.tables.study import (
     CONTRASTS,
     COST,
     DEMONSTRATIONS,
-    DRIFT,
     EXAMPLES,
-    FAILURE_FEATURES,
-    FEATURE_DRIFT,
     FEATURES,
     GRADIENTS,
     IMPORTANCE,
