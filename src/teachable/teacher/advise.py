@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -16,10 +15,10 @@ from teachable.config.teacher import Teacher
 from teachable.teacher import oracle, prompt
 from teachable.teacher.advice import AdviceText, Answer, bad_action, check
 from teachable.teacher.cache import RequestCache
+from teachable.teacher.conversation import InVain, consult
 from teachable.teacher.errors import AdviceError, BudgetExceeded, TeacherError
 from teachable.teacher.ledger import Ledger
 from teachable.teacher.openai_client import Endpoint, Stopped
-from teachable.teacher.refusals import RequestRefused
 from teachable.terms import Verbosity
 from teachable.worlds.words import Explain
 
@@ -27,22 +26,6 @@ Row = Mapping[str, Any]
 Progress = Callable[[int, int], object]  # snapshots done, snapshots in all
 
 DEAD_END = "dead end: the task can no longer be won from here"
-_SHOWN = 500  # characters of a problem
-_ENOUGH = 10  # snapshots without valid advice, all for one reason and none with any, that end the run
-_REMEDIES = {
-    "overflow": "the questions do not fit into the context of the model: serve it with a longer one (vLLM's "
-    "`--max-model-len`, llama.cpp's `-c`), lower `teacher.max_tokens` or name another `teacher.model`",
-    "filter": "the endpoint filters these texts: name another `teacher.model` or `teacher.base_url`",
-    "refusal": "the model refuses to answer: name another `teacher.model`",
-    "truncated": "raise `teacher.max_tokens`, or switch the model's thinking off (for vLLM, in `teacher.extra_body`)",
-    "empty": "the answers have no text: try another `teacher.response_format`, or switch the model's thinking off (for "
-    "vLLM, in `teacher.extra_body`)",
-    "form": "the answers have another form than asked for: set `teacher.response_format` to json_schema where the "
-    "server has it, else to json_object or plain, or name another `teacher.model`",
-    "command": "the suggested commands are not admissible: set `teacher.enum_actions` to true where the server has "
-    "guided decoding, or name another `teacher.model`",
-    "text": "the texts are not acceptable: name another `teacher.model`",
-}
 NO_EXPERT = "no expert here: the task can still be won, but the world knows no command"
 
 
@@ -157,7 +140,7 @@ def _from_endpoint(
     made: list[dict[str, Any] | None] = [None] * len(rows)
     failure: BaseException | None = None
     done = 0
-    reasons: Counter[str] | None = Counter()  # why advice is not valid, until a first is
+    reasons = InVain("snapshots have no valid advice")
     pool = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="teacher")
     with contextlib.closing(endpoint), pool:
         futures = {
@@ -178,13 +161,10 @@ def _from_endpoint(
                 done += 1
                 if progress:
                     progress(done, len(rows))
-                if row["valid"]:
-                    reasons = None
-                elif reasons is not None and kind:
-                    reasons[kind] += 1
-                    if reasons[kind] == _ENOUGH:
-                        failure = failure or _in_vain(kind, row["reason"])
-                        endpoint.stop()
+                in_vain = reasons.note("valid" if row["valid"] else kind, str(row["reason"]))
+                if in_vain is not None:
+                    failure = failure or in_vain
+                    endpoint.stop()
         except BaseException:  # an interrupt: let what is on its way be stored, send nothing more
             endpoint.stop()
             raise
@@ -195,71 +175,36 @@ def _from_endpoint(
     return [row for row in made if row is not None]
 
 
-def _in_vain(kind: str, last: str) -> TeacherError:
-    return TeacherError(
-        f"teacher: {_ENOUGH} snapshots have no valid advice, all for one reason, and none has any; the last: {last}. "
-        f"Remedy: {_REMEDIES[kind]}. Answers are cached."
-    )
-
-
 def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, verbosity: Verbosity) -> tuple[dict[str, Any], str]:
     """Ask about one snapshot until an answer is accepted or the attempts are used up.
 
-    Returns the row and, where its advice is not valid, what kind of reason (of :data:`_REMEDIES`) that has.
+    Returns the row and, where its advice is not valid, what kind of reason (of :data:`REMEDIES`) that has.
     """
     settings = endpoint.settings
-    name, commands = snapshot["snapshot_id"], snapshot["commands"]
+    commands = snapshot["commands"]
     if len(commands) < 2:
         reason = "only one command is admissible, so there is nothing to teach"
         return _row(snapshot, expert, "openai", settings.model, reason=reason), ""
-    shape = prompt.response_format(settings.response_format, commands, settings.enum_actions)
-    conversation = prompt.messages(snapshot, verbosity)
-    used: dict[str, Any] = {"attempts": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
-    problem = kind = ""
-    for attempt in range(settings.max_retries + 1):
-        try:
-            reply = endpoint.ask(conversation, shape, attempt=attempt, label=name)
-        except RequestRefused as error:
-            return _row(snapshot, expert, "openai", settings.model, **used, reason=str(error)), error.kind
-        used["attempts"] += 1
-        used["cost_usd"] += reply.cost_usd
-        for count in ("prompt_tokens", "completion_tokens"):
-            new = getattr(reply, count)
-            used[count] = None if new is None or used[count] is None else used[count] + new
-        answer = prompt.parse(reply.text, truncated=reply.truncated)
-        if not isinstance(answer, Answer) and not reply.truncated and not reply.text.strip():
-            answer = prompt.parse(reply.reasoning)  # some servers take the whole answer for thinking
-        kind, problem = _problem(answer, snapshot)
-        problem = problem[:_SHOWN]
-        if isinstance(answer, Answer) and not problem:
-            row = _row(
-                snapshot,
-                expert,
-                "openai",
-                settings.model,
-                **used,
-                valid=True,
-                **answer.model_dump(mode="json"),
-            )
-            return row, ""
-        if reply.truncated:
-            # Under the same limit the next answer would be cut off, too, and paid for.
-            kind = "truncated"
-            problem = f"it was cut off at {settings.max_tokens} tokens; raise `teacher.max_tokens`"
-            break
-        if reply.refusal:
-            kind, problem = "refusal", f"the model refused: {' '.join(reply.refusal.split())}"[:_SHOWN]
-        elif not (reply.text + reply.reasoning).strip():
-            kind = "empty"
-        conversation = [*conversation, *prompt.correction(reply.text, problem, commands)]
-    reason = f"advice_invalid after {used['attempts']} answers; the last: {problem}"
-    return _row(snapshot, expert, "openai", settings.model, **used, reason=reason), kind
+    found = consult(
+        endpoint,
+        prompt.messages(snapshot, verbosity),
+        prompt.response_format(settings.response_format, commands, settings.enum_actions),
+        Answer,
+        lambda answer: _problem(answer, snapshot),
+        lambda text, problem: prompt.correction(text, problem, commands),
+        label=snapshot["snapshot_id"],
+    )
+    if found.answer is not None:
+        told = found.answer.model_dump(mode="json")
+        return _row(snapshot, expert, "openai", settings.model, **found.used, valid=True, **told), ""
+    reason = found.problem
+    if not found.refused:
+        reason = f"advice_invalid after {found.attempts} answers; the last: {reason}"
+    return _row(snapshot, expert, "openai", settings.model, **found.used, reason=reason), found.kind
 
 
-def _problem(answer: Answer | str, snapshot: Row) -> tuple[str, str]:
+def _problem(answer: Answer, snapshot: Row) -> tuple[str, str]:
     """Of what kind the reason is for which an answer is not accepted, and the reason; empty when it is."""
-    if isinstance(answer, str):
-        return "form", answer
     problem = check(answer, snapshot["commands"])
     if problem is None:
         try:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from teachable.teacher.advice import Answer, bad_action
 from teachable.teacher.errors import AdviceError
@@ -21,6 +21,7 @@ from teachable.terms import Verbosity
 PROMPT_VERSION = 1  # change it with any change of wording: it is part of the cache key
 
 Message = dict[str, str]
+A = TypeVar("A", bound=BaseModel)
 
 _SYSTEM = """\
 You review single decisions of an agent that plays a text-based game and failed to reach its goal. You are \
@@ -42,15 +43,7 @@ _LENGTH = {"compact": "one sentence of at most 8 simple words", "full": "one or 
 
 def messages(snapshot: Mapping[str, Any], verbosity: Verbosity) -> list[Message]:
     """The question about one row of SNAPSHOTS."""
-    parts = [f"GOAL\n{snapshot['goal']}"]
-    if snapshot["memo"]:
-        parts.append(f"READ SO FAR\n{snapshot['memo']}")
-    if snapshot["history"]:
-        turns = "\n".join(f"> {turn['command']}\n{turn['observation']}" for turn in snapshot["history"])
-        parts.append(f"HISTORY\n{turns}")
-    parts.append(f"LAST OBSERVATION\n{snapshot['observation']}")
-    parts.append(f"THE AGENT SEES\n{snapshot['scene']}")
-    parts.append("ADMISSIBLE COMMANDS\n" + _listed(snapshot["commands"]))
+    parts = situation(snapshot, "THE AGENT SEES")
     action = snapshot["student_action"]
     chosen = f"THE AGENT CHOSE\n{action}"
     with contextlib.suppress(AdviceError):  # no distribution was recorded
@@ -63,34 +56,58 @@ def messages(snapshot: Mapping[str, Any], verbosity: Verbosity) -> list[Message]
     ]
 
 
-def correction(answer: str, problem: str, commands: Sequence[str]) -> list[Message]:
-    """What is added to the conversation after an answer that was not accepted."""
+def situation(decision: Mapping[str, Any], seen: str) -> list[str]:
+    """The paragraphs on a decision (its columns in SNAPSHOTS): goal, memo, history, observation, what is seen (headed
+    ``seen``) and the admissible commands."""
+    parts = [f"GOAL\n{decision['goal']}"]
+    if decision["memo"]:
+        parts.append(f"READ SO FAR\n{decision['memo']}")
+    if decision["history"]:
+        turns = "\n".join(f"> {turn['command']}\n{turn['observation']}" for turn in decision["history"])
+        parts.append(f"HISTORY\n{turns}")
+    parts.append(f"LAST OBSERVATION\n{decision['observation']}")
+    parts.append(f"{seen}\n{decision['scene']}")
+    parts.append("ADMISSIBLE COMMANDS\n" + _listed(decision["commands"]))
+    return parts
+
+
+def correction(answer: str, problem: str, commands: Sequence[str], field: str = "suggested_action") -> list[Message]:
+    """What is added to the conversation after an answer that was not accepted; ``field`` holds its command."""
     asked: list[Message] = [{"role": "assistant", "content": answer}] if answer.strip() else []
     text = (
         f"That answer was not accepted: {problem}. Answer again with the complete JSON object. "
-        f"suggested_action must "
+        f"{field} must "
         f"be exactly one of:\n{_listed(commands)}"
     )
     return [*asked, {"role": "user", "content": text}]
 
 
-def response_format(kind: str, commands: Sequence[str], enum_actions: bool) -> dict[str, Any] | None:
-    """The request's `response_format`; ``None`` for `plain`."""
+def response_format(
+    kind: str,
+    commands: Sequence[str],
+    enum_actions: bool,
+    *,
+    model: type[BaseModel] = Answer,
+    field: str = "suggested_action",
+    name: str = "advice",
+) -> dict[str, Any] | None:
+    """The request's `response_format`, for answers that are a ``model`` whose ``field`` holds the command; ``None`` for
+    `plain`."""
     if kind == "plain":
         return None
     if kind == "json_object":
         return {"type": "json_object"}
-    schema = Answer.model_json_schema()
+    schema = model.model_json_schema()
     if enum_actions:
-        schema["properties"]["suggested_action"]["enum"] = list(commands)
-    return {"type": "json_schema", "json_schema": {"name": "advice", "strict": True, "schema": schema}}
+        schema["properties"][field]["enum"] = list(commands)
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
 NO_JSON = "it is not a complete JSON object"
 
 
-def parse(text: str, *, truncated: bool = False) -> Answer | str:
-    """The answer in ``text``, or what is wrong with it in words for the teacher.
+def parse(text: str, model: type[A], *, truncated: bool = False) -> A | str:
+    """The answer (a ``model``) in ``text``, or what is wrong with it in words for the teacher.
 
     Text around the JSON object (a code fence, a model's thinking) is passed over; nothing inside is. Of several objects
     the last that is an answer counts, and one behind the thinking before one within. An answer that is ``truncated`` is
@@ -98,7 +115,7 @@ def parse(text: str, *, truncated: bool = False) -> Answer | str:
     """
     with contextlib.suppress(ValueError, RecursionError):
         value = json.loads(text)
-        return _validated(json.loads(value) if isinstance(value, str) else value)
+        return _validated(json.loads(value) if isinstance(value, str) else value, model)
     before, thought, behind = text.rpartition("</think>")
     parts = [behind]
     if not thought and "<think>" in text:
@@ -107,9 +124,9 @@ def parse(text: str, *, truncated: bool = False) -> Answer | str:
         parts.append(before)
     problem = NO_JSON
     for part in parts:
-        found = [_validated(value) for value in _objects(part)]
+        found = [_validated(value, model) for value in _objects(part)]
         for answer in reversed(found):
-            if isinstance(answer, Answer):
+            if not isinstance(answer, str):
                 return answer
         if found and problem == NO_JSON:
             problem = str(found[-1])
@@ -132,9 +149,9 @@ def _objects(text: str) -> Iterator[object]:
         at = text.find("{", end)
 
 
-def _validated(value: object) -> Answer | str:
+def _validated(value: object, model: type[A]) -> A | str:
     try:
-        return Answer.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
         problems = {".".join(str(part) for part in item["loc"]) or "answer": item["msg"] for item in error.errors()}
         return whole("; ".join(f"{field}: {problem}" for field, problem in problems.items()))
