@@ -7,8 +7,8 @@ import difflib
 import gc
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from teachable.errors import TeachableError
 
@@ -78,7 +78,7 @@ def _stage_help(stage: Stage) -> str:
     marks = {"*": "any number of paths", "?": "may be left out"}
     inputs = [f"  {name.rstrip('*?') or 'NAME':24s}{marks.get(name[-1], 'one path')}" for name in stage.inputs]
     fields = [f"  {name}" for name in stage.params.model_fields]
-    knobs = [f"  {name}.{key}" for name, keys in operational(stage.params).items() for key in sorted(keys)]
+    knobs = [f"  {name}" for name in _leaves(operational(stage.params))]
     how = " --operational JSON" if knobs else ""
     return "\n".join(
         [
@@ -95,6 +95,14 @@ def _stage_help(stage: Stage) -> str:
             "`snakemake --dry-run --printshellcmds FILE` prints the whole line that makes FILE.",
         ]
     )
+
+
+def _leaves(knobs: Mapping[str, Any], within: str = "") -> list[str]:
+    """Names of nested knobs, ``teacher.budget_usd``, in alphabetical order."""
+    found = []
+    for name, inner in sorted(knobs.items()):
+        found += _leaves(inner, f"{within}{name}.") if isinstance(inner, Mapping) else [f"{within}{name}"]
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
