@@ -68,6 +68,7 @@ STEPS: dict[str, Step] = {
     "panels": Step("panels", 1, "labeled retention"),
     "label_metrics": Step("label-metrics", 1, "labeled"),
     "quadrant_shares": Step("quadrant-shares", 1, "labeled"),
+    "setups": Step("setups", 1, "labeled"),
     "skills": Step("skills", 1, "labeled"),
     # phases 1b and 2
     "micro": Step("microtrain", 1, "labeled advice panels tasks_train student"),
@@ -121,7 +122,7 @@ STEPS["report"] = Step(
 )
 ALONE = {  # a label by itself, and what a mode or a method asks for that is off: no part of the plan
     *("uncertainty", "leverage", "leverage-values", "patch-test", "patch-values", "recovery-trajectories"),
-    *("episode-values", "influence", "checkpoints", "end2end", "judge", "judge-agreement"),
+    *("episode-values", "influence", "checkpoints", "end2end", "judge", "judge-agreement", "link-expert"),
 }
 ALIASES = {  # data of the paper that a step makes beside its namesake
     "expert": "labeled",
@@ -205,6 +206,7 @@ WITH_STUDENT = (
 SUMMARIES = (
     "label_metrics",
     "quadrant_shares",
+    "setups",
     "skills",
     "cpt_correlation",
     "metrics",

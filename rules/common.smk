@@ -4,6 +4,7 @@ import time
 from math import ceil
 
 from teachable.artifacts.catalogue import ARTIFACTS, RESULTS
+from teachable.config.expert import Expert
 from teachable.config.kept import keep_preset, kept_preset
 from teachable.config.load import read_yaml
 from teachable.artifacts.store import Store
@@ -12,7 +13,7 @@ from teachable.artifacts.fingerprint import fingerprint
 from teachable.paper.closing import closing
 from teachable.selection import METHODS, check_known
 from teachable.stages import STAGES
-from teachable.student.files import model_files
+from teachable.student.files import is_adapter, model_files
 from teachable.workflow.configuration import configuration, making_options
 from teachable.workflow.lines import (
     Line,
@@ -217,6 +218,13 @@ MICRO_SHARDS = numbered(
     ceil(4 * CONFIG.panels.validation_per_quadrant / CONFIG.microtraining.shard_size)
 )
 
+# The names by which figures, tables, criteria and report ask for data, and where it lies.
+DATA = {
+    name: f"{RESULTS}/{artifact.whole}"
+    for name, artifact in ARTIFACTS.items()
+    if artifact.path and artifact.kind != "path"
+}
+
 STUDENT = "results/student"
 # Results that lie in parts which no rule puts together, and those of test games.
 PATHS = {
@@ -258,6 +266,19 @@ def batches(names, wildcard):
     }
 
 
+# The model or adapter that plays as the expert; of an adapter, the student it is for is needed too.
+LINKED = (
+    {"checkpoint": DATA["checkpoint"]} if CONFIG.expert.source == "checkpoint" else {}
+)
+OF_STUDENT = bool(LINKED) and is_adapter(Path(CONFIG.expert.path))
+NO_EXPERT_INPUT = [] if LINKED else ["checkpoint"]
+SOLVER = Expert(
+    source="oracle", teacher=None, path=None, revision=None, layout=None, temperature=0
+)
+EXPERT_JOB = STUDENT_JOB if LINKED else OTHER_JOB
+EXPERT_THREADS = STUDENT_THREADS if LINKED else 1
+
+
 LAYOUT = CONFIG.student.layout or (
     "compact" if CONFIG.student.source == "builtin" else "chat"
 )
@@ -269,11 +290,3 @@ wildcard_constraints:
     run=r"[A-Za-z0-9_]+",
     model=r"[A-Za-z0-9_]+/\d+",  # a run and its training seed
     method="[a-z_]+",
-
-
-# The names by which figures, tables, criteria and report ask for data, and where it lies.
-DATA = {
-    name: f"{RESULTS}/{artifact.whole}"
-    for name, artifact in ARTIFACTS.items()
-    if artifact.path and artifact.kind != "path"
-}

@@ -30,7 +30,7 @@ rule uncertainty:
 
 rule leverage_values:
     input:
-        **needs("leverage-values"),
+        **needs("leverage-values", **LINKED),
     output:
         **makes("leverage-values"),
     log:
@@ -48,7 +48,7 @@ rule leverage_values:
     message:
         "Phase 1: rollouts for leverage alone, shard {wildcards.shard}"
     shell:
-        command("leverage-values")
+        command("leverage-values", without=NO_EXPERT_INPUT)
 
 
 rule leverage_labels:
@@ -118,22 +118,30 @@ rule patch_labels:
 
 rule recovery_trajectories:
     input:
-        **needs("recovery-trajectories"),
+        **needs(
+            "recovery-trajectories",
+            **LINKED,
+            **({"student": STUDENT} if OF_STUDENT else {}),
+        ),
     output:
         **makes("recovery-trajectories"),
     log:
         log_of("phase2/recovery_trajectories"),
     benchmark:
         timing_of("phase2/recovery_trajectories")
+    threads: EXPERT_THREADS
     resources:
-        **OTHER_JOB,
+        **EXPERT_JOB,
     params:
         code=code("recovery-trajectories"),
         settings=settings("recovery-trajectories"),
     message:
         "Phase 2: export the expert's continuations from snapshots of high leverage"
     shell:
-        command("recovery-trajectories")
+        command(
+            "recovery-trajectories",
+            without=NO_EXPERT_INPUT + ([] if OF_STUDENT else ["student"]),
+        )
 
 
 rule judge:

@@ -38,12 +38,16 @@ for item in FIGURES.values():
                         "figure",
                         {name: DATA[name] for name in item.inputs},
                         {"pdf": item.files[0], "png": item.files[1]},
-                        settings("figure", item=item.id),
+                        settings(
+                            "figure",
+                            item=item.id,
+                            expert=item.named(CONFIG.expert.name),
+                        ),
                     )
                 ]
             ),
             title=item.title,
-            caption=item.caption,
+            caption=item.captioned(CONFIG.expert.name),
         message:
             f"Draw Fig. {item.number}: {item.title}"
         shell:
@@ -84,13 +88,16 @@ for item in TABLES.values():
                         {name: DATA[name] for name in item.inputs},
                         {"tex": item.files[0], "csv": item.files[1]},
                         settings(
-                            "table", item=item.id, world_name=READ_BY[item.words]
+                            "table",
+                            item=item.id,
+                            world_name=READ_BY[item.words],
+                            expert=item.named(CONFIG.expert.name),
                         ),
                     )
                 ]
             ),
             title=item.title,
-            caption=item.caption,
+            caption=item.captioned(CONFIG.expert.name),
         message:
             f"Make Tab. {item.number}: {item.title}"
         shell:

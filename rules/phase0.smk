@@ -4,6 +4,10 @@ Needs: games, tasks, student. Makes: results/phase0/{steps,episodes,snapshots,re
 restore_check.json, splits.json.
 """
 
+# Where no episode is the expert's, the rollouts do not depend on who that is.
+SETUP_B = CONFIG.rollouts.expert_episodes_per_task > 0
+EXPERT_OF_ROLLOUTS = {} if SETUP_B else {"expert": SOLVER}
+
 
 rule rollout:
     input:
@@ -11,6 +15,7 @@ rule rollout:
             "rollout",
             tasks="results/world/train/tasks/{shard}.parquet",
             games="results/world/train/games/{shard}",
+            **(LINKED if SETUP_B else {}),
         ),
     output:
         **makes("rollout"),
@@ -23,11 +28,11 @@ rule rollout:
         **STUDENT_JOB,
     params:
         code=code("rollout"),
-        settings=settings("rollout"),
+        settings=settings("rollout", **EXPERT_OF_ROLLOUTS),
     message:
         "Phase 0: play the student on training games, shard {wildcards.shard}"
     shell:
-        command("rollout")
+        command("rollout", without=[] if LINKED and SETUP_B else ["checkpoint"])
 
 
 rule episode_values:

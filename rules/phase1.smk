@@ -7,7 +7,7 @@ labeled_snapshots,expert_snapshots,panels}.parquet, thresholds.json.
 
 rule action_values:
     input:
-        **needs("action-values"),
+        **needs("action-values", **LINKED),
     output:
         **makes("action-values"),
     log:
@@ -25,7 +25,7 @@ rule action_values:
     message:
         "Phase 1: counterfactual rollouts from the snapshots, shard {wildcards.shard}"
     shell:
-        command("action-values")
+        command("action-values", without=NO_EXPERT_INPUT)
 
 
 rule label:
@@ -90,6 +90,26 @@ rule label_metrics:
         command("label-metrics")
 
 
+rule setups:
+    input:
+        **needs("setups"),
+    output:
+        **makes("setups"),
+    log:
+        log_of("phase1/setups"),
+    benchmark:
+        timing_of("phase1/setups")
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("setups"),
+        settings=settings("setups"),
+    message:
+        "Phase 1: the labels of setup B beside the student's"
+    shell:
+        command("setups")
+
+
 rule skills:
     input:
         **needs("skills"),
@@ -149,6 +169,7 @@ rule phase1:
         rules.label.output,
         rules.panels.output,
         rules.label_metrics.output,
+        rules.setups.output,
         rules.skills.output,
         rules.quadrant_shares.output,
         "results/phase1/action_values.parquet",

@@ -80,22 +80,23 @@ rule examples:
 
 rule recovery_examples:
     input:
-        **needs("recovery-examples"),
+        **needs("recovery-examples", **LINKED),
     output:
         **makes("recovery-examples"),
     log:
         log_of("phase2/recovery_examples"),
     benchmark:
         timing_of("phase2/recovery_examples")
+    threads: EXPERT_THREADS
     resources:
-        **OTHER_JOB,
+        **EXPERT_JOB,
     params:
         code=code("recovery-examples"),
         settings=settings("recovery-examples"),
     message:
         "Phase 2: continue with the expert from snapshots of high leverage"
     shell:
-        command("recovery-examples")
+        command("recovery-examples", without=NO_EXPERT_INPUT)
 
 
 rule training_summary:

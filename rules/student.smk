@@ -1,6 +1,7 @@
 """The world's games and the student.
 
-Needs: nothing. Makes: results/world/<split>/games, results/phase0/tasks_<split>.parquet, results/student.
+Needs: nothing. Makes: results/world/<split>/games, results/phase0/tasks_<split>.parquet, results/student and, where a
+checkpoint plays as the expert, results/expert.json.
 """
 
 
@@ -136,6 +137,31 @@ if CONFIG.student.source == "builtin":
             "Make the built-in student: a small Qwen3 cloned from a demonstrator that lacks some skills"
         shell:
             command("build-student")
+
+
+if LINKED:
+
+    rule link_expert:
+        # the files are inputs to Snakemake only, as those of a pretrained student: one that is newer links it again
+        input:
+            **({"base": STUDENT} if OF_STUDENT else {}),
+            model=model_files(CONFIG.expert.path),
+        output:
+            **makes("link-expert"),
+        log:
+            log_of("student/link_expert"),
+        benchmark:
+            timing_of("student/link_expert")
+        threads: STUDENT_THREADS
+        resources:
+            **STUDENT_JOB,
+        params:
+            code=code("link-expert"),
+            settings=settings("link-expert"),
+        message:
+            "Try out the checkpoint that plays on as the expert, and record which it is"
+        shell:
+            command("link-expert", without=[] if OF_STUDENT else ["base"])
 
 
 rule link_student:

@@ -40,7 +40,6 @@ _OWN: Mapping[str, Any] = {
     "preset": "laptop",
     "item": "h1_1",
     "world_name": "textworld",
-    "benchmarks": "results/benchmarks",
 }
 _BY_TYPE: Mapping[str, Any] = {"integer": 1, "number": 1.0, "text": "NAME", "mapping": {}}
 
@@ -73,7 +72,7 @@ def stage_help(stage: Stage) -> str:
     )
 
 
-def _fields(stage: Stage, config: Config, operational: Mapping[str, set[str]]) -> tuple[list[str], list[str]]:
+def _fields(stage: Stage, config: Config, operational: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[str]]:
     """A line for every parameter, those of a section by themselves; the operational ones apart."""
     found: list[str] = []
     how: list[str] = []
@@ -88,7 +87,10 @@ def _fields(stage: Stage, config: Config, operational: Mapping[str, set[str]]) -
         for key, knob in model.model_fields.items():
             value = _short(getattr(section, key)) if section is not None else "given by the rule"
             line = f"  {f'{name}.{key}':32s}{type_name(knob.annotation).replace('`', ''):24s} {value}"
-            (how if key in operational.get(name, ()) else found).append(line)
+            inner = operational.get(name, {}).get(key)
+            (how if inner is True else found).append(line)
+            if isinstance(inner, Mapping):  # a section within the section
+                how += [f"  {name}.{key}.{deeper}" for deeper in sorted(inner)]
     return found, how
 
 

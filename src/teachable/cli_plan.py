@@ -112,6 +112,12 @@ def _plan(arguments: argparse.Namespace) -> int:
     chain = plan.makespan(expected, 10**6, 10**6)
     print(f"wall time: {_time(wall)} on {held}; {_time(chain)} on any number, the longest chain of jobs")
     print(f"teacher: {_teacher(config, left['advise'].amount if 'advise' in left else 0)}")
+    if playing := plan.expert_cost(jobs, config, stored):
+        print(
+            f"expert: {config.expert.name}, {playing.requests:,.0f} requests at most ({plan.ASKED:g} a decision), "
+            f"{playing.prompt_tokens / 1e6:.2f} + {playing.completion_tokens / 1e6:.2f} million tokens (assumed, "
+            f"{plan.QUESTION:,.0f} and {plan.COMMAND:g} a request), {playing.usd:.2f} USD"
+        )
     adapters = (
         "" if student is None or student.is_here else ", without adapters (of unknown size: the model is not here)"
     )

@@ -6,7 +6,8 @@ is what a notebook wants. Tables are Polars frames with the schemas of :mod:`tea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,14 +20,16 @@ from teachable.config.load import merge, read_yaml
 from teachable.evaluation.panels import PanelStarts, Repeats, panel_starts, play_panels
 from teachable.evaluation.resampling import Resampling
 from teachable.evaluation.summary import Summary, summarise
-from teachable.labels.label import label
+from teachable.labels.label import label, sets
 from teachable.labels.panels import make_panels
 from teachable.pipeline.advising import advise
 from teachable.pipeline.collecting import collect, continue_after_advice
+from teachable.pipeline.experts import expert_of, link_expert
 from teachable.pipeline.fitting import fit
 from teachable.pipeline.prompting import Prompter
 from teachable.pipeline.valuing import value_snapshots
 from teachable.rollouts.episodes import Played, PlaySettings, Progress
+from teachable.rollouts.expert import Expert
 from teachable.rollouts.snapshots import choose_snapshots, retention_panel
 from teachable.rollouts.values import Values
 from teachable.terms import BASE
@@ -115,17 +118,29 @@ class Study:
         self._prompter = Prompter(student.layout_spec, student.tokenizer)
 
     def play(self) -> Played:
-        """Episodes of the student, and of the noisy expert, on every training task: ``EPISODES`` and ``STEPS``."""
-        return collect(
-            self.student,
-            self.world,
-            self.games,
-            [task for task in self.tasks.values() if task.split != "test"],
-            self.config.rollouts,
-            max_steps=self.config.world.max_steps,
-            run_seed=self.config.seed,
-            progress=self.progress,
-        )
+        """Episodes of the student, and of the expert, on every training task: ``EPISODES`` and ``STEPS``."""
+        with self._expert() as expert:
+            return collect(
+                self.student,
+                self.world,
+                self.games,
+                [task for task in self.tasks.values() if task.split != "test"],
+                self.config.rollouts,
+                max_steps=self.config.world.max_steps,
+                run_seed=self.config.seed,
+                expert=expert,
+                progress=self.progress,
+            )
+
+    @contextmanager
+    def _expert(self) -> Iterator[Expert]:
+        """Who takes over, by ``config.expert``: a checkpoint is tried out each time."""
+        section = self.config.expert
+        linked = None
+        if section.source == "checkpoint":
+            linked = link_expert(section, self.config.student, lambda: self.student)
+        with expert_of(section, linked, student=lambda: self.student) as expert:
+            yield expert
 
     def mine(self, played: Played) -> pl.DataFrame:
         """``SNAPSHOTS``: the decisions around the one that lost each failed episode."""
@@ -139,22 +154,24 @@ class Study:
         config, layout = self.config, self.student.layout
         if advice is None:
             advice = advise(self.world, self.games, self.tasks, snapshots, config.teacher, self.explain, layout=layout)
-        values = value_snapshots(
-            self.student,
-            self.world,
-            self.games,
-            self.tasks,
-            snapshots,
-            advice,
-            config.estimation,
-            layout=layout,
-            max_steps=config.world.max_steps,
-            run_seed=config.seed,
-            progress=self.progress,
-        )
+        with self._expert() as playing:
+            values = value_snapshots(
+                self.student,
+                self.world,
+                self.games,
+                self.tasks,
+                snapshots,
+                advice,
+                config.estimation,
+                layout=layout,
+                max_steps=config.world.max_steps,
+                run_seed=config.seed,
+                expert=playing,
+                progress=self.progress,
+            )
         labeled, thresholds = label(snapshots, advice, values.estimates, config.labels)
-        expert = pl.col("source") == "expert"
-        return Labels(labeled.filter(~expert), labeled.filter(expert), thresholds, advice, values)
+        own, expert = sets(labeled, config.labels)
+        return Labels(own, expert, thresholds, advice, values)
 
     def split(self, labels: Labels, played: Played) -> Split:
         """A training and a held-out side, by game, and the panels drawn from them."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import PurePath
+from typing import Any, Literal
 
 from teachable import formats
 
@@ -24,6 +26,19 @@ REPLAY = "replay"  # in a `format` column: the student's own decisions
 SELECTION_PREFIX = "S_"
 DPO_SUFFIX = "_dpo"
 ALL = "all"  # in a `quadrant` column: drawn from every quadrant
+
+
+ORACLE = "oracle"  # the game's own solver, as an expert
+
+
+def expert_name(expert: Mapping[str, Any] | None) -> str:
+    """As rows and captions name who takes over, from the configuration's section ``expert``: ``oracle`` (also where
+    there is none), ``teacher gpt-4o``, ``checkpoint Qwen3-8B``."""
+    source = (expert or {}).get("source", ORACLE)
+    if expert is None or source == ORACLE:
+        return ORACLE
+    said = (expert.get("teacher") or {}).get("model") if source == "teacher" else PurePath(expert["path"] or "").name
+    return f"{source} {said}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,6 +247,11 @@ class _Maker:
         self.make("demonstrate", **warm)
         self.make("build-student", demonstrations=f"{RESULTS}/world/warmstart/demonstrations/000.parquet", **warm)
         self.make("link-student", weights=f"{RESULTS}/world/builtin_student")
+        playing = config.expert.model_copy(
+            update={"source": "checkpoint", "path": f"{RESULTS}/world/builtin_student", "layout": "compact"}
+        )
+        by_checkpoint = config.model_copy(update={"expert": playing})
+        self.line(Line("link-expert", {}, outputs_of("link-expert"), parameters(by_checkpoint, "link-expert")))
         self.make("rollout", games=self.games["train"])
         parts = {name: f"{RESULTS}/phase0/{name}/000.parquet" for name in ("steps", "episodes")}
         self.make("episode-values", games=self.games["train"], **parts)
@@ -273,6 +278,7 @@ class _Maker:
         self.make("features")
         self.judged()
         self.make("label-metrics")
+        self.make("setups")
         self.make("panels")
         self.make("skills", own={"gaps": {}})
         self.make("quadrant-shares", own={"planted": ["go"]})
@@ -358,7 +364,9 @@ class _Maker:
             for item in items.values():
                 if set(item.inputs) <= set(data):
                     names = ("pdf", "png") if stage == "figure" else ("tex", "csv")
-                    own = {"world_name": self.config.world.name if item.words else None} if stage == "table" else {}
+                    own: dict[str, str | None] = {"expert": None}
+                    if stage == "table":
+                        own["world_name"] = self.config.world.name if item.words else None
                     self.line(
                         Line(
                             stage,

@@ -21,6 +21,7 @@ from teachable.labels import (
     with_leverage,
 )
 from teachable.labels import label as label_with
+from teachable.labels.label import sets
 from teachable.terms import QUADRANTS
 
 from .frames import advice, estimates, full, snapshots
@@ -414,9 +415,29 @@ def test_expert_failures_are_cut_where_the_students_are_and_count_nowhere() -> N
         estimates({row["id"]: values[row["id"]] for row in own}),
     )
     assert mixed.filter(source="student").equals(alone)
-    assert {**cuts, "expert_snapshots": 0} == own_cuts
-    assert cuts["expert_snapshots"] == 30
+    assert cuts == own_cuts, "to the last digit: setup B is nowhere in them"
     assert set(mixed.filter(source="expert")["quadrant"]) == {"Q4"}
+    first, second = sets(mixed, section("labels"))
+    assert first.equals(alone)
+    assert set(second["source"]) == {"expert"}
+
+
+def test_expert_failures_enter_the_students_set_where_that_is_asked_for() -> None:
+    rows = [{"id": f"s{i}", "p": [0.7 - 0.02 * i, 0.1, 0.1, 0.1 + 0.02 * i]} for i in range(12)]
+    rows = [{**row, "source": "expert" if i % 3 == 0 else "student"} for i, row in enumerate(rows)]
+    values = {row["id"]: full(policy=0.1, force=0.1 + 0.07 * i) for i, row in enumerate(rows)}
+    given = snapshots(rows), advice([row["id"] for row in rows]), estimates(values)
+    together, cuts = label(*given, section("labels", setup_b="together"))
+    as_students, plain = label(
+        snapshots([{**row, "source": "student"} for row in rows]), advice([row["id"] for row in rows]), given[2]
+    )
+    assert cuts == plain, "counted, cut and averaged as if all were the student's"
+    assert together.drop("source").equals(as_students.drop("source"))
+    assert label(*given)[1]["labelled"] == 8
+    first, second = sets(together, section("labels", setup_b="together"))
+    assert first.equals(together)
+    assert second.is_empty()
+    assert second.schema == first.schema
 
 
 def test_thresholds_say_how_much_lies_at_the_cut() -> None:

@@ -186,11 +186,17 @@ def metrics_of(rows: list[tuple[str, str, str, str, float]], seed: int, half: fl
     )
 
 
+def theirs(own: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Failures of the expert (setup B) in games of the student's."""
+    return own.head(count).with_columns(snapshot_id="expert/" + pl.col("snapshot_id"), source=pl.lit("expert"))
+
+
 def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     """Every result that the paper reads but ``criteria``."""
     from teachable.paper.drift_metrics import drift_metrics
     from teachable.paper.label_metrics import label_metrics
     from teachable.paper.quadrants import quadrant_shares
+    from teachable.paper.setups import setups
     from teachable.paper.skills import skills
     from teachable.training.gaps import Gap
 
@@ -727,6 +733,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "thresholds": thresholds(lab),
         "label_metrics": label_metrics(lab, seed=1, repetitions=120),
         "quadrant_shares": quadrant_shares(lab, ["take"], WORDS.skill_of, seed=1, repetitions=60),
+        "setups": setups(lab, theirs(lab, snapshots // 6), seed=1, repetitions=60),
         "skills": skills(lab, {"take": Gap(0.1, "dither")}, WORDS.skill_of, seed=1, repetitions=60),
         "advice": fit(advice, tables.ADVICE),
         "restore_check": {"fraction": 1.0, "verified": len(lab), "total": len(lab), "games": games},

@@ -93,3 +93,37 @@ def test_watching_a_training_is_no_part_of_what_it_makes() -> None:
     assert parameters(watched, "train", **own) == parameters(configure("smoke"), "train", **own)
     assert operational_parameters(watched) == operational_parameters(configure("smoke"))
     assert recorded(watched) == recorded(configure("smoke"))
+
+
+def test_the_expert_is_in_the_parameters_and_how_its_endpoint_is_asked_is_not() -> None:
+    prices = {"teacher": {"prices": {"small": {"input": 0, "output": 0}}}}
+
+    def params(**expert: object) -> str:
+        config = configure("smoke", expert={"source": "teacher", "teacher": {"model": "small", **expert}}, **prices)
+        return parameters(config, "action-values", shard=0, shards=1)
+
+    oracle = parameters(configure("smoke", **prices), "action-values", shard=0, shards=1)
+    assert json.loads(oracle)["expert"]["teacher"] is None
+    assert params() != oracle
+    assert params() == params(budget_usd=3.0, cache="elsewhere", concurrency=1)
+    assert params() != params(temperature=1.0)
+    assert params() != params(base_url="http://127.0.0.1:9/v1")
+    other = configure("smoke", teacher={"model": "small", **prices["teacher"]})
+    assert parameters(other, "action-values", shard=0, shards=1) == oracle, "whom the oracle does not ask"
+
+
+def test_a_line_with_a_teacher_that_plays_gives_the_stage_its_whole_section() -> None:
+    asked = {"source": "teacher", "teacher": {"budget_usd": 3.0}}
+    for expert, budget in ((asked, 3.0), ({"source": "oracle"}, None)):
+        config = configure("smoke", expert=expert)
+        line = Line(
+            "action-values",
+            {"snapshots": "s"},
+            {"estimates": "e"},
+            parameters(config, "action-values", shard=0, shards=1),
+            operational_parameters(config)["action-values"],
+        )
+        (call,) = parse_all(shlex.split(str(line)))
+        made = STAGES["action-values"].params.model_validate(call.params).expert
+        assert made == config.expert
+        assert (made.teacher and made.teacher.budget_usd) == budget

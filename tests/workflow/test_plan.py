@@ -299,3 +299,24 @@ def test_without_a_workflow(
     (results / "config.json").write_text('{"preset": "smoke", "seed": "many"}')
     assert cli.main(["costs"]) == 1
     assert "config.json: " in capsys.readouterr().err
+
+
+def test_a_teacher_that_plays_is_planned_for_and_no_other_expert_is() -> None:
+    prices = {"big": {"input": 1.0, "output": 10.0}}
+    asked = {"source": "teacher", "teacher": {"model": "big"}}
+    config = preset("smoke", teacher={"prices": prices}, expert=asked)
+    warm = preset("smoke", teacher={"prices": prices, "temperature": 1.0}, expert=asked)
+    call = Invocation("action-values", params={"shards": 2, "estimation": config.estimation.model_dump()})
+    steps = work.length(config)
+    assert work.questions(call, config) == pytest.approx((40 + 6) / 2 * (1 + steps))
+    assert work.questions(call, warm) == pytest.approx((40 + 6) / 2 * (1 + 2 * steps))
+    assert work.questions(call, preset("smoke")) == 0
+    jobs = [Job("phase1/action_values/000", (call,)), Job("phase1/action_values/001", (call,))]
+    cost = plan.expert_cost(jobs, config)
+    assert cost
+    assert cost.requests == pytest.approx(1.1 * (40 + 6) * (1 + steps))
+    assert cost.usd == pytest.approx(cost.requests * (1050 * 1.0 + 20 * 10.0) / 1e6)
+    half = plan.expert_cost(jobs, config, {jobs[0].place: [True], jobs[1].place: [None]})
+    assert half
+    assert half.requests == pytest.approx(cost.requests / 2)
+    assert plan.expert_cost(jobs, preset("smoke")) is None

@@ -268,3 +268,59 @@ def test_event_files_want_their_package_before_the_first_training(monkeypatch: p
     for jobs in ({"rollout"}, {"fig_h1_1"}):
         assert not [one for one in ready.look(asked, store=None, jobs=jobs) if one.problem]
     assert not [one for one in ready.look(load_config(RAW, preset="smoke"), store=None, jobs={"train"}) if one.problem]
+
+
+# --- the expert -------------------------------------------------------------------------------------------------------
+
+
+def played_by(url: str, jobs: set[str] | None = None, **changes: Any) -> list[str]:
+    """Advice is the oracle's; the endpoint plays on."""
+    teacher = {"base_url": url, "prices": {"small": {"input": 0, "output": 0}, "huge": {"input": 0, "output": 0}}}
+    expert = {"source": "teacher", "teacher": {"model": "small", **changes}}
+    config = load_config({**RAW, "override": {"teacher": teacher, "expert": expert}}, preset="smoke")
+    return problems(config, jobs=jobs)
+
+
+def test_a_teacher_that_is_to_play_is_looked_at_where_the_advice_is_the_oracles(
+    listing: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert played_by(listing.url) == []
+    assert listing.asked == [("/v1/models", f"Bearer {KEY}")]
+    (said,) = played_by(listing.url, model="huge")
+    assert said.startswith("expert.teacher.model: ")
+    assert "has no model 'huge'" in said
+    monkeypatch.delenv("OPENAI_API_KEY")
+    (said,) = played_by(listing.url, {"action_values"})
+    assert "OPENAI_API_KEY is not set" in said
+    assert played_by(listing.url, {"label", "train", "advise"}) == [], "who advises is the oracle"
+
+
+def test_rollouts_need_the_expert_only_for_setup_b(listing: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert len(played_by(listing.url, {"rollout"})) == 1
+    teacher = {"base_url": listing.url}
+    override = {"teacher": teacher, "expert": {"source": "teacher"}, "rollouts": {"expert_episodes_per_task": 0}}
+    config = load_config({**RAW, "override": override}, preset="smoke")
+    assert problems(config, jobs={"rollout"}) == []
+    assert len(problems(config, jobs={"recovery_examples"})) == 1
+
+
+def by_checkpoint(path: Path) -> list[str]:
+    override = {"expert": {"source": "checkpoint", "path": str(path)}}
+    return problems(load_config({**RAW, "override": override}, preset="smoke"), jobs={"link_expert"})
+
+
+def test_a_checkpoint_that_is_missing_or_torn(place: Path) -> None:
+    (said,) = by_checkpoint(place / "nowhere")
+    assert said.startswith("expert.path: no student at ")
+    model = a_model(place / "model", 1000)
+    assert by_checkpoint(model) == []
+    with (model / "model.safetensors").open("r+b") as file:
+        file.truncate(1500)
+    (said,) = by_checkpoint(model)
+    assert "is not a whole safetensors file" in said
+    adapter = place / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    (said,) = by_checkpoint(adapter)
+    assert said.startswith(f"expert.path: {adapter} is no adapter of this project: adapter_model.safetensors")

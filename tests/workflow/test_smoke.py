@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from teacher.conftest import Reply, Server, completion
 
 from teachable import tables
@@ -84,8 +86,8 @@ def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(s
             stages |= {call.stage for call in calls}
             reached = [closure(*STAGES[call.stage].modules(call.params)) for call in calls]
             known[trace["pid"]] = program.union(*reached)
-    # not of the default target: of snapshots.mode: fall, of selection by influence, of retention_curves: all, and what
-    # stands alone; tried below
+    # not of the default target: of snapshots.mode: fall, of selection by influence, of retention_curves: all, of a
+    # checkpoint as the expert, and what stands alone; tried below
     asked_for = {
         "episode-values",
         "influence",
@@ -94,6 +96,7 @@ def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(s
         "end2end",
         "judge",
         "judge-agreement",
+        "link-expert",
     }
     alone = {"uncertainty", "leverage-values", "leverage", "patch-values", "patch-test"}
     assert stages == STAGES.keys() - asked_for - alone
@@ -253,3 +256,110 @@ def test_criteria_are_complete_and_say_what_to_do(smoke: Workplace) -> None:
     for entry in entries:
         assert {"id", "hypothesis", "value", "low", "high", "threshold", "passed", "advice"} <= set(entry)
         assert entry["passed"] is True or entry["advice"]
+
+
+OF_THE_STUDENT = {
+    "phase0/retention_panel": tables.PANELS,
+    "phase1/labeled_snapshots": tables.LABELED,
+    "phase1/panels": tables.PANELS,
+    "phase1/label_metrics": tables.METRICS,
+    "phase1/quadrant_shares": tables.METRICS,
+    "phase1/skills": tables.SKILLS,
+    "phase4/features": tables.FEATURES,
+}
+LAST_DIGITS = 1e-5  # by which a real model's answers may differ with what else is in their batch
+
+
+def same(one: pl.DataFrame, other: pl.DataFrame) -> None:
+    assert_frame_equal(one, other, check_exact=False, abs_tol=LAST_DIGITS, rel_tol=LAST_DIGITS)
+
+
+def test_setup_b_has_a_budget_of_its_own_and_changes_nothing_of_the_students(smoke: Workplace, tmp_path: Path) -> None:
+    """To the last digits; to the byte where the student answers alike in any batch (tests/rollouts/test_setup_b.py)."""
+    place = Workplace(tmp_path, smoke.store)
+    more = ["rollouts={expert_episodes_per_task: 3}", "snapshots={max_expert_snapshots: 20}"]
+    wanted = [f"results/{name}.parquet" for name in (*OF_THE_STUDENT, "phase1/setups")]
+    result = place.snakemake("--cores", "2", "--config", "preset=smoke", *more, "--", *wanted)
+    assert result.returncode == 0, result.stderr[-2000:]
+    for name, schema in OF_THE_STUDENT.items():
+        same(*(tables.read(one.path(f"results/{name}.parquet"), schema) for one in (smoke, place)))
+    cuts = [tables.read_json(one.path("results/phase1/thresholds.json")) for one in (smoke, place)]
+    assert cuts[0]["counts"] == cuts[1]["counts"]
+    assert cuts[0]["U"] == pytest.approx(cuts[1]["U"], abs=LAST_DIGITS)
+    found = [tables.read(one.path("results/phase1/expert_snapshots.parquet"), tables.LABELED) for one in (smoke, place)]
+    assert found[0].height < found[1].height
+    beside = [tables.read(one.path("results/phase1/setups.parquet"), tables.METRICS) for one in (smoke, place)]
+    same(*(one.filter(panel="student") for one in beside))
+
+    more += ["labels={setup_b: together}"]
+    result = place.snakemake("--cores", "2", "--config", "preset=smoke", *more, "--", *wanted)
+    assert result.returncode == 0, result.stderr[-2000:]
+    together = tables.read(place.path("results/phase1/labeled_snapshots.parquet"), tables.LABELED)
+    apart = tables.read(smoke.path("results/phase1/labeled_snapshots.parquet"), tables.LABELED)
+    assert together.height == apart.height + found[1].height
+    thresholds = tables.read_json(place.path("results/phase1/thresholds.json"))
+    assert thresholds["failure_snapshots"] == together.height
+    assert tables.read(place.path("results/phase1/expert_snapshots.parquet"), tables.LABELED).is_empty()
+
+
+def leverage_by(place: Workplace, expert: str, *more: str, **environment: str) -> pl.DataFrame:
+    """ESTIMATES of p_expert, with this expert."""
+    arguments = ["--cores", "2", "--config", "preset=smoke", f"expert={expert}", *more, "--", "leverage", "recovery"]
+    result = place.snakemake(*arguments, **environment)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    found = tables.read(place.path("results/phase1/leverage_estimates.parquet"), tables.ESTIMATES)
+    return found.filter(quantity="p_expert").sort("snapshot_id")
+
+
+def names_in(place: Workplace, table: str) -> set[str]:
+    episodes = tables.read(place.path(f"results/{table}.parquet"), tables.EPISODES)
+    return set(episodes.filter(behaviour="expert")["model"])
+
+
+def test_a_checkpoint_plays_on(smoke: Workplace, tmp_path: Path) -> None:
+    """A model, and an adapter of the student: each in the place of the game's solver, under its own name."""
+    shutil.copytree(smoke.path("results/student/weights"), tmp_path / "twin")
+    shutil.copytree(smoke.path("results/phase2/adapters/B2_all/1"), tmp_path / "tuned")
+    solver = tables.read(smoke.path("results/phase1/estimates.parquet"), tables.ESTIMATES).filter(quantity="p_expert")
+    values = {}
+    for name, kind in (("twin", "model"), ("tuned", "adapter")):
+        place = Workplace(tmp_path / f"at_{name}", smoke.store)
+        place.directory.mkdir()
+        found = leverage_by(place, f"{{source: checkpoint, path: {tmp_path / name}}}")
+        assert tables.read_json(place.path("results/expert.json"))["kind"] == kind
+        assert set(found["value"]) <= {0.0, 1.0}
+        assert (
+            names_in(place, "phase1/leverage_episodes") == names_in(place, "phase0/episodes") == {f"checkpoint {name}"}
+        )
+        values[name] = found["value"].mean()
+        assert values[name] < solver["value"].mean(), "the solver wins where a student of sixty steps does not"
+    assert values["twin"] is not None
+
+
+def test_a_teacher_plays_on_and_a_second_run_asks_nothing(smoke: Workplace, tmp_path: Path) -> None:
+    """A real HTTP server that always chooses the first command; then the same without it."""
+    server = Server()
+
+    def first(request: dict[str, Any]) -> Reply:
+        listed = request["messages"][1]["content"].rpartition("ADMISSIBLE COMMANDS\n- ")[2]
+        return Reply(completion({"command": listed.splitlines()[0]}))
+
+    server.otherwise = first
+    prices = "{small: {input: 1.0, output: 1.0}}"
+    shared = f"teacher={{base_url: {server.url}, api_key_env: '', prices: {prices}, cache: {tmp_path / 'cache'}}}"
+    expert = "{source: teacher, teacher: {model: small}}"
+    places = [Workplace(tmp_path / name, str(tmp_path / f"store_{name}")) for name in ("one", "two")]
+    for place in places:
+        shutil.copytree(smoke.store, place.store)
+        place.directory.mkdir()
+    try:
+        found = leverage_by(places[0], expert, shared)
+    finally:
+        server.close()
+    asked = len(server.requests)
+    assert asked > found.height
+    assert names_in(places[0], "phase1/leverage_episodes") == {"teacher small"}
+    assert found["value"].mean() < 0.5
+    again = leverage_by(places[1], expert, shared)
+    assert again.equals(found)
+    assert len(server.requests) == asked

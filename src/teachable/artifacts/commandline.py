@@ -123,8 +123,20 @@ def invocation(stage: str, arguments: argparse.Namespace) -> Invocation:
         values = params.get(section, {})
         if not isinstance(knobs, dict) or not isinstance(values, dict):
             raise CommandLineError(f"{stage}: --operational: {section} must be a JSON object, a section")
-        params[section] = {**values, **knobs}
+        params[section] = _beside(values, knobs)
     return Invocation(stage, inputs, outputs, params, arguments.log, arguments.threads)
+
+
+def _beside(values: Mapping[str, Any], knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """A section with its operational knobs; a section within it that is null stays so."""
+    whole = dict(values)
+    for key, knob in knobs.items():
+        there = values.get(key)
+        if isinstance(there, dict) and isinstance(knob, dict):
+            whole[key] = _beside(there, knob)
+        elif not (isinstance(there, dict) and knob is None) and not (isinstance(knob, dict) and key in values):
+            whole[key] = knob
+    return whole
 
 
 def _json_object(stage: str, option: str, text: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object], w
                 raise MissingInput(f"{stage.name}: input {name}={path} does not exist: `snakemake {path}` makes it.")
     params = validated(invocation, stage)
     store = Store.from_environment()
-    if stage.loads_student and stage.beside:
+    if stage.computes(invocation.inputs) and stage.beside:
         take_gpu()  # what it looks at beside its inputs may be the device
     recipe = invocation.recipe(stage) if store is not None else None
     if store is not None and recipe is not None and store.restore(recipe, outputs=invocation.outputs):
@@ -68,7 +68,7 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object], w
     started = time.monotonic()
     temporary = {name: _temporary(path) for name, path in invocation.outputs.items()}
     try:
-        if stage.loads_student:
+        if stage.computes(invocation.inputs):
             take_gpu()  # before torch is imported
         function = importlib.import_module(stage.module).run
         with made_by(stage.name), _naming(stage, invocation):

@@ -13,7 +13,7 @@ A stage is one module of ``teachable.stages``, read here without running it. Its
 ``own``       parameters that only the rule knows, name -> ``int``, ``float``, ``str``, ``list`` or ``dict``; ``int?``
               may be null
 ``world``     parts of the world that it runs: ``play``, ``generator``, ``words``, ``reasons``
-``student``   true where it runs the model, on a GPU where there is one
+``student``   true where it runs a model, on a GPU where there is one; or the input with which it does
 ``beside``    function of its parameters that says, in JSON values, what else it depends on: files that are no inputs,
               the machine
 ``follows``   modules that it reaches by a parameter: ``teachable.paper.figures.{item}``, or ``....figures.*`` for all
@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
@@ -68,7 +68,7 @@ class Stage:
     reads: Mapping[str, Artifact] = field(default_factory=dict)  # input -> the result that it is, where it is one
     world: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
-    loads_student: bool = False
+    loads_student: bool | str = False
     beside: str = ""  # package.module.function
 
     @property
@@ -79,6 +79,10 @@ class Stage:
     @property
     def input_names(self) -> tuple[str, ...]:
         return tuple(name.rstrip("*?") for name in self.inputs)
+
+    def computes(self, inputs: Collection[str]) -> bool:
+        """Whether it runs a model where it is given these inputs."""
+        return self.loads_student in inputs if isinstance(self.loads_student, str) else self.loads_student
 
     def look_beside(self, params: BaseModel) -> Mapping[str, Any]:
         """What this stage depends on beside its inputs and parameters, where it runs; whatever its function raises."""

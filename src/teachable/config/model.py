@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from teachable.config.expert import Expert, completed
 from teachable.config.section import (
     NO_TRUTH,
     OPERATIONAL,
@@ -160,6 +161,10 @@ class Labels(Section):
     )
     given_U: Number | None = Field(description="threshold of U when thresholds: given, nats")
     given_L: Number | None = Field(description="threshold of L_local when thresholds: given")
+    setup_b: Literal["apart", "together"] = Field(
+        description="apart: the expert's failures (setup B) are cut where the student's are, and count nowhere; "
+        "together: they enter the student's set, its thresholds, counts, training side, predictor and figures"
+    )
 
 
 class Panels(Section):
@@ -323,6 +328,7 @@ class Config(Section):
     builtin: Builtin
     teacher: Teacher
     judge: Judge
+    expert: Expert
     rollouts: Rollouts
     snapshots: Snapshots
     estimation: Estimation
@@ -341,6 +347,11 @@ class Config(Section):
     ask_above: AskAbove
     monitoring: Monitoring
     resources: Resources
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_experts_teacher(cls, values: Any) -> Any:
+        return completed(values)
 
     @model_validator(mode="after")
     def _possible(self) -> Config:

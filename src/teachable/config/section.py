@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -43,12 +44,26 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
-def operational(model: type[BaseModel]) -> dict[str, set[str]]:
-    """The operational knobs in the sections of ``model``, as pydantic's ``include`` and ``exclude`` take them."""
+def operational(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """The operational knobs in the sections of ``model``, those of sections within sections too, as pydantic's
+    ``include`` and ``exclude`` take them: ``{"teacher": {"budget_usd": True}}``."""
     found = {}
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            knobs = {key for key, knob in field.annotation.model_fields.items() if OPERATIONAL in knob.metadata}
+        inner = section_in(field.annotation)
+        if inner is not None:
+            knobs: dict[str, Any] = {
+                key: True for key, knob in inner.model_fields.items() if OPERATIONAL in knob.metadata
+            }
+            knobs |= operational(inner)
             if knobs:
                 found[name] = knobs
     return found
+
+
+def section_in(annotation: Any) -> type[Section] | None:
+    """The section that a field of this type holds, or may hold beside null; None for any other type."""
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    for one in parts:
+        if isinstance(one, type) and issubclass(one, Section):
+            return one
+    return None

@@ -11,6 +11,7 @@ import yaml
 
 from teachable import tables
 from teachable.export.found import ExportError, Found
+from teachable.terms import ORACLE, expert_name
 from teachable.version import __version__
 
 DISTRIBUTION = "teachable-moments"
@@ -66,10 +67,12 @@ def origin(found: Found) -> str:
     student, teacher = config["student"], config["teacher"]
     who = "the built-in one" if student["source"] == "builtin" else public_name(student["path"])
     said = "the game's solver" if teacher["source"] == "oracle" else teacher["model"]
+    named = expert_name(config.get("expert"))
+    playing = "" if named == ORACLE else f"; expert: {named}"
     return (
         f"Made by teachable-moments {__version__} from a study with preset `{config['preset']}`, seed "
-        f"{config['seed']}, world `{config['world']['name']}`; student: {who}; teacher: {said}. The texts are those of "
-        "the games, the student and the teacher; the licence above is that of the program."
+        f"{config['seed']}, world `{config['world']['name']}`; student: {who}; teacher: {said}{playing}. The "
+        "texts are those of the games, the student and the teacher; the licence above is that of the program."
     )
 
 

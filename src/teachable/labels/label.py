@@ -35,7 +35,8 @@ def label(
     its row, with null patch-test columns and quadrant; one without estimates (an engine fault) likewise, and one at
     which the world has no expert although the task can still be won (counted as ``no_expert`` and only there).
     Interval snapshots have no row: they serve recovery depth. Snapshots of expert failures (setup B, ``source``
-    expert) get the quadrants of the student's cuts and take no part in these, nor in any count or mean.
+    expert) get the quadrants of the student's cuts and take no part in these, nor in any count or mean, unless
+    ``settings.setup_b`` is together: then they are of the student's set like any other.
 
     Raises TableError when a table contradicts another: duplicated ids or estimates, estimates of unknown
     quantities, failure snapshots without an advice row.
@@ -72,11 +73,12 @@ def label(
     ).with_columns(U=pl.col(settings.uncertainty))
     member = pl.col("advice_valid") & pl.col("U").is_not_null() & pl.col("L_local").is_not_null()
     labelled = frame.filter(member)
-    own = labelled.filter(pl.col("source").ne_missing("expert"))  # expert failures (setup B) are cut where these are
+    members = pl.lit(True) if settings.setup_b == "together" else pl.col("source").ne_missing("expert")
+    own = labelled.filter(members)  # expert failures (setup B) are cut where these are
     u_cut = cut(own["U"].to_numpy(), settings.thresholds, settings.given_U)
     l_cut = cut(own["L_local"].to_numpy(), settings.thresholds, settings.given_L)
     frame = frame.with_columns(quadrant=pl.when(member).then(quadrant(pl.col("U"), pl.col("L_local"), u_cut, l_cut)))
-    students = frame.filter(pl.col("source").ne_missing("expert"))
+    students = frame.filter(members)
     cells = dict(
         students.filter(pl.col("quadrant").is_not_null())
         .group_by("quadrant")
@@ -100,10 +102,18 @@ def label(
         "without_estimates": int(students.filter(~alone, pl.col("L_local").is_null()).height),
         "no_expert": int(students.filter(alone).height),
         "failure_snapshots": len(students),
-        "expert_snapshots": len(frame) - len(students),
         "interval_snapshots": len(snapshots) - len(failures),
     }
     return tables.conform(frame.select(list(tables.LABELED)), tables.LABELED, "labeled_snapshots"), thresholds
+
+
+def sets(labeled: pl.DataFrame, settings: Labels) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The student's set and the rest of setup B, two tables LABELED that share no row: the expert's failures are in the
+    second, or, where ``settings.setup_b`` is together, in the first, and the second is empty."""
+    if settings.setup_b == "together":
+        return labeled, labeled.clear()
+    expert = pl.col("source") == "expert"
+    return labeled.filter(~expert), labeled.filter(expert)
 
 
 def _spread(values: pl.Series) -> dict[str, float | None]:

@@ -26,15 +26,18 @@ def quadrant_shares(
     skill_of: Callable[[str], str],
     *,
     seed: int,
+    together: bool = False,
     repetitions: int = stats.REPETITIONS,
     level: float = 0.95,
 ) -> pl.DataFrame:
     """The table described above from the table LABELED; ``planted``: names of skills; ``skill_of``: the skill that a
     command exercises.
 
-    Snapshots without a quadrant and those of expert episodes count nowhere; a group without a snapshot has no row.
+    Snapshots without a quadrant and those of expert episodes (unless ``together``) count nowhere; a
+    group without a snapshot has no row.
     """
-    rows = labeled.filter(pl.col("quadrant").is_not_null() & (pl.col("source") != "expert")).sort("snapshot_id")
+    counted = pl.lit(True) if together else pl.col("source") != "expert"
+    rows = labeled.filter(pl.col("quadrant").is_not_null() & counted).sort("snapshot_id")
     skills = [skill_of(action) if action else None for action in rows["expert_action"]]
     rows = rows.with_columns(pl.Series("skill", skills, dtype=pl.String))
     groups = {"all": rows}

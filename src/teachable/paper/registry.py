@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from teachable.artifacts.declared import modules
 from teachable.errors import TeachableError
+from teachable.terms import ORACLE
 
 WHISKERS = "Whiskers are the stored 95 % intervals, clustered by game."
 Kind = TypeVar("Kind", bound="Item")
@@ -24,7 +25,7 @@ class Item:
 
     ``inputs`` are names of results (:data:`teachable.artifacts.catalogue.ARTIFACTS`); ``minimum``: of the minimum
     paper; ``whiskers``: the caption ends in :data:`WHISKERS`; ``words``: it reads the vocabulary of the world,
-    ``data["words"]``.
+    ``data["words"]``; ``expert``: it shows what the expert can do or what was learnt from it, and so names who that is.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Item:
     minimum: bool = False
     whiskers: bool = False
     words: bool = False
+    expert: bool = False
 
     def __post_init__(self) -> None:
         if self.hypothesis not in ORDER:
@@ -44,6 +46,15 @@ class Item:
     def number(self) -> str:
         """As the paper numbers it: ``H1.1``, ``A3``, ``Summary``."""
         return self.id.replace("_", ".").upper() if self.id[1].isdigit() else self.id.capitalize()
+
+    def captioned(self, expert: str | None) -> str:
+        """The caption, with the name of the ``expert`` where the item depends on one that is not the game's solver."""
+        named = self.named(expert)
+        return f"{self.caption} The expert here is {named}, not the game's solver." if named else self.caption
+
+    def named(self, expert: str | None) -> str | None:
+        """The expert that the item must name; None: it shows nothing of it, or it is the game's solver."""
+        return expert if self.expert and expert != ORACLE else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,16 @@ from teachable.tables import write_bytes
 DPI = 220  # of the PNG; the PDF is vector
 
 
-def draw(item: str, data: Data) -> Figure:
-    """The figure ``item`` (for example ``h1_1``) from its inputs. Raises PaperError where an input is missing."""
+def draw(item: str, data: Data, expert: str | None = None) -> Figure:
+    """The figure ``item`` (for example ``h1_1``) from its inputs; ``expert`` is named below it. Raises PaperError where
+    an input is missing."""
     with style.theme():
         try:
             drawn: Figure = items.module("figures", item).draw(data)
         except Undefined as error:
             drawn = _undefined(str(error))
+        if expert is not None:
+            style.footnote(drawn, "; ".join(filter(None, [drawn.get_supxlabel(), f"expert: {expert}"])))
         style.own_math(drawn)
     return drawn
 

@@ -35,15 +35,17 @@ def skills(
     skill_of: Callable[[str], str],
     *,
     seed: int,
+    together: bool = False,
     repetitions: int = stats.REPETITIONS,
     level: float = 0.95,
 ) -> pl.DataFrame:
     """The table described above from the table LABELED; ``gaps``: what was planted, by skill; ``skill_of``: the
     skill that a command exercises.
 
-    Snapshots without a quadrant and those of expert episodes count nowhere.
+    Snapshots without a quadrant and those of expert episodes (unless ``together``) count nowhere.
     """
-    rows = labeled.filter(pl.col("quadrant").is_not_null() & (pl.col("source") != "expert")).sort("snapshot_id")
+    counted = pl.lit(True) if together else pl.col("source") != "expert"
+    rows = labeled.filter(pl.col("quadrant").is_not_null() & counted).sort("snapshot_id")
     probability = [
         math.exp(logp[commands.index(action)]) if action in commands else None
         for action, commands, logp in rows.select("expert_action", "commands", "logp").iter_rows()

@@ -30,21 +30,23 @@ AGAIN = "snakemake --forcerun link_student"
 def beside(params: BaseModel) -> Mapping[str, Any]:
     """What ``link-student`` reads beside its inputs, for its key: the model's content and commit, and on which device
     in which precision it runs here. Raises MissingInput where the model is not on this machine."""
-    from teachable.student.devices import choose_device, choose_dtype
-
     student: c.Student = params.student  # type: ignore[attr-defined]
     try:
-        device = choose_device(student.device)
-        found: dict[str, Any] = {
-            "device": device.type,
-            "dtype": str(choose_dtype(student.dtype, device)).removeprefix("torch."),
-        }
+        found = machine(student)
         if student.source == "hf":
             directory = locate(student.path or "", student.revision)
             found |= {"fingerprint": fingerprint(directory), "revision": commit_of(directory) or student.revision}
     except StudentError as problem:
         raise MissingInput(str(problem)) from problem
     return found
+
+
+def machine(student: c.Student) -> dict[str, Any]:
+    """On which device and in which precision the model of such a section runs here."""
+    from teachable.student.devices import choose_device, choose_dtype
+
+    device = choose_device(student.device)
+    return {"device": device.type, "dtype": str(choose_dtype(student.dtype, device)).removeprefix("torch.")}
 
 
 def link(student: c.Student, weights: Path | None) -> dict[str, Any]:
@@ -94,12 +96,12 @@ def link(student: c.Student, weights: Path | None) -> dict[str, Any]:
 
 
 @contextmanager
-def _as_linked(directory: Path) -> Iterator[None]:
-    """Says how to link again where the model is no longer what ``directory`` records."""
+def _as_linked(record: Path, again: str = AGAIN) -> Iterator[None]:
+    """Says how to link again where the model is no longer what ``record`` says."""
     try:
         yield
     except FingerprintMismatch as problem:
-        raise StudentError(f"{problem} in {directory / SETTINGS}; link it again: `{AGAIN}`") from problem
+        raise StudentError(f"{problem} in {record}; link it again: `{again}`") from problem
 
 
 def load_student(directory: Path, adapters: dict[str, Path] | None = None) -> Student:
@@ -107,13 +109,25 @@ def load_student(directory: Path, adapters: dict[str, Path] | None = None) -> St
 
     Raises StudentError where the model has changed since, or the device is not here.
     """
-    from teachable.student.model import Student
-
     settings = tables.read_json(directory / SETTINGS)
     local = directory / WEIGHTS
-    with _as_linked(directory):
+    return load_linked(settings, AGAIN, directory / SETTINGS, local if local.exists() else None, adapters)
+
+
+def load_linked(
+    settings: Mapping[str, Any],
+    again: str,
+    record: Path = Path("expert.json"),
+    weights: Path | None = None,
+    adapters: Mapping[str, Path] | None = None,
+) -> Student:
+    """The model whose ``settings`` :func:`link` gave, from ``weights`` or from where they say. ``record`` names the
+    file that they stand in, ``again`` the command that makes it anew. Raises StudentError as :func:`load_student`."""
+    from teachable.student.model import Student
+
+    with _as_linked(record, again):
         return Student.load(
-            local if local.exists() else settings["path"],
+            weights or settings["path"],
             revision=settings["revision"],
             device=settings["device"],
             dtype=settings["dtype"],
@@ -137,7 +151,7 @@ def load_prompter(directory: Path) -> Prompter:
     local = directory / WEIGHTS
     home = local if local.exists() else locate(settings["path"], settings["revision"])
     found = fingerprint(home)
-    with _as_linked(directory):
+    with _as_linked(directory / SETTINGS):
         if found != settings["fingerprint"]:
             raise FingerprintMismatch(home, settings["fingerprint"], found)
     tokenizer = load_tokenizer(home)

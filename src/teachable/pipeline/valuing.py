@@ -10,6 +10,7 @@ import polars as pl
 
 from teachable import tables
 from teachable.rollouts.episodes import PlaySettings, Progress
+from teachable.rollouts.expert import Expert
 from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
 from teachable.rollouts.policy import CachedPolicy, Policy
 from teachable.rollouts.sessions import starts_of
@@ -38,7 +39,8 @@ def patches_of(snapshot: Mapping[str, Any], advice: Mapping[str, Any] | None, la
 def valuer(
     world: World, games: Path, section: c.Estimation, *, max_steps: int, run_seed: int
 ) -> Callable[[Policy, Sequence[Query]], Values]:
-    """:func:`estimate` of whatever policy and questions come, in one world with one budget."""
+    """:func:`estimate` of whatever policy and questions come, in one world with one budget. It is for ``p_policy`` and
+    the patch test: the game's solver stands in for whatever expert was chosen, whom nobody pays for nothing."""
 
     def value(policy: Policy, queries: Sequence[Query]) -> Values:
         return estimate(policy, world, games, queries, section, max_steps=max_steps, run_seed=run_seed)
@@ -55,18 +57,20 @@ def estimate(
     *,
     max_steps: int,
     run_seed: int,
+    expert: Expert | None = None,
     progress: Progress | None = None,
 ) -> Values:
-    """Success probabilities by the configured estimator."""
+    """Success probabilities by the configured estimator; ``expert`` None: the game's own solver."""
     play = PlaySettings(max_steps=max_steps, horizon=section.horizon, stop_unwinnable=True)
     if section.estimator == "tree":
         tree = TreeSettings(
             prompts=section.tree_prompts,
             episodes=section.tree_episodes,
+            expert_episodes=section.expert_episodes,
             patch_scope=section.patch_scope,
             play=play,
         )
-        return tree_values(policy, world, games, queries, tree, run_seed=run_seed, progress=progress)
+        return tree_values(policy, world, games, queries, tree, run_seed=run_seed, expert=expert, progress=progress)
     budget = MonteCarloSettings(
         policy_episodes=section.policy_episodes,
         force_episodes=section.force_episodes,
@@ -75,7 +79,7 @@ def estimate(
         patch_scope=section.patch_scope,
         play=play,
     )
-    return monte_carlo(policy, world, games, queries, budget, run_seed=run_seed, progress=progress)
+    return monte_carlo(policy, world, games, queries, budget, run_seed=run_seed, expert=expert, progress=progress)
 
 
 def value_snapshots(
@@ -91,6 +95,7 @@ def value_snapshots(
     max_steps: int,
     run_seed: int,
     leverage: bool = True,
+    expert: Expert | None = None,
     progress: Progress | None = None,
 ) -> Values:
     """:func:`estimate` of every row of ``snapshots`` (``SNAPSHOTS``) under the patches that its ``ADVICE`` row makes.
@@ -105,7 +110,17 @@ def value_snapshots(
         for start, texts in zip(starts_of(snapshots, tasks), made, strict=True)
         if leverage or texts
     ]
-    return estimate(policy, world, games, queries, section, max_steps=max_steps, run_seed=run_seed, progress=progress)
+    return estimate(
+        policy,
+        world,
+        games,
+        queries,
+        section,
+        max_steps=max_steps,
+        run_seed=run_seed,
+        expert=expert,
+        progress=progress,
+    )
 
 
 def value_failures(
@@ -121,7 +136,8 @@ def value_failures(
     run_seed: int,
     progress: Progress | None = None,
 ) -> tuple[pl.DataFrame, Mapping[str, str]]:
-    """``EPISODE_VALUES``: success from every decision of the failed episodes; and the engine's faults."""
+    """``EPISODE_VALUES``: success from every decision of the failed episodes, of which only ``p_policy`` is used (so no
+    chosen expert is asked); and the engine's faults."""
     decisions = decisions_of_failures(steps, episodes)
     once = decisions.unique(["task_id", "prefix"], keep="first", maintain_order=True)
     queries = [Query(start, purpose="fall") for start in starts_of(once, tasks)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from teachable.rollouts.episodes import EpisodeSpec, Played, PlaySettings, play
-from teachable.rollouts.expert import ContextExpert, Expert, Oracle, checkpoint
+from teachable.rollouts.expert import ContextExpert, Expert, Oracle, Turn, checkpoint
 from teachable.rollouts.monte_carlo import MonteCarloSettings, monte_carlo
 from teachable.rollouts.policy import CachedPolicy, Policy, PolicyError
 from teachable.rollouts.sessions import Start, starts_of
@@ -30,6 +30,7 @@ __all__ = [
     "Query",
     "Start",
     "TreeSettings",
+    "Turn",
     "Values",
     "checkpoint",
     "choose_snapshots",

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from teachable import seeds, tables
-from teachable.rollouts.expert import Expert, Oracle
+from teachable.rollouts.expert import Expert, Oracle, Turn
 from teachable.rollouts.policy import CachedPolicy, Policy, Reals, Request, draw, greedy, tempered
 from teachable.rollouts.sessions import Environment, Environments, Moment, Start, by_task
+from teachable.terms import ORACLE
 from teachable.worlds.base import EngineFault, World
 
 Scope = Literal["decision", "episode"]
@@ -81,7 +82,9 @@ def play(
     Each episode draws from its own stream, named by the run's seed and its ``episode_id`` (or ``seed_name``),
     so the order of the episodes and how they are divided over processes never change a row. An engine fault ends
     its episode with ``fault`` set and ``success`` null, and no other. Where the expert knows no command (a
-    dead end) its episode ends, unsuccessful. ``environments`` lends engines that are already open; they stay open.
+    dead end) its episode ends, unsuccessful. Another expert than the oracle stands as the ``model`` of its episodes;
+    one that is not deterministic draws from a stream of its own. ``environments`` lends engines that are already open;
+    they stay open.
 
     Raises RestoreMismatch when a start cannot be reached as recorded, InadmissibleCommand for a ``force``
     that is not offered, and ValueError for two episodes with one ``episode_id``.
@@ -111,7 +114,7 @@ def play(
             lent.close()
     episodes = [episode for episode in finished if episode is not None]
     return Played(
-        pl.DataFrame([episode.row() for episode in episodes], schema=dict(tables.EPISODES)),
+        pl.DataFrame([episode.row(expert.name) for episode in episodes], schema=dict(tables.EPISODES)),
         pl.DataFrame([row for episode in episodes for row in episode.steps], schema=dict(tables.STEPS)),
     )
 
@@ -127,7 +130,7 @@ def _wave(active: Sequence[_Episode], cached: CachedPolicy, expert: Expert, sett
     for episode, logp in zip(asking, cached.ask(requests), strict=True):
         episode.logp = tempered(logp, settings.temperature)
     experts = [episode for episode in active if episode.needs_expert]
-    answers = expert.commands([(episode.environment, episode.moment) for episode in experts])
+    answers = expert.commands([episode.turn(drawn=not expert.deterministic) for episode in experts])
     for episode, answer in zip(experts, answers, strict=True):
         episode.advice = answer
     for episode in active:
@@ -189,6 +192,8 @@ class _Episode:
         self.advice: str | EngineFault | None = None
         self.moment: Moment
         self._rng = np.random.default_rng(self.seed)
+        self._expert_stream = (run_seed, "expert", spec.seed_name or spec.episode_id)
+        self._expert_rng: np.random.Generator | None = None
         self._left = settings.steps_from(spec.start)
         self._stop_unwinnable = settings.stop_unwinnable
         self._record = record
@@ -205,6 +210,14 @@ class _Episode:
     @property
     def needs_expert(self) -> bool:
         return self.spec.behaviour == "expert" and not self._forced
+
+    def turn(self, *, drawn: bool) -> Turn:
+        """What the expert is asked; ``drawn``: with a number of the episode's own for its random choice."""
+        if not drawn:
+            return Turn(self.environment, self.moment, self.spec.repeat)
+        if self._expert_rng is None:
+            self._expert_rng = seeds.stream(*self._expert_stream)
+        return Turn(self.environment, self.moment, self.spec.repeat, float(self._expert_rng.random()))
 
     def begin(self) -> None:
         try:
@@ -284,16 +297,17 @@ class _Episode:
             }
         )
 
-    def row(self) -> dict[str, Any]:
-        """The row of EPISODES."""
+    def row(self, expert: str = ORACLE) -> dict[str, Any]:
+        """The row of EPISODES; ``expert``: the name of whoever plays where the student does not."""
         spec, task, tally = self.spec, self.spec.start.task, self._tally
+        other = spec.behaviour == "expert" and expert != ORACLE
         sound = self.fault is None
         return {
             "episode_id": spec.episode_id,
             "task_id": task.task_id,
             "family": task.family,
             "split": task.split,
-            "model": spec.model,
+            "model": expert if other else spec.model,
             "train_seed": None,
             "behaviour": spec.behaviour,
             "panel": spec.panel,

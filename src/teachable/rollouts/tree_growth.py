@@ -40,7 +40,7 @@ class TreeSettings:
     episodes: int = 40  # episodes sampled from the frontier at most
     tolerance: float = 0.004  # no more episodes than an error of this size needs; growth ends at a gap this small
     floor: float = 0.02  # share of the effort spread evenly over all first commands
-    expert_episodes: int = 2  # of an expert that is not deterministic
+    expert_episodes: int = 2  # for p_expert, of an expert that is not deterministic
     retries: int = 2  # after an engine fault the tree is grown again, so many times
     patch_scope: Scope = "decision"
     play: PlaySettings = field(default_factory=lambda: PlaySettings(stop_unwinnable=True))

@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 import polars as pl
 
-from teachable.rollouts.expert import Expert
-from teachable.rollouts.sessions import Environment, Environments, Moment, Start
+from teachable.rollouts.expert import Expert, Turn
+from teachable.rollouts.sessions import Environments, Start
 from teachable.terms import CONDITIONS
 from teachable.worlds.base import EngineFault
 
@@ -76,9 +76,10 @@ class Values:
 
 
 def expert_actions(environments: Environments, queries: Sequence[Query], expert: Expert) -> list[ExpertAction]:
-    """The expert's answer at each query's snapshot; None at a dead end or after the end of the game. Where leverage is
+    """The expert's answer at each query's snapshot, its best where it draws; None at a dead end or after the end of the
+    game. Where leverage is
     not asked for, nor is the expert: its answer is :data:`NO_EXPERT`."""
-    asked: list[tuple[Environment, Moment]] = []
+    asked: list[Turn] = []
     answers: dict[int, ExpertAction] = {}
     where: list[int] = []
     for index, query in enumerate(queries):
@@ -95,7 +96,7 @@ def expert_actions(environments: Environments, queries: Sequence[Query], expert:
             answers[index] = None
             continue
         where.append(index)
-        asked.append((environment, moment))
-    for index, (_, moment), answer in zip(where, asked, expert.commands(asked), strict=True):
-        answers[index] = NO_EXPERT if answer is None and not moment.state.unwinnable else answer
+        asked.append(Turn(environment, moment))
+    for index, turn, answer in zip(where, asked, expert.commands(asked), strict=True):
+        answers[index] = NO_EXPERT if answer is None and not turn.moment.state.unwinnable else answer
     return [answers[index] for index in range(len(queries))]

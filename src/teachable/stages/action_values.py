@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 from teachable.pipeline.shard_values import value_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
     import polars as pl
 
     from teachable.config import model as c
+    from teachable.config.expert import Expert
 
 ABOUT = {
     "about": "estimate success after every command and under every patch",
-    "inputs": "snapshots advice tasks games* student",
+    "inputs": "snapshots advice tasks games* student checkpoint?",
     "outputs": {
         "estimates": ("phase1/estimates/{shard}.parquet", "ESTIMATES"),
         "action_values": ("phase1/action_values/{shard}.parquet", "ACTION_VALUES"),
         "label_episodes": ("phase1/label_episodes/{shard}.parquet", "EPISODES", "every episode behind a label"),
         "tree_nodes": ("phase1/tree_nodes/{shard}.parquet", "TREE_NODES"),
     },
-    "params": "seed world estimation",
+    "params": "seed world estimation expert",
     "own": {"shard": "int", "shards": "int"},
     "world": "play",
     "student": True,
@@ -37,9 +38,11 @@ def run(
     tasks: pl.DataFrame,
     games: Sequence[Path],
     student: Path,
+    checkpoint: Mapping[str, Any] | None,
     seed: int,
     world: c.World,
     estimation: c.Estimation,
+    expert: Expert,
     shard: int,
     shards: int,
 ) -> dict[str, Any]:
@@ -54,6 +57,8 @@ def run(
         seed=seed,
         shard=shard,
         shards=shards,
+        expert=expert,
+        checkpoint=checkpoint,
     )
     return {
         "estimates": values.estimates,

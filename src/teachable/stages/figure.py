@@ -15,10 +15,11 @@ ABOUT = {
     "about": "draw one figure",
     "inputs": "*",
     "outputs": {"pdf": (), "png": ()},
-    "own": {"item": "str"},
+    "own": {"item": "str", "expert": "str?"},
     "follows": "teachable.paper.figures.{item}",
 }
 
 
-def run(data: Mapping[str, Any], out: Mapping[str, Path], item: str) -> None:
-    save_figure(draw(item, data), out["pdf"], out["png"])
+def run(data: Mapping[str, Any], out: Mapping[str, Path], item: str, expert: str | None) -> None:
+    """``expert``: the name of an expert that the figure is to say."""
+    save_figure(draw(item, data, expert), out["pdf"], out["png"])

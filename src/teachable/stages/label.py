@@ -1,19 +1,19 @@
 """Uncertainty, leverage, patch test, recovery depth and quadrants of every snapshot.
 
 The student's own failures and those of the expert (setup B) go into tables of their own, so that nothing behind this
-stage can count one among the other.
+stage can count one among the other, unless ``labels.setup_b`` asks for one set of both.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from teachable.labels.label import label
+from teachable.labels.label import label, sets
 
 if TYPE_CHECKING:
     from typing import Any
+
+    import polars as pl
 
     from teachable.config import model as c
 
@@ -35,5 +35,5 @@ ABOUT = {
 
 def run(snapshots: pl.DataFrame, advice: pl.DataFrame, estimates: pl.DataFrame, labels: c.Labels) -> dict[str, Any]:
     labeled, thresholds = label(snapshots, advice, estimates, labels)
-    expert = pl.col("source") == "expert"
-    return {"labeled": labeled.filter(~expert), "expert": labeled.filter(expert), "thresholds": thresholds}
+    own, expert = sets(labeled, labels)
+    return {"labeled": own, "expert": expert, "thresholds": thresholds}

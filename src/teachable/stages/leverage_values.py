@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING
 from teachable.pipeline.shard_values import value_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
     import polars as pl
 
     from teachable.config import model as c
+    from teachable.config.expert import Expert
 
 ABOUT = {
     "about": "estimate leverage alone, without advice or patches",
-    "inputs": "snapshots tasks games* student",
+    "inputs": "snapshots tasks games* student checkpoint?",
     "outputs": {
         "leverage_estimates": ("phase1/leverage_estimates/{shard}.parquet", "ESTIMATES"),
         "leverage_episodes": ("phase1/leverage_episodes/{shard}.parquet", "EPISODES", "every episode played"),
         "leverage_nodes": ("phase1/leverage_nodes/{shard}.parquet", "TREE_NODES"),
     },
-    "params": "seed world estimation",
+    "params": "seed world estimation expert",
     "own": {"shard": "int", "shards": "int"},
     "world": "play",
     "student": True,
@@ -35,9 +36,11 @@ def run(
     tasks: pl.DataFrame,
     games: Sequence[Path],
     student: Path,
+    checkpoint: Mapping[str, Any] | None,
     seed: int,
     world: c.World,
     estimation: c.Estimation,
+    expert: Expert,
     shard: int,
     shards: int,
 ) -> dict[str, Any]:
@@ -52,6 +55,8 @@ def run(
         seed=seed,
         shard=shard,
         shards=shards,
+        expert=expert,
+        checkpoint=checkpoint,
     )
     return {
         "leverage_estimates": values.estimates,

@@ -9,6 +9,7 @@ from teachable.worlds import get_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
     import polars as pl
 
@@ -24,15 +25,22 @@ ABOUT = {
             "model base, panel labeled, metric share_<quadrant>, by all, family, skill=<planted>",
         )
     },
-    "params": "seed statistics world_name=world.name",
+    "params": "seed statistics labels.setup_b world_name=world.name",
     "own": {"planted": "list"},
     "world": "words",
 }
 
 
 def run(
-    labeled: pl.DataFrame, seed: int, statistics: c.Statistics, world_name: str, planted: Sequence[str]
+    labeled: pl.DataFrame,
+    seed: int,
+    statistics: c.Statistics,
+    setup_b: Literal["apart", "together"],
+    world_name: str,
+    planted: Sequence[str],
 ) -> pl.DataFrame:
     """``planted``: the skills that the student was made to lack; none where it was not made here."""
     skill_of = get_words(world_name).skill_of
-    return quadrant_shares(labeled, planted, skill_of, seed=seed, **statistics.model_dump())
+    return quadrant_shares(
+        labeled, planted, skill_of, seed=seed, together=setup_b == "together", **statistics.model_dump()
+    )

@@ -10,7 +10,7 @@ from teachable.worlds import get_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, Literal
 
     import polars as pl
 
@@ -22,15 +22,27 @@ ABOUT = {
     "outputs": {
         "skills": ("phase1/skills.parquet", "SKILLS", "one row a quadrant (and all) and skill or kind of skill")
     },
-    "params": "seed statistics world_name=world.name",
+    "params": "seed statistics labels.setup_b world_name=world.name",
     "own": {"gaps": "dict"},
     "world": "words",
 }
 
 
 def run(
-    labeled: pl.DataFrame, seed: int, statistics: c.Statistics, world_name: str, gaps: Mapping[str, Any]
+    labeled: pl.DataFrame,
+    seed: int,
+    statistics: c.Statistics,
+    setup_b: Literal["apart", "together"],
+    world_name: str,
+    gaps: Mapping[str, Any],
 ) -> pl.DataFrame:
     """``gaps`` are those planted in the student: none where it was not made here."""
     planted = {skill: Gap(**gap) for skill, gap in gaps.items()}
-    return skills(labeled, planted, get_words(world_name).skill_of, seed=seed, **statistics.model_dump())
+    return skills(
+        labeled,
+        planted,
+        get_words(world_name).skill_of,
+        seed=seed,
+        together=setup_b == "together",
+        **statistics.model_dump(),
+    )

@@ -18,20 +18,22 @@ ABOUT = {
     "about": "make one table",
     "inputs": "*",
     "outputs": {"tex": (), "csv": ()},
-    "own": {"item": "str", "world_name": "str?"},
+    "own": {"item": "str", "world_name": "str?", "expert": "str?"},
     "world": "words",
     "follows": "teachable.paper.tables.{item}",
 }
 
 
-def run(data: Mapping[str, Any], out: Mapping[str, Path], item: str, world_name: str | None) -> None:
-    """``world_name``: of an item that reads the vocabulary of the world."""
+def run(
+    data: Mapping[str, Any], out: Mapping[str, Path], item: str, world_name: str | None, expert: str | None
+) -> None:
+    """``world_name``: of an item that reads the vocabulary of the world; ``expert``: whom the caption is to name."""
     read = data if world_name is None else {**data, WORDS: get_words(world_name)}
     save_table(
         make(item, read),
         headings(item),
         out["tex"],
         out["csv"],
-        caption=TABLES[item].caption,
+        caption=TABLES[item].captioned(expert),
         label=f"tab:{item}",
     )

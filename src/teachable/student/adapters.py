@@ -21,11 +21,10 @@ from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_mode
 from safetensors.torch import load_file, save
 
 from teachable.student.errors import AdapterError
-from teachable.student.files import new_directory, read_json, write_json
+from teachable.student.files import ADAPTER_FILES, ADAPTER_RECORD, new_directory, read_json, write_json
 
-ADAPTER_FILE = "teachable_adapter.json"
-WEIGHTS_FILE = "adapter_model.safetensors"
-CONFIG_FILE = "adapter_config.json"
+ADAPTER_FILE = ADAPTER_RECORD
+CONFIG_FILE, WEIGHTS_FILE = ADAPTER_FILES
 # Families whose fused kernels read the weights of out_proj past any adapter on it, so that PEFT refuses one there.
 STATE_SPACE = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -124,6 +125,35 @@ def adapter_bytes(directory: Path, rank: int) -> int:
         return 0
     hidden, inner, layers = (int(size) for size in sizes if size is not None)
     return 4 * rank * layers * (4 * 2 * hidden + 3 * (hidden + inner))
+
+
+ADAPTER_RECORD = "teachable_adapter.json"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")  # PEFT's
+
+
+def is_adapter(path: Path) -> bool:
+    """Whether ``path`` is a directory of a PEFT adapter."""
+    return (path / ADAPTER_FILES[0]).is_file()
+
+
+def check_adapter_files(path: Path) -> None:
+    """Raise StudentError, with what is wrong, unless ``path`` is an adapter of this project, whole by its headers."""
+    for name in (*ADAPTER_FILES, ADAPTER_RECORD):
+        if not (path / name).is_file():
+            raise StudentError(f"{path} is no adapter of this project: {name} is missing; train it again")
+    weights_of(path)
+
+
+def adapter_digest(path: Path) -> str:
+    """SHA-256 of an adapter's configuration and weights. StudentError, with the file, where one cannot be read."""
+    digest = hashlib.sha256()
+    for name in ADAPTER_FILES:
+        try:
+            content = (path / name).read_bytes()
+        except OSError as problem:
+            raise StudentError(f"{path} is no whole adapter: cannot read {name} ({problem.strerror})") from problem
+        digest.update(f"{name}\x1f{len(content)}\x1f".encode() + content)
+    return digest.hexdigest()
 
 
 def commit_of(directory: Path) -> str | None:

@@ -119,7 +119,6 @@ class Thresholds(TypedDict):
     without_estimates: Count
     no_expert: Count
     failure_snapshots: Count
-    expert_snapshots: Count
     interval_snapshots: Count
 
 

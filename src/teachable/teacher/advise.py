@@ -130,7 +130,7 @@ def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, verbosity: V
     Returns the row and, where its advice is not valid, what kind of reason that has.
     """
     settings = endpoint.settings
-    name, commands = snapshot["snapshot_id"], snapshot["commands"]
+    commands = snapshot["commands"]
     if len(commands) < 2:
         reason = "only one command is admissible, so there is nothing to teach"
         return _row(snapshot, expert, "openai", settings.model, reason=reason), ""
@@ -138,7 +138,7 @@ def _consult(endpoint: Endpoint, snapshot: Row, expert: str | None, verbosity: V
         endpoint,
         prompt.messages(snapshot, verbosity),
         prompt.response_format(settings.response_format, commands, settings.enum_actions),
-        label=name,
+        label=snapshot["snapshot_id"],
         parse=prompt.parse,
         problem_of=lambda answer: _problem(answer, snapshot),
         correction=lambda text, problem: prompt.correction(text, problem, commands),

@@ -66,13 +66,15 @@ def converse(
     parse: Callable[..., Answer | str],
     problem_of: Callable[[Answer | str], tuple[str, str]],
     correction: Callable[[str, str], Sequence[Message]],
+    first: int = 0,
 ) -> Outcome[Answer]:
     """Ask one question until an answer is accepted or ``max_retries`` further attempts are used up.
 
     ``shape`` is the request's ``response_format``; ``label`` names the question in the ledger. ``parse(text,
     truncated=...)`` gives the answer or, as text, what is wrong with it; ``problem_of`` the kind of problem and the
-    problem, both empty where it is accepted; ``correction(text, problem)`` what the next attempt adds. Raises
-    :class:`TeacherError` or a subclass when the endpoint cannot be asked, or :class:`Stopped`.
+    problem, both empty where it is accepted; ``correction(text, problem)`` what the next attempt adds; ``first`` tells
+    repetitions of one question apart in the cache. Raises :class:`TeacherError` or a subclass when the endpoint cannot
+    be asked, or :class:`Stopped`.
     """
     settings = endpoint.settings
     messages = list(conversation)
@@ -80,7 +82,7 @@ def converse(
     problem = kind = ""
     for attempt in range(settings.max_retries + 1):
         try:
-            reply = endpoint.ask(messages, shape, attempt=attempt, label=label)
+            reply = endpoint.ask(messages, shape, attempt=first + attempt, label=label)
         except RequestRefused as error:
             return Outcome(None, str(error), error.kind, True, used)
         used["attempts"] += 1
@@ -110,6 +112,28 @@ def converse(
     return Outcome(None, f"after {used['attempts']} answers; the last: {problem}", kind, used=used)
 
 
+class InVain:
+    """Counts questions without an accepted answer until a first has one."""
+
+    def __init__(self, what: str, who: str = "teacher") -> None:
+        self._what, self._who = what, who  # "snapshots have no valid advice"
+        self._reasons: Counter[str] | None = Counter()
+
+    def note(self, accepted: bool, kind: str, last: str) -> TeacherError | None:
+        """The error that ends the run once :data:`ENOUGH` have none, all of one ``kind``; ``last`` is the last reason.
+        An empty kind says nothing."""
+        if accepted:
+            self._reasons = None
+        elif self._reasons is not None and kind:
+            self._reasons[kind] += 1
+            if self._reasons[kind] == ENOUGH:
+                return TeacherError(
+                    f"{self._who}: {ENOUGH} {self._what}, all for one reason, and none has any; the last: {last}. "
+                    f"Remedy: {_REMEDIES[kind].format(who=self._who)}. Answers are cached."
+                )
+        return None
+
+
 def ask_all(
     settings: Teacher,
     questions: Sequence[Question],
@@ -133,7 +157,7 @@ def ask_all(
     made: list[dict[str, Any] | None] = [None] * len(questions)
     failure: BaseException | None = None
     done = 0
-    reasons: Counter[str] | None = Counter()  # why answers are not valid, until a first is
+    in_vain = InVain(f"{what} have no valid {wanted}", who)
     pool = ThreadPoolExecutor(settings.concurrency, thread_name_prefix=who)
     with contextlib.closing(endpoint), pool:
         futures = {pool.submit(consult, endpoint, question): index for index, question in enumerate(questions)}
@@ -151,16 +175,10 @@ def ask_all(
                 done += 1
                 if progress:
                     progress(done, len(questions))
-                if row["valid"]:
-                    reasons = None
-                elif reasons is not None and kind:
-                    reasons[kind] += 1
-                    if reasons[kind] == ENOUGH:
-                        failure = failure or TeacherError(
-                            f"{who}: {ENOUGH} {what} have no valid {wanted}, all for one reason, and none has any; "
-                            f"the last: {row['reason']}. Remedy: {_REMEDIES[kind].format(who=who)}. Answers are cached."
-                        )
-                        endpoint.stop()
+                vain = in_vain.note(row["valid"], kind, str(row["reason"]))
+                if vain is not None:
+                    failure = failure or vain
+                    endpoint.stop()
         except BaseException:  # an interrupt: let what is on its way be stored, send nothing more
             endpoint.stop()
             raise

@@ -51,15 +51,7 @@ def messages(snapshot: Mapping[str, Any], verbosity: Verbosity) -> list[Message]
 
 def described(snapshot: Mapping[str, Any]) -> str:
     """One row of SNAPSHOTS as a teacher sees it: goal, what was seen and done, the commands, the student's choice."""
-    parts = [f"GOAL\n{snapshot['goal']}"]
-    if snapshot["memo"]:
-        parts.append(f"READ SO FAR\n{snapshot['memo']}")
-    if snapshot["history"]:
-        turns = "\n".join(f"> {turn['command']}\n{turn['observation']}" for turn in snapshot["history"])
-        parts.append(f"HISTORY\n{turns}")
-    parts.append(f"LAST OBSERVATION\n{snapshot['observation']}")
-    parts.append(f"THE AGENT SEES\n{snapshot['scene']}")
-    parts.append("ADMISSIBLE COMMANDS\n" + _listed(snapshot["commands"]))
+    parts = situation(snapshot, "THE AGENT SEES")
     action = snapshot["student_action"]
     chosen = f"THE AGENT CHOSE\n{action}"
     with contextlib.suppress(AdviceError):  # no distribution was recorded
@@ -69,23 +61,47 @@ def described(snapshot: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def correction(answer: str, problem: str, commands: Sequence[str]) -> list[Message]:
-    """What is added to the conversation after an answer that was not accepted."""
+def situation(decision: Mapping[str, Any], seen: str) -> list[str]:
+    """The paragraphs on a decision (its columns in SNAPSHOTS): goal, memo, history, observation, what is seen (headed
+    ``seen``) and the admissible commands."""
+    parts = [f"GOAL\n{decision['goal']}"]
+    if decision["memo"]:
+        parts.append(f"READ SO FAR\n{decision['memo']}")
+    if decision["history"]:
+        turns = "\n".join(f"> {turn['command']}\n{turn['observation']}" for turn in decision["history"])
+        parts.append(f"HISTORY\n{turns}")
+    parts.append(f"LAST OBSERVATION\n{decision['observation']}")
+    parts.append(f"{seen}\n{decision['scene']}")
+    parts.append("ADMISSIBLE COMMANDS\n" + _listed(decision["commands"]))
+    return parts
+
+
+def correction(answer: str, problem: str, commands: Sequence[str], field: str = "suggested_action") -> list[Message]:
+    """What is added to the conversation after an answer that was not accepted; ``field`` holds its command."""
     asked: list[Message] = [{"role": "assistant", "content": answer}] if answer.strip() else []
     text = (
         f"That answer was not accepted: {problem}. Answer again with the complete JSON object. "
-        f"suggested_action must "
+        f"{field} must "
         f"be exactly one of:\n{_listed(commands)}"
     )
     return [*asked, {"role": "user", "content": text}]
 
 
-def response_format(kind: str, commands: Sequence[str], enum_actions: bool) -> dict[str, Any] | None:
-    """The request's `response_format`; ``None`` for `plain`."""
-    schema = Answer.model_json_schema()
+def response_format(
+    kind: str,
+    commands: Sequence[str],
+    enum_actions: bool,
+    *,
+    model: type[BaseModel] = Answer,
+    field: str = "suggested_action",
+    name: str = "advice",
+) -> dict[str, Any] | None:
+    """The request's `response_format`, for answers that are a ``model`` whose ``field`` holds the command; ``None`` for
+    `plain`."""
+    schema = model.model_json_schema()
     if enum_actions:
-        schema["properties"]["suggested_action"]["enum"] = list(commands)
-    return shape_of(kind, "advice", schema)
+        schema["properties"][field]["enum"] = list(commands)
+    return shape_of(kind, name, schema)
 
 
 def shape_of(kind: str, name: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -24,11 +24,12 @@ from typing import Any
 from teachable.artifacts.commandline import Invocation, parse_shell
 from teachable.artifacts.store import Store
 from teachable.config import Config
+from teachable.config.teacher import Teacher
 from teachable.errors import MissingInput, TeachableError
 from teachable.stages import STAGES
 from teachable.workflow.lines import timing_of
 from teachable.workflow.rates import RESTORE_S, Own, Pretrained, reference
-from teachable.workflow.work import Work, count
+from teachable.workflow.work import Work, count, questions
 
 PHASES = ("setup", "world", "student", "phase0", "phase1", "phase1b", "phase2", "phase3", "phase4", "phase5", "concat")
 _LOG = re.compile(r"> logs/(?P<place>\S+)\.log 2>&1\s*$")
@@ -37,6 +38,7 @@ _PRINTED = "Shell command: "
 # A question about a cooking game has 600 to 1,500 tokens, its answer some 120 (docs/teacher.md), and one in ten is
 # asked again: assumptions, until the ledger has answers.
 QUESTION, ANSWER, ASKED = 1050.0, 120.0, 1.1
+COMMAND = 20.0  # tokens of an answer that is a command: assumed, never measured
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Job:
 
     @property
     def loads_student(self) -> bool:
-        return STAGES[self.stage].loads_student
+        return STAGES[self.stage].computes(self.calls[0].inputs)
 
     @cached_property
     def made(self) -> frozenset[Path]:
@@ -301,13 +303,32 @@ class Spent:
 def teacher_cost(asked: float, config: Config, ledger: Spent | None) -> Spent | None:
     """Of so many snapshots: requests, tokens, dollars; None for the oracle, which costs nothing. Tokens a request are
     the ledger's where it has any, else :data:`QUESTION` and :data:`ANSWER`."""
-    teacher = config.teacher
-    if teacher.source != "openai":
+    if config.teacher.source != "openai":
         return None
-    requests = asked * ASKED
     question, answer = QUESTION, ANSWER
     if ledger and ledger.requests:
         question, answer = ledger.prompt_tokens / ledger.requests, ledger.completion_tokens / ledger.requests
+    return _cost(asked, config.teacher, question, answer)
+
+
+def expert_cost(
+    jobs: Iterable[Job], config: Config, stored: Mapping[str, Sequence[bool | None]] | None = None
+) -> Spent | None:
+    """Of a teacher that plays as the expert in these jobs, at most and without what the store is known to have; None
+    where another expert plays. Tokens are :data:`QUESTION` and :data:`COMMAND`."""
+    if config.expert.teacher is None:
+        return None
+    asked = sum(
+        questions(call, config)
+        for job in jobs
+        for call, has in zip(job.calls, stored[job.place] if stored else [None] * len(job.calls), strict=True)
+        if not has
+    )
+    return _cost(asked, config.expert.teacher, QUESTION, COMMAND)
+
+
+def _cost(asked: float, teacher: Teacher, question: float, answer: float) -> Spent:
+    requests = asked * ASKED
     price = teacher.prices[teacher.model]  # the configuration is refused without one
     usd = (question * price.input + answer * price.output) * requests / 1e6
     return Spent(requests, requests * question, requests * answer, usd)

@@ -23,7 +23,14 @@ from teachable.config import Config
 from teachable.config.teacher import Teacher
 from teachable.errors import TeachableError
 from teachable.student.errors import StudentError
-from teachable.student.files import adapter_bytes, locate, memory_bytes, weights_of
+from teachable.student.files import (
+    adapter_bytes,
+    check_adapter_files,
+    is_adapter,
+    locate,
+    memory_bytes,
+    weights_of,
+)
 from teachable.teacher.errors import TeacherError
 from teachable.teacher.keys import read_key
 from teachable.teacher.refusals import Refusal
@@ -54,6 +61,10 @@ NEEDED_BY: dict[str, frozenset[str]] = {
     "teacher": frozenset(("advise",)),
     "judge": frozenset(("judge",)),
     "student": frozenset(("link_student", "rollout")),
+    "expert": frozenset(
+        ("link_expert", "action_values", "leverage_values", "recovery_trajectories", "recovery_examples")
+    ),
+    "setup B": frozenset(("rollout",)),
 }
 
 
@@ -67,11 +78,16 @@ def look(config: Config, *, store: Path | None, jobs: Collection[str] | None = N
     if config.teacher.source == "openai" and needed("teacher"):
         yield from _teacher(config.teacher)
     if config.judge.asked and needed("judge"):
-        yield from _teacher(config.judge.endpoint(config.teacher), "judge")
+        yield from _teacher(config.judge.endpoint(config.teacher), "judge", "judge")
     if config.student.source == "hf" and needed("student"):
         yield from _student(config)
     if config.monitoring.tensorboard and (jobs is None or any(job.startswith("train") for job in jobs)):
         yield from _tensorboard()
+    if needed("expert") or (needed("setup B") and config.rollouts.expert_episodes_per_task):
+        if config.expert.teacher is not None:
+            yield from _teacher(config.expert.teacher, "expert", "expert.teacher")
+        if config.expert.source == "checkpoint":
+            yield from _checkpoint(config)
     if jobs is None or len(jobs) > 0:
         yield from _disk(config, store)
 
@@ -88,13 +104,14 @@ def require(found: Iterable[Found], tell: Callable[[str], object]) -> None:
         raise NotReady(" ".join(problems))
 
 
-def _teacher(settings: Teacher, who: str = "teacher") -> Iterator[Found]:
-    """The key and the endpoint. No more than a remark where there are answers in the cache: they need neither."""
+def _teacher(settings: Teacher, about: str = "teacher", place: str = "teacher") -> Iterator[Found]:
+    """The key and the endpoint, of the section at ``place``. No more than a remark where there are answers in the
+    cache: they need neither."""
     cached = any(Path(settings.cache).expanduser().glob("answers/*/*.json"))
     rest = " Answers in the cache are used all the same; only a new question would end the run." if cached else ""
 
     def trouble(said: str) -> Found:
-        return Found(who, said + rest, problem=not cached)
+        return Found(about, said + rest, problem=not cached)
 
     try:
         secret = read_key(settings.api_key_env, settings.endpoint)
@@ -104,7 +121,7 @@ def _teacher(settings: Teacher, who: str = "teacher") -> Iterator[Found]:
     try:
         listed = _ask(settings, "models", secret)
         if isinstance(listed, Refusal):
-            yield from _refused(listed, settings, trouble, who)
+            yield from _refused(listed, settings, trouble, about)
             return
         names = _model_names(listed)
         if names and settings.model not in names:
@@ -112,25 +129,25 @@ def _teacher(settings: Teacher, who: str = "teacher") -> Iterator[Found]:
             if isinstance(one, Refusal) and one.status == 404:
                 few = ", ".join(sorted(names)[:8])
                 yield trouble(
-                    f"{who}.model: {settings.endpoint} has no model {settings.model!r}; it has: {few}"
+                    f"{place}.model: {settings.endpoint} has no model {settings.model!r}; it has: {few}"
                     f"{' ...' if len(names) > 8 else ''}."
                 )
                 return
-        yield Found(who, f"{settings.endpoint} answers" + (" and accepts the key" if secret else ""))
+        yield Found(about, f"{settings.endpoint} answers" + (" and accepts the key" if secret else ""))
     except OSError as error:
         reason = getattr(error, "reason", error)
         yield trouble(
-            f"{who}.base_url: {settings.endpoint} does not answer ({' '.join(str(reason).split())}): start the "
-            f"server, correct `{who}.base_url`, or see whether this machine has a way to it."
+            f"{place}.base_url: {settings.endpoint} does not answer ({' '.join(str(reason).split())}): start the "
+            f"server, correct `{place}.base_url`, or see whether this machine has a way to it."
         )
 
 
-def _refused(refusal: Refusal, settings: Teacher, trouble: Callable[[str], Found], who: str) -> Iterator[Found]:
+def _refused(refusal: Refusal, settings: Teacher, trouble: Callable[[str], Found], about: str) -> Iterator[Found]:
     failure = refusal.failure(settings)
     if refusal.status == 401 and failure is not None and not re.search("scope|insufficient perm", refusal.message):
         yield trouble(str(failure))
     else:  # a key may ask and not list, a server may have no list or be busy: questions may be answered all the same
-        yield Found(who, f"{settings.endpoint} cannot be asked for its models ({refusal.name}: {refusal.said})")
+        yield Found(about, f"{settings.endpoint} cannot be asked for its models ({refusal.name}: {refusal.said})")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -210,6 +227,21 @@ def _tensorboard() -> Iterator[Found]:
             "null.",
             problem=True,
         )
+
+
+def _checkpoint(config: Config) -> Iterator[Found]:
+    """That the model or adapter that plays as the expert is on this machine, and whole by its headers."""
+    expert = config.expert
+    path = Path(expert.path or "")
+    try:
+        if is_adapter(path):
+            check_adapter_files(path)
+            yield Found("expert", f"{path} is an adapter of the student")
+        else:
+            directory = locate(path, expert.revision)
+            yield Found("expert", f"{directory} has {weights_of(directory) / 1e9:.2f} billion weights")
+    except StudentError as error:
+        yield Found("expert", f"expert.path: {error}.", problem=True)
 
 
 def disk_bytes(config: Config) -> int:

@@ -210,6 +210,24 @@ def _predict(call: Invocation, config: Config) -> Work:
     return Work(snapshots(config) * settings["folds"] * len(settings["sample_sizes"]), "snapshots fitted")
 
 
+def questions(call: Invocation, config: Config) -> float:
+    """Decisions at which a teacher that plays as the expert is asked, in one stage's part of a command line: of setup
+    B's episodes, of each snapshot one forced command and the episodes for ``p_expert`` (one at temperature 0), of the
+    continuations for recovery. 0 where another expert plays."""
+    playing = config.expert.teacher
+    if playing is None:
+        return 0.0
+    if call.stage == "rollout":
+        played = games_in_shard(config, "train", _shard(call, "tasks")) * config.rollouts.expert_episodes_per_task
+        return played * length(config)
+    if call.stage in ("action-values", "leverage-values"):
+        episodes = 1 if playing.temperature == 0 else config.estimation.expert_episodes
+        return snapshots(config) / call.params["shards"] * (1 + episodes * length(config))
+    if call.stage == "recovery-examples":
+        return 2 * config.training.max_examples
+    return training_side(config) * length(config) if call.stage == "recovery-trajectories" else 0.0
+
+
 def _shard(call: Invocation, name: str) -> int:
     return int(Path(call.inputs[name][0]).stem)
 

@@ -17,6 +17,7 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("label_metrics",),
+    "expert": True,
 }
 
 COLUMNS = {"placebo": "placebo_gain", **{kind: f"raw_{kind}" for kind in FORMATS}}

@@ -18,6 +18,7 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("mechanistic",),
+    "expert": True,
 }
 
 MEASURES = {

@@ -18,6 +18,7 @@ ABOUT = {
         "snapshots and its 95 % interval."
     ),
     "inputs": ("labeled", "label_metrics"),
+    "expert": True,
 }
 
 MARKERS = {"A_bottleneck": "o", "B_trajectory": "s", "C_deadend": "D", "mixed": "^"}

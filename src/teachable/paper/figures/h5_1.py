@@ -15,6 +15,7 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("contrasts",),
+    "expert": True,
 }
 
 

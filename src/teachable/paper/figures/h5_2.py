@@ -18,6 +18,7 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("checkpoints",),
+    "expert": True,
 }
 
 STAGES = ("base", "first", "middle", "last")

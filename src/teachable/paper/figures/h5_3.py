@@ -19,6 +19,7 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("contrasts",),
+    "expert": True,
     "minimum": True,
 }
 

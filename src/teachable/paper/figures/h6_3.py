@@ -16,6 +16,7 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("predictor_metrics", "importance"),
+    "expert": True,
 }
 
 METHODS = ("predictor", "tier1", "tier2")

@@ -59,6 +59,7 @@ class Run:
     planted: Sequence[str] = ()
     counts: Mapping[str, int | str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    expert: str | None = None  # its name; None: the game's solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,12 @@ def report(
         "tally": verdicts([dict(entry) for entry in criteria]),
         "criteria": [_criterion(entry) for entry in criteria],
         "viewer": viewer,
-        "figures": [_figure(i, pictures[i], root, viewer) for i in _minimum_first("figures", FIGURES) if i in pictures],
-        "tables": [_table(i, tables[i], root) for i in _minimum_first("tables", TABLES) if i in tables],
+        "figures": [
+            _figure(i, pictures[i], root, viewer, run.expert)
+            for i in _minimum_first("figures", FIGURES)
+            if i in pictures
+        ],
+        "tables": [_table(i, tables[i], root, run.expert) for i in _minimum_first("tables", TABLES) if i in tables],
         "files": [_files(item, root) for item in (*FIGURES.values(), *TABLES.values())],
     }
     return Report(
@@ -124,12 +129,13 @@ def _criterion(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _figure(name: str, picture: bytes, root: str, viewer: str | None) -> dict[str, Any]:
+def _figure(name: str, picture: bytes, root: str, viewer: str | None, expert: str | None) -> dict[str, Any]:
     item = FIGURES[name]
     pdf, png = (f"{root}/{path}" for path in item.files)
     data = "data:image/png;base64," + base64.b64encode(picture).decode()
     return {
         "item": item,
+        "caption": item.captioned(expert),
         "number": item.number,
         "data": data,
         "pdf": pdf,
@@ -152,13 +158,14 @@ def _links(picture: bytes, viewer: str) -> list[dict[str, Any]]:
     ]
 
 
-def _table(name: str, frame: pl.DataFrame, root: str) -> dict[str, Any]:
+def _table(name: str, frame: pl.DataFrame, root: str, expert: str | None) -> dict[str, Any]:
     item = TABLES[name]
     heads = typeset.headings(name)
     tex, csv = (f"{root}/{path}" for path in item.files)
     numeric = [frame.schema[column].is_numeric() for column in heads]
     return {
         "item": item,
+        "caption": item.captioned(expert),
         "number": item.number,
         "tex": tex,
         "csv": csv,

@@ -15,6 +15,7 @@ from teachable.paper.registry import FIGURES, TABLES
 from teachable.paper.report import Report, Run, report
 from teachable.paper.skills import sentences
 from teachable.paper.typeset import headings
+from teachable.terms import expert_name
 
 _AGAIN = "delete it and run the workflow again."
 
@@ -45,6 +46,7 @@ def write(data: Mapping[str, Any], libraries: Sequence[str], viewer: str | None 
             seed=config["seed"],
             student=_student(config),
             teacher=_teacher(config),
+            expert=expert_name(config.get("expert")),
             builtin_student=config["student"]["source"] == "builtin",
             limits=limits(data["episodes"], data["thresholds"], data["training_summary"], entries),
             planted=sentences(data["skills"]),

@@ -15,6 +15,7 @@ ABOUT = {
         "most common best format."
     ),
     "inputs": ("labeled", "thresholds", "label_metrics"),
+    "expert": True,
     "minimum": True,
 }
 

@@ -14,6 +14,7 @@ ABOUT = {
         "Spearman correlations between uncertainty, leverage and teachability, with 95 % intervals clustered by game."
     ),
     "inputs": ("label_metrics",),
+    "expert": True,
 }
 
 HEADINGS = {

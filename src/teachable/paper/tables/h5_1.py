@@ -16,6 +16,7 @@ ABOUT = {
         "base student, with 95 % intervals clustered by game."
     ),
     "inputs": ("metrics", "contrasts"),
+    "expert": True,
     "minimum": True,
 }
 

@@ -1,0 +1,115 @@
+"""Setup B beside the student's failures, and the name of an expert that is not the game's solver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from teachable import tables
+from teachable.paper import FIGURES, TABLES, typeset
+from teachable.paper.inputs import Undefined
+from teachable.paper.items import module
+from teachable.paper.render import draw
+from teachable.paper.setups import setups
+from teachable.stages import STAGES
+from teachable.terms import expert_name
+
+from .frames import labeled, theirs
+
+
+def cells(found: pl.DataFrame) -> dict[tuple[str, str], float]:
+    return {(panel, metric): point for panel, metric, point in found.select("panel", "metric", "point").iter_rows()}
+
+
+def test_means_and_shares_by_hand() -> None:
+    own = labeled(8).with_columns(
+        pl.Series("quadrant", ["Q1", "Q1", "Q2", "Q4", "Q4", "Q4", None, "Q3"]),
+        pl.Series("U", [1.0, 2, 3, 4, 5, 6, 100, 7]),
+        source=pl.lit("student"),
+    )
+    other = theirs(own, 2).with_columns(pl.Series("quadrant", ["Q4", "Q3"]), pl.Series("U", [0.5, 1.5]))
+    found = setups(own, other, seed=1, repetitions=30)
+    value = cells(found)
+    assert value["student", "share_Q4"] == pytest.approx(3 / 7)
+    assert value["expert", "share_Q4"] == pytest.approx(1 / 2)
+    assert value["difference", "share_Q4"] == pytest.approx(1 / 2 - 3 / 7)
+    assert (value["student", "U"], value["expert", "U"]) == (pytest.approx(4.0), 1.0)
+    assert value["difference", "U"] == pytest.approx(-3.0)
+    whole = {row["panel"]: row for row in found.filter(metric="U").iter_rows(named=True)}
+    assert (whole["student"]["n"], whole["expert"]["n"]) == (7, 2)
+    assert whole["student"]["clusters"] == own.drop_nulls("quadrant")["task_id"].n_unique()
+
+
+def test_the_students_side_is_the_same_whatever_setup_b_holds() -> None:
+    own = labeled(60).with_columns(source=pl.lit("student"))
+    without, few, many = (setups(own, theirs(own, count), seed=1, repetitions=30) for count in (0, 5, 40))
+    for found in (few, many):
+        assert found.filter(panel="student").equals(without.filter(panel="student"))
+        assert set(found["panel"]) == {"student", "expert", "difference"}
+    assert set(without["panel"]) == {"student"}
+
+
+def test_source_tells_them_apart_wherever_a_row_stands() -> None:
+    own = labeled(60).with_columns(source=pl.lit("student"))
+    other = theirs(own, 12)
+    together = setups(pl.concat([own, other]), own.clear(), seed=1, repetitions=30)
+    assert together.equals(setups(own, other, seed=1, repetitions=30))
+
+
+def test_nothing_labelled_is_an_empty_table_and_no_setup_b_an_undefined_figure(data) -> None:
+    none = labeled(8).with_columns(quadrant=pl.lit(None, pl.String))
+    assert setups(none, none.clear(), seed=1, repetitions=20).equals(tables.empty(tables.METRICS))
+    alone = {"setups": data["setups"].filter(panel="student")}
+    with pytest.raises(Undefined, match="no failure of the expert"):
+        module("figures", "setups").draw(alone)
+    assert typeset.make("setups", alone)["setup"].to_list() == ["student"]
+    made = typeset.make("setups", data)
+    assert made["setup"].to_list() == ["student", "expert", "expert - student"]
+    assert made["snapshots"].to_list()[:2] == data["setups"].filter(metric="share_Q1")["n"].to_list()[:2]
+
+
+def test_an_expert_is_named_below_what_shows_it_and_nowhere_else(data) -> None:
+    named = {item.id for item in FIGURES.values() if item.expert}
+    assert named >= {"a1", "a3", "h1_4", "h5_1", "h5_3", "h6_2", "setups"}
+    assert {item.id for item in TABLES.values() if item.expert} >= {"h1_1", "h1_2", "h2_2", "h5_1", "h6_1", "setups"}
+    item = FIGURES["h1_4"]
+    assert item.captioned("oracle") == item.captioned(None) == item.caption
+    assert item.captioned("teacher gpt-4o").endswith("The expert here is teacher gpt-4o, not the game's solver.")
+    assert FIGURES["h2_1"].captioned("teacher gpt-4o") == FIGURES["h2_1"].caption
+    assert (item.named("teacher gpt-4o"), item.named("oracle")) == ("teacher gpt-4o", None)
+    plain, said = draw("h1_4", data), draw("h1_4", data, "teacher gpt-4o")
+    assert said.get_supxlabel().replace("\n", " ") == f"{plain.get_supxlabel()}; expert: teacher gpt-4o".replace(
+        "\n", " "
+    )
+    assert draw("h1_4", data, None).get_supxlabel() == plain.get_supxlabel()
+
+
+def test_every_item_that_reads_upper_leverage_or_recovery_names_its_expert() -> None:
+    for kind in (FIGURES, TABLES):
+        for item in kind.values():
+            source = Path(module("figures" if kind is FIGURES else "tables", item.id).__file__ or "").read_text()
+            body = source.replace("``", "")
+            if any(word in body for word in ("L_upper", "p_expert", '"winnable"', "share_profile", '"recovery"')):
+                assert item.expert, item.module
+
+
+def test_a_table_says_it_in_its_caption(data, tmp_path: Path) -> None:
+    run = module_of_stage("table").run
+    for expert, there in ((None, False), ("checkpoint Qwen3-8B", True)):
+        out = {"tex": tmp_path / f"{expert}.tex", "csv": tmp_path / f"{expert}.csv"}
+        run(data, out, "h1_1", None, expert)
+        assert ("checkpoint Qwen3-8B" in out["tex"].read_text()) == there
+
+
+def module_of_stage(name: str):
+    from importlib import import_module
+
+    return import_module(STAGES[name].module)
+
+
+def test_names() -> None:
+    assert expert_name(None) == expert_name({"source": "oracle", "path": None}) == "oracle"
+    assert expert_name({"source": "teacher", "teacher": {"model": "gpt-4o"}}) == "teacher gpt-4o"
+    assert expert_name({"source": "checkpoint", "path": "models/Qwen3-8B/"}) == "checkpoint Qwen3-8B"
