@@ -1,17 +1,25 @@
-"""docs/sample: every figure of a finished run, and its criteria. python scripts/sample.py [RUN]"""
+"""docs/sample: every figure of a finished run, and its criteria; docs/tour: its viewer. python scripts/sample.py [RUN]
+
+Pictures of the viewer want Chromium.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+import polars as pl
 
 from teachable import __version__
 from teachable.paper import FIGURES
 
-SAMPLE = Path(__file__).resolve().parents[1] / "docs" / "sample"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+SAMPLE = DOCS / "sample"
 VERDICTS = {True: "pass", False: "**fail**", None: "not measured"}
 
 
@@ -45,6 +53,25 @@ def main() -> None:
         shutil.copy(picture, SAMPLE / picture.name)
         lines += ["", f"## {item.number}: {item.title}", "", f"![{item.title}]({picture.name})", "", item.caption]
     (SAMPLE / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    tour(run)
+
+
+def tour(run: Path) -> None:
+    """The viewer at the snapshot of Q4 with the highest ELP_net."""
+    sys.path.insert(0, str(DOCS.parent / "tests"))
+    from viewer.browser import CHROMIUM, browser
+
+    if CHROMIUM is None:
+        sys.exit("docs/tour is as it was: its picture wants Chromium (`apt-get install chromium`).")
+    labeled = pl.read_parquet(run / "results/phase1/labeled_snapshots.parquet").filter(quadrant="Q4")
+    best = labeled.sort("ELP_net", "snapshot_id", descending=[True, False])["snapshot_id"][0]
+    page = (run / "results/viewer/index.html").resolve().as_uri() + f"#quadrant=Q4&sort=-ELP_net&id={quote(best)}"
+    (DOCS / "tour").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as profile, browser(Path(profile)) as shown:
+        shown.size(1280, 2700)
+        shown.go(page)
+        shown.until("document.body.innerText.includes('What was measured')")
+        shown.picture(DOCS / "tour" / "snapshot.png")
 
 
 if __name__ == "__main__":
