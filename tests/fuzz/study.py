@@ -310,7 +310,7 @@ class _Maker:
         self.make(
             "drift", filled={"run": RUNS[0]}, own={"model": RUNS[0]}, adapter=f"{RESULTS}/phase2/adapters/{RUNS[0]}/1"
         )
-        for name in ("drift", "checkpoint_episodes", "patch_test"):
+        for name in ("drift", "patch_test"):
             artifact = ARTIFACTS[name]
             shutil.copyfile(f"{RESULTS}/{artifact.path.format(run=RUNS[0])}", f"{RESULTS}/{artifact.whole}")
         trained: dict[str, Any] = {"filled": {"run": RUNS[0]}, "own": {"model": RUNS[0]}}
@@ -319,7 +319,8 @@ class _Maker:
         self.make("failures", **trained)
         self.make("feature-drift", failures=[f"{RESULTS}/phase3/failure_features/{RUNS[0]}.parquet"])
         self.make("end2end", episodes=played["episodes"])
-        self.make("checkpoint-summary", base=played["episodes"][0], episodes=[DATA["checkpoint_episodes"]])
+        retained = ARTIFACTS["checkpoint_episodes"].path.format(run=RUNS[0])
+        self.make("checkpoint-summary", base=played["episodes"][0], episodes=[f"{RESULTS}/{retained}"])
         for method in config.selection.methods:
             name = selection_name(method, 4)
             self.make("select", filled={"run": name}, own={"k": 4, "method": method, "draws": 1})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ABOUT = {
     "about": "try out the checkpoint that plays on as the expert, and record which it is",
     "inputs": "base=student?",
-    "outputs": {"checkpoint": ("expert.json", None, "kind model or adapter, path, content; how it answers")},
+    "outputs": {"checkpoint": ("expert.json", "LINKED_EXPERT", "kind model or adapter, path, content; how it answers")},
     "params": "expert student",
     "student": True,
     "beside": "teachable.pipeline.experts.beside",

@@ -4,6 +4,7 @@ result."""
 from teachable.tables.documents import (
     CPT_CORRELATION,
     CRITERIA,
+    LINKED_EXPERT,
     RECORDED_CONFIG,
     RESTORE_CHECK,
     SPLITS,
@@ -126,6 +127,7 @@ __all__ = [
     "JUDGEMENTS",
     "LABELED",
     "LEVERAGE",
+    "LINKED_EXPERT",
     "MEASURES",
     "MECHANISTIC",
     "METHOD_INTERVAL",

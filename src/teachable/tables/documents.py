@@ -1,17 +1,17 @@
 """The JSON results: what each holds, checked at every write and read, as the columns of a table are.
 
-A document is a typed dictionary under a name in capitals; a stage names it where it states the output. Units: shares
-and probabilities in [0, 1], losses in nats a completion token, ``n`` and ``clusters`` count rows and games.
+A document is a pydantic model, or a list of them, under a name in capitals; a stage names it where it states the
+output. Units: shares and probabilities in [0, 1], losses in nats a completion token, ``n`` and ``clusters`` count rows
+and games.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from teachable.errors import TableError
 from teachable.tables.files import read_json, write_json
@@ -19,9 +19,8 @@ from teachable.tables.files import read_json, write_json
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Loss = Annotated[float, Field(ge=0)]
+LACKING: Any = None  # a field that may be left out; null it may not be, unless its type says so
 Quadrant = Literal["Q1", "Q2", "Q3", "Q4"]
-_CLOSED = ConfigDict(extra="forbid", strict=True)
-_OPEN = ConfigDict(extra="allow", strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +43,17 @@ class Document:
             ) from error
 
 
-class Interval(TypedDict):
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Open(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Interval(_Closed):
     """An estimate with its interval (:class:`teachable.stats.Interval`), of nulls where it is not defined."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     point: float | None
     low: float | None
     high: float | None
@@ -56,22 +62,20 @@ class Interval(TypedDict):
     seed: int | None
     clusters: Count | None
     n: Count
-    p_value: NotRequired[Share | None]
+    p_value: Share | None = None
 
 
-class Splits(TypedDict):
+class Splits(_Closed):
     """Games by split, and how many are in two."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     games: dict[str, Count]
     distinct: Count
     overlaps: Count
 
 
-class RestoreCheck(TypedDict):
+class RestoreCheck(_Closed):
     """How many snapshots were restored exactly, of how many, and what was compared."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     total: Count
     verified: Count
     fraction: Share
@@ -80,31 +84,28 @@ class RestoreCheck(TypedDict):
     kinds: dict[str, Count]
 
 
-class Cut(TypedDict):
+class Cut(_Closed):
     """Where an axis of the quadrants is cut, and its spread over the labelled set."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     low: float | None
     high: float | None
     sd: float | None
     q25: float | None
     q50: float | None
     q75: float | None
-    within_two_errors_of_cut: NotRequired[Share | None]
+    within_two_errors_of_cut: Share | None = None
 
 
-class Means(TypedDict):
+class Means(_Closed):
     """Means of a quadrant."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     U: float
     L_local: float
 
 
-class Thresholds(TypedDict):
+class Thresholds(_Closed):
     """The cuts of the quadrants and what fell where."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     method: str
     measure: str
     rule: str
@@ -122,19 +123,17 @@ class Thresholds(TypedDict):
     interval_snapshots: Count
 
 
-class CorrelationCounts(TypedDict):
+class CorrelationCounts(_Closed):
     """What micro-training rests on."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     snapshots: Count
     games: Count
     per_quadrant: dict[Quadrant, Count]
 
 
-class CptCorrelation(TypedDict):
+class CptCorrelation(_Closed):
     """The patch test against micro-training (:func:`teachable.training.correlation.cpt_correlation`)."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     overall: dict[str, Interval]
     per_quadrant: dict[Quadrant, dict[str, Interval]]
     utility: dict[Quadrant, Interval]
@@ -148,72 +147,69 @@ class CptCorrelation(TypedDict):
     setting: dict[str, Any]
 
 
-class Preferences(TypedDict, total=False):
+class Preferences(_Closed):
     """What only a run by direct preference optimisation has."""
 
-    beta: float
-    pairs: Count
-    dropped: Count
-    margin_first: float
-    margin_last: float
-    accuracy_first: Share
-    accuracy_last: Share
+    beta: float = LACKING
+    pairs: Count = LACKING
+    dropped: Count = LACKING
+    margin_first: float = LACKING
+    margin_last: float = LACKING
+    accuracy_first: Share = LACKING
+    accuracy_last: Share = LACKING
 
 
-class Trained(Preferences, total=False):
+class Trained(Preferences):
     """What one training took and did; ``absent`` says why there was none."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
-    quadrant: str | None
-    format: str | None
-    absent: str
-    loss: str
-    epochs: Annotated[float, Field(gt=0)]
-    examples: Count
-    replayed: Count
-    replay_pool: Count
-    steps: Count
-    tokens: Count
-    completion_tokens: Count
-    micro_batch: Count
-    loss_first: Loss
-    loss_last: Loss
-    probe_shift: Share
-    sha256: str
+    quadrant: str | None = LACKING
+    format: str | None = LACKING
+    absent: str = LACKING
+    loss: str = LACKING
+    epochs: Annotated[float, Field(gt=0)] = LACKING
+    examples: Count = LACKING
+    replayed: Count = LACKING
+    replay_pool: Count = LACKING
+    steps: Count = LACKING
+    tokens: Count = LACKING
+    completion_tokens: Count = LACKING
+    micro_batch: Count = LACKING
+    loss_first: Loss = LACKING
+    loss_last: Loss = LACKING
+    probe_shift: Share = LACKING
+    sha256: str = LACKING
 
 
-class Record(Trained, total=False):
+class Record(Trained):
     """One training of a run."""
 
-    run: str
-    train_seed: Count
-    losses: list[Loss]
+    run: str = LACKING
+    train_seed: Count = LACKING
+    losses: list[Loss] = LACKING
 
 
-class OfSeed(Trained, total=False):
+class OfSeed(Trained):
     """One training of a run, in its run's entry."""
 
-    adapter: str
+    adapter: str = LACKING
 
 
-class OfRun(Trained, total=False):
+class OfRun(Trained):
     """All trainings of a run: what they share, their means, and each by its training seed."""
 
-    adapter: str
-    seeds: dict[str, OfSeed]
+    adapter: str = LACKING
+    seeds: dict[str, OfSeed] = LACKING
 
 
-class TrainingSummary(TypedDict):
+class TrainingSummary(_Closed):
     """Every run by its name."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     runs: dict[str, OfRun]
 
 
-class Criterion(TypedDict):
+class Criterion(_Closed):
     """One criterion (:func:`teachable.paper.criteria.criteria`)."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     id: str
     hypothesis: str
     name: str
@@ -228,10 +224,9 @@ class Criterion(TypedDict):
     advice: str
 
 
-class Config(TypedDict):
+class Config(_Open):
     """The resolved configuration without what says how to work; its sections are :mod:`teachable.config.model`'s."""
 
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
     preset: str
     seed: int
     world: dict[str, Any]
@@ -239,6 +234,12 @@ class Config(TypedDict):
     builtin: dict[str, Any]
     teacher: dict[str, Any]
     training: dict[str, Any]
+
+
+class Expert(_Open):
+    """The checkpoint that plays as the expert, as it was linked."""
+
+    kind: Literal["adapter", "model"]
 
 
 SPLITS = Document("SPLITS", Splits)
@@ -249,6 +250,7 @@ TRAINING_RECORD = Document("TRAINING_RECORD", Record)
 TRAINING_SUMMARY = Document("TRAINING_SUMMARY", TrainingSummary)
 CRITERIA = Document("CRITERIA", list[Criterion])
 RECORDED_CONFIG = Document("RECORDED_CONFIG", Config)
+LINKED_EXPERT = Document("LINKED_EXPERT", Expert)
 
 
 def read_document(path: Path | str, document: Document) -> Any:

@@ -17,6 +17,7 @@ ABOUT = {
         "run; the run's own probe is the ceiling. Probes are judged on games that they never saw."
     ),
     "inputs": ("mechanistic",),
+    "expert": True,
 }
 
 TARGETS = ("state", "goal")
