@@ -208,6 +208,14 @@ def test_an_adapter_directory_is_whole_and_plain_peft_reads_it(
     assert student.adapters == ["checkpoint", "mine"]
 
 
+def test_what_is_adapted_is_written_in_one_order(student: Student, tmp_path: Path) -> None:
+    """PEFT keeps the names in a set, whose order another hash seed changes."""
+    train_lora(student, examples(student), SETTINGS, seed=1, name="a", out=tmp_path / "a")
+    written = json.loads((tmp_path / "a" / "adapter_config.json").read_text())["target_modules"]
+    assert len(written) > 7
+    assert written == sorted(written)
+
+
 def test_each_prompt_has_its_adapter(student: Student, tmp_path: Path, student_directory: Path) -> None:
     for name, seed in (("a", 1), ("b", 2)):
         train_lora(student, examples(student), replace(SETTINGS, rank=seed * 2), seed=seed, out=tmp_path / name)

@@ -229,12 +229,14 @@ def write_adapter(out: Path, config: LoraConfig, state: dict[str, torch.Tensor],
 def write_into(draft: Path, config: LoraConfig, content: bytes, record: dict[str, Any]) -> None:
     """The three files of an adapter, into an existing directory."""
     (draft / WEIGHTS_FILE).write_bytes(content)
-    training = config.inference_mode
+    training, targets = config.inference_mode, config.target_modules
     config.inference_mode = True  # as PEFT saves it: loads frozen
+    if isinstance(targets, set):  # PEFT would write them in the set's order, which the hash seed makes
+        config.target_modules = sorted(targets)
     try:
         config.save_pretrained(str(draft))
     finally:
-        config.inference_mode = training
+        config.inference_mode, config.target_modules = training, targets
     write_json(draft / ADAPTER_FILE, record)
 
 
