@@ -345,9 +345,9 @@ def test_a_teacher_plays_on_and_a_second_run_asks_nothing(smoke: Workplace, tmp_
         return Reply(completion({"command": listed.splitlines()[0]}))
 
     server.otherwise = first
-    prices = "{small: {input: 1.0, output: 1.0}}"
+    prices = "{other: {input: 1.0, output: 1.0}}"
     shared = f"teacher={{base_url: {server.url}, api_key_env: '', prices: {prices}, cache: {tmp_path / 'cache'}}}"
-    expert = "{source: teacher, teacher: {model: small}}"
+    expert = "{source: teacher, teacher: {model: other}}"
     places = [Workplace(tmp_path / name, str(tmp_path / f"store_{name}")) for name in ("one", "two")]
     for place in places:
         shutil.copytree(smoke.store, place.store)
@@ -358,7 +358,7 @@ def test_a_teacher_plays_on_and_a_second_run_asks_nothing(smoke: Workplace, tmp_
         server.close()
     asked = len(server.requests)
     assert asked > found.height
-    assert names_in(places[0], "phase1/leverage_episodes") == {"teacher small"}
+    assert names_in(places[0], "phase1/leverage_episodes") == {"teacher other"}
     assert found["value"].mean() < 0.5
     again = leverage_by(places[1], expert, shared)
     assert again.equals(found)
