@@ -99,6 +99,7 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
             benchmark:
                 timing_of(f"{Path(trained).name}/train/{label}")
             threads: STUDENT_THREADS
+            priority: 3 if trained == "results/phase2" else 2  # the longest chain first, so that no core waits at its end
             resources:
                 **STUDENT_JOB,
             params:
