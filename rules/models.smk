@@ -98,8 +98,8 @@ for suffix, (trained, evaluated, every_run) in MODELS.items():
                 log_of(f"{Path(trained).name}/train/{label}"),
             benchmark:
                 timing_of(f"{Path(trained).name}/train/{label}")
-            threads: STUDENT_THREADS
             priority: 3 if trained == "results/phase2" else 2  # the longest chain first, so that no core waits at its end
+            threads: STUDENT_THREADS
             resources:
                 **STUDENT_JOB,
             params:
