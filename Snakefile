@@ -32,7 +32,7 @@ onstart:
     try:
         keep_preset(KEPT, CONFIG.preset)
         if workflow.is_main_process:
-            begin()
+            FOLLOWERS.extend(begin(workflow, CONFIG, logger))
     except TeachableError as error:
         raise WorkflowError(str(error)) from None
     # -F and -R ask for computing, not for the store. A cluster's executor sees to that job by job; elsewhere the

@@ -7,7 +7,6 @@ from teachable.artifacts.catalogue import ARTIFACTS, RESULTS
 from teachable.config.expert import Expert
 from teachable.config.kept import keep_preset, kept_preset
 from teachable.config.load import read_yaml
-from teachable.artifacts.store import Store
 from teachable.errors import ConfigError, TeachableError
 from teachable.artifacts.fingerprint import fingerprint
 from teachable.paper.closing import closing
@@ -28,10 +27,7 @@ from teachable.workflow.lines import (
     shell_line,
     timing_of,
 )
-from teachable.workflow.during import Follower, Progress
-from teachable.workflow.plan import spent
-from teachable.workflow.ready import look, require
-from teachable.workflow.start import Plan, ask, at_start, without_effect
+from teachable.workflow.start import begin
 from teachable.terms import (
     BASE,
     RECOVERY,
@@ -45,7 +41,7 @@ from teachable.terms import (
 
 STARTED = time.time()
 HERE = Path(workflow.basedir)
-# Who follows the jobs of this run, from its first to its last.
+# Follows the jobs of this run, from its first to its last; none in the process of a job.
 FOLLOWERS = []
 # The preset that made what stands here. A command that names none goes on with it.
 KEPT = Path("results/preset")
@@ -118,48 +114,6 @@ def code(stage, **extra):
     """Fingerprint of the code a stage can reach: an edit that changes it reruns the stage, a comment does not."""
     modules = STAGES[stage].modules({"world_name": CONFIG.world.name, **extra})
     return " ".join(fingerprint(module) for module in modules)
-
-
-def begin():
-    """Look at what a later job would be refused for, say and ask what the run plans, and follow it from here on."""
-    methods = {
-        method.name.lower() for method in workflow.deployment_settings.deployment_method
-    }
-    if methods:
-        logger.warning(without_effect(methods))
-    needed = list(workflow.dag.needrun_jobs())
-    kept = Store.from_environment()
-    jobs = {job.rule.name for job in needed}
-    require(look(CONFIG, store=kept and kept.root, jobs=jobs), logger.info)
-    # -F and -R ask for computing, not for the store.
-    forced = workflow.dag_settings.forceall or workflow.dag_settings.forcerun
-    try:
-        plan = Plan.of(
-            [job.shellcmd for job in needed if job.shellcmd],
-            CONFIG,
-            None if forced else kept,
-        )
-    except TeachableError as error:
-        logger.info(f"plan: unknown: {error}")
-        return
-    # A cluster has no number of cores, and `workflow.cores` raises there.
-    cores = workflow.resource_settings.cores
-    logger.info(at_start(plan, cores))
-    ask(plan, CONFIG, logger.info)
-    if plan.jobs:
-        ledger = Path(CONFIG.teacher.cache).expanduser()
-        progress = Progress(
-            plan.jobs,
-            cores=cores,
-            jobs_at_once=workflow.resource_settings.nodes,
-            spent=(
-                (lambda: spent(ledger).usd)
-                if CONFIG.teacher.source == "openai"
-                else None
-            ),
-        )
-        FOLLOWERS.append(Follower(progress, logger))
-        FOLLOWERS[0].attach()
 
 
 # Resources of a job that loads the student, and of any other; a retry asks for more memory and time.

@@ -19,7 +19,7 @@ from teachable.config import Config
 from teachable.errors import TeachableError
 from teachable.stages import STAGES
 from teachable.workflow.configuration import shipped
-from teachable.workflow.plan import Expected, Job
+from teachable.workflow.plan import Expected, Job, expert_cost, jobs_of
 from teachable.workflow.start import Declined, Plan, above, ask, at_start, without_effect
 from workflow.test_plan import preset
 from workflow.workplace import BIN, ROOT
@@ -93,6 +93,20 @@ def test_what_the_store_has_is_not_planned(tmp_path: Path, monkeypatch: pytest.M
     assert (after.restored, after.jobs[0].source) == (1, "store")
     assert after.core_hours < before.core_hours
     assert Plan.of([games, student], config, None).core_hours == before.core_hours  # -F
+
+
+def test_dollars_of_a_teacher_that_plays_count_where_the_oracle_advises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = line_of("action-values", "phase1/action_values/000")
+    prices = {"big": {"input": 1.0, "output": 10.0}}
+    playing = preset("laptop", teacher={"prices": prices}, expert={"source": "teacher", "teacher": {"model": "big"}})
+    cost = expert_cost(jobs_of([line]), playing)
+    assert cost
+    assert Plan.of([line], playing, None).usd == cost.usd > 0
+    assert above(Plan.of([line], playing, None), limits(usd=cost.usd / 2))
+    assert Plan.of([line], preset("laptop"), None).usd == 0
 
 
 def test_the_machine_is_looked_at_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

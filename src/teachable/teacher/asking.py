@@ -22,6 +22,7 @@ from teachable.teacher.refusals import RequestRefused
 log = logging.getLogger(__name__)
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 Progress = Callable[[int, int], object]  # (done, in all)
 
 SHOWN = 500  # characters of a problem
@@ -154,36 +155,53 @@ def ask_all(
     """
     ledger = Ledger(Path(settings.cache), settings.budget_usd)
     endpoint = Endpoint(settings, RequestCache(settings.cache), ledger, sleep=sleep)
-    made: list[dict[str, Any] | None] = [None] * len(questions)
-    failure: BaseException | None = None
-    done = 0
+    made: dict[int, dict[str, Any]] = {}
     in_vain = InVain(f"{what} have no valid {wanted}", who)
-    pool = ThreadPoolExecutor(settings.concurrency, thread_name_prefix=who)
-    with contextlib.closing(endpoint), pool:
-        futures = {pool.submit(consult, endpoint, question): index for index, question in enumerate(questions)}
+
+    def note(index: int, found: tuple[dict[str, Any], str]) -> TeacherError | None:
+        row, kind = found
+        made[index] = row
+        if progress:
+            progress(len(made), len(questions))
+        return in_vain.note(row["valid"], kind, str(row["reason"]))
+
+    with contextlib.closing(endpoint):
+        try:
+            ask_each(endpoint, dict(enumerate(questions)), lambda question: consult(endpoint, question), note, who=who)
+        except BudgetExceeded as error:
+            raise BudgetExceeded(f"{who}: {len(made)} of {len(questions)} {what} are finished; {error}") from None
+    return [made[index] for index in sorted(made)]
+
+
+def ask_each(
+    endpoint: Endpoint,
+    questions: Mapping[int, Question],
+    consult: Callable[[Question], Found],
+    note: Callable[[int, Found], TeacherError | None],
+    *,
+    who: str,
+) -> None:
+    """``consult`` each question, ``concurrency`` at a time, and ``note`` what it found, under the question's number, as
+    it comes in; an error that ``note`` returns ends it.
+
+    Raises the first error, of a question or a note, once what was on its way is in the cache; the endpoint is stopped
+    then, and by an interrupt.
+    """
+    failure: BaseException | None = None
+    with ThreadPoolExecutor(endpoint.settings.concurrency, thread_name_prefix=who) as pool:
+        futures = {pool.submit(consult, question): index for index, question in questions.items()}
         try:
             for future in as_completed(futures):
                 error = future.exception()
                 if isinstance(error, Stopped):
                     continue
+                if error is None:
+                    error = note(futures[future], future.result())
                 if error is not None:
                     failure = failure or error
                     endpoint.stop()  # the queue then drains at once, each with Stopped
-                    continue
-                row, kind = future.result()
-                made[futures[future]] = row
-                done += 1
-                if progress:
-                    progress(done, len(questions))
-                vain = in_vain.note(row["valid"], kind, str(row["reason"]))
-                if vain is not None:
-                    failure = failure or vain
-                    endpoint.stop()
         except BaseException:  # an interrupt: let what is on its way be stored, send nothing more
             endpoint.stop()
             raise
     if failure is not None:
-        if isinstance(failure, BudgetExceeded):
-            raise BudgetExceeded(f"{who}: {done} of {len(questions)} {what} are finished; {failure}") from None
         raise failure
-    return [row for row in made if row is not None]

@@ -7,7 +7,6 @@ an interrupt ends goes on from there. An answer is one of the admissible command
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from teachable.config.teacher import Teacher
 from teachable.teacher import prompt
-from teachable.teacher.asking import InVain, Outcome, converse
+from teachable.teacher.asking import InVain, Outcome, ask_each, converse
 from teachable.teacher.cache import RequestCache
-from teachable.teacher.errors import BudgetExceeded
+from teachable.teacher.errors import BudgetExceeded, TeacherError
 from teachable.teacher.ledger import Ledger
-from teachable.teacher.openai_client import Endpoint, Stopped
+from teachable.teacher.openai_client import Endpoint
 
 _REPEAT = 1000  # attempts that one repetition may have: no more are ever made, so that repetitions share no key
 
@@ -71,37 +70,25 @@ class Player:
         first decisions all stay without a valid command for one reason; what was answered is in the cache by then.
         """
         chosen: list[str | None] = [None] * len(decisions)
-        failure: BaseException | None = None
-        with ThreadPoolExecutor(self._endpoint.settings.concurrency, thread_name_prefix="expert") as pool:
-            futures = {}
-            for index, decision in enumerate(decisions):
-                only = decision.columns["commands"]
-                if len(only) == 1:
-                    chosen[index] = only[0]
-                else:
-                    futures[pool.submit(self._ask, decision)] = index
-            self.asked += len(futures)
-            try:
-                for future in as_completed(futures):
-                    error = future.exception()
-                    if isinstance(error, Stopped):
-                        continue
-                    if error is None:
-                        index = futures[future]
-                        chosen[index], kind, problem = future.result()
-                        if chosen[index] is None:
-                            self.unanswered[decisions[index].label] = problem
-                        error = self._in_vain.note(chosen[index] is not None, kind, problem)
-                    if error is not None:
-                        failure = failure or error
-                        self._endpoint.stop()  # the queue then drains at once, each with Stopped
-            except BaseException:  # an interrupt: let what is on its way be stored, send nothing more
-                self._endpoint.stop()
-                raise
-        if isinstance(failure, BudgetExceeded):
-            raise BudgetExceeded(f"expert: the teacher cannot play on; {failure}") from None
-        if failure is not None:
-            raise failure
+        asked: dict[int, Decision] = {}
+        for index, decision in enumerate(decisions):
+            only = decision.columns["commands"]
+            if len(only) == 1:
+                chosen[index] = only[0]
+            else:
+                asked[index] = decision
+        self.asked += len(asked)
+
+        def note(index: int, found: tuple[str | None, str, str]) -> TeacherError | None:
+            chosen[index], kind, problem = found
+            if chosen[index] is None:
+                self.unanswered[decisions[index].label] = problem
+            return self._in_vain.note(chosen[index] is not None, kind, problem)
+
+        try:
+            ask_each(self._endpoint, asked, self._ask, note, who="expert")
+        except BudgetExceeded as error:
+            raise BudgetExceeded(f"expert: the teacher cannot play on; {error}") from None
         return chosen
 
     def close(self) -> None:

@@ -1,23 +1,27 @@
-"""What is said and asked before the first job of a run: one line of its plan, and a question above a limit."""
+"""What is looked at, said and asked before the first job of a run, and who follows it from there."""
 
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from teachable.artifacts.catalogue import RESULTS
 from teachable.artifacts.store import Store
 from teachable.config import Config
 from teachable.errors import TeachableError
 from teachable.stages import STAGES
+from teachable.workflow.during import Follower, Progress
 from teachable.workflow.plan import (
     Expected,
     Job,
     expect,
+    expert_cost,
     jobs_of,
     look_in_store,
     makespan,
@@ -27,7 +31,7 @@ from teachable.workflow.plan import (
     total_work,
 )
 from teachable.workflow.rates import CARD, Own, pretrained
-from teachable.workflow.ready import disk_bytes
+from teachable.workflow.ready import disk_bytes, look, require
 
 
 class Declined(TeachableError):
@@ -40,7 +44,7 @@ class Plan:
 
     jobs: Sequence[Expected]
     restored: int  # jobs that the store is known to have
-    usd: float
+    usd: float  # of the teacher, who advises, and of one who plays as the expert
     disk: float  # bytes still to be written
     on_paper: bool  # a pretrained student: nothing of it was measured
 
@@ -56,12 +60,15 @@ class Plan:
         stored = _looked_up(jobs, lines, store)
         work = total_work(jobs, config, stored)
         asked = work["advise"].amount if "advise" in work else 0.0
-        cost = teacher_cost(asked, config, spent(Path(config.teacher.cache).expanduser()))
+        costs = (
+            teacher_cost(asked, config, spent(Path(config.teacher.cache).expanduser())),
+            expert_cost(jobs, config, stored),
+        )
         results = Path(RESULTS)
         return cls(
             [expect(job, config, student, Own(), stored[job.place]) for job in jobs],
             sum(all(stored[job.place]) for job in jobs),
-            cost.usd if cost else 0.0,
+            sum(cost.usd for cost in costs if cost),
             max(0.0, disk_bytes(config) - (size_of(results) if results.exists() else 0)) if jobs else 0.0,
             config.student.source == "hf",
         )
@@ -73,6 +80,47 @@ class Plan:
     @property
     def gpu_hours(self) -> float:
         return sum(one.seconds * one.gpus for one in self.jobs) / 3600
+
+
+def begin(workflow: Any, config: Config, logger: logging.Logger) -> list[Follower]:
+    """Look at what a later job of Snakemake's ``workflow`` would be refused for, say and ask what the run plans, and
+    follow it from here on; no follower where there is nothing to follow, or no plan.
+
+    Raises TeachableError where something is missing, and :class:`Declined`.
+    """
+    methods = {method.name.lower() for method in workflow.deployment_settings.deployment_method}
+    if methods:
+        logger.warning(without_effect(methods))
+    needed = list(workflow.dag.needrun_jobs())
+    kept = Store.from_environment()
+    require(look(config, store=kept.root if kept else None, jobs={job.rule.name for job in needed}), logger.info)
+    # -F and -R ask for computing, not for the store.
+    forced = workflow.dag_settings.forceall or workflow.dag_settings.forcerun
+    lines = [job.shellcmd for job in needed if job.shellcmd]
+    try:
+        plan = Plan.of(lines, config, None if forced else kept)
+    except TeachableError as error:
+        logger.info(f"plan: unknown: {error}")
+        return []
+    # A cluster has no number of cores, and `workflow.cores` raises there.
+    resources = workflow.resource_settings
+    logger.info(at_start(plan, resources.cores))
+    ask(plan, config, logger.info)
+    if not plan.jobs:
+        return []
+    paid = _spending(config)
+    follower = Follower(Progress(plan.jobs, cores=resources.cores, jobs_at_once=resources.nodes, spent=paid), logger)
+    follower.attach()
+    return [follower]
+
+
+def _spending(config: Config) -> Callable[[], float] | None:
+    """US dollars in the ledgers of all endpoints that the run may ask; None where it asks none."""
+    asked = [config.teacher] if config.teacher.source == "openai" else []
+    asked += [config.expert.teacher] if config.expert.teacher is not None else []
+    asked += [config.judge.endpoint(config.teacher)] if config.judge.asked else []
+    caches = {Path(one.cache).expanduser() for one in asked}
+    return (lambda: sum(spent(cache).usd for cache in caches)) if caches else None
 
 
 def _looked_up(jobs: Sequence[Job], lines: Sequence[str], store: Store | None) -> Mapping[str, list[bool | None]]:
