@@ -66,6 +66,7 @@ rule examples:
         log_of("phase2/examples"),
     benchmark:
         timing_of("phase2/examples")
+    priority: 3  # the matrix of trainings waits for it
     localrule: True
     resources:
         **OTHER_JOB,
@@ -87,6 +88,7 @@ rule recovery_examples:
         log_of("phase2/recovery_examples"),
     benchmark:
         timing_of("phase2/recovery_examples")
+    priority: 3  # the matrix of trainings waits for it
     threads: EXPERT_THREADS
     resources:
         **EXPERT_JOB,

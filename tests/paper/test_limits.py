@@ -102,12 +102,18 @@ def no_failure(data: dict) -> dict:
     }
 
 
+def no_rank(data: dict) -> dict:
+    """Too few snapshots are measured twice to rank them."""
+    return {**data, "drift_metrics": data["drift_metrics"].filter(pl.col("metric") != "spearman_base")}
+
+
 CASES = {
     "no failure": no_failure,
     "no retention": lambda data: without_panel(data, "retention"),
     "no failures": lambda data: without_panel(data, "failure"),
     "no Q4": without_q4,
     "no win": no_win,
+    "no rank": no_rank,
 }
 
 

@@ -24,7 +24,8 @@ class Artifact:
 
     ``path`` is relative to :data:`RESULTS`; a wildcard as in ``phase1/estimates/{shard}.parquet`` stands for its parts;
     empty: where the rule says. ``schema`` names its table in :mod:`teachable.tables`, its document there where
-    the path ends in ``.json``; None: a file or directory that the stage writes by itself. ``holds`` says what is in it.
+    the path ends in ``.json``; None: JSON of any shape, or a file or directory that the stage writes by itself.
+    ``holds`` says what is in it.
     """
 
     name: str

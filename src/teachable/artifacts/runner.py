@@ -153,7 +153,7 @@ def read(stage: Stage, name: str, paths: Sequence[Path] | None) -> Any:
     if kind == "path":
         return list(paths) if several else paths[0]
     if kind == "json":
-        found = [tables.read_document(path, _schema(artifact)) for path in paths]
+        found = [tables.read_document(path, _document(artifact)) for path in paths]
         return found if several else found[0]
     schema = _schema(artifact)
     frames = [tables.read(path, schema) for path in paths]
@@ -171,9 +171,15 @@ def _write(stage: Stage, made: Any, paths: Mapping[str, Path]) -> None:
         else:
             value = made[artifact.name] if isinstance(made, Mapping) else getattr(made, artifact.name)
         if artifact.kind == "json":
-            tables.write_document(value, paths[artifact.name], _schema(artifact))
+            tables.write_document(value, paths[artifact.name], _document(artifact))
         else:
             tables.write(value, paths[artifact.name], _schema(artifact))
+
+
+def _document(artifact: Artifact | None) -> Any:
+    from teachable import tables
+
+    return _schema(artifact) if artifact is not None and artifact.schema else tables.Document("JSON", Any)
 
 
 def _schema(artifact: Artifact | None) -> Any:

@@ -37,6 +37,12 @@ HEADINGS = {
     "n": "n (base, run)",
     "games": "Games",
 }
+SCHEMA: Mapping[str, Any] = {
+    **dict.fromkeys(("run", "model", "kind", "largest", "n"), pl.String),
+    **dict.fromkeys(("features", "shifted", "games"), pl.Int64),
+    **dict.fromkeys(("distance", "q_value", "stability", "stability_low", "stability_high", "chance"), pl.Float64),
+    **dict.fromkeys(("spearman", "spearman_low", "spearman_high"), pl.Float64),
+}
 CERTAIN = 0.05
 TEACHABILITY = "teachability"
 
@@ -55,10 +61,7 @@ def make(data: Data) -> pl.DataFrame:
             found = {"spearman": row["point"], "spearman_low": row["low"], "spearman_high": row["high"]}
             named = {"run": style.name(run), "model": run, "kind": TEACHABILITY}
             made.append({**named, **found, "n": str(row["n"]), "games": row["clusters"]})
-    ends = ("distance", "q_value", "stability", "stability_low", "stability_high", "chance", "spearman")
-    schema: Mapping[str, Any] = dict.fromkeys((*ends, "spearman_low", "spearman_high"), pl.Float64)
-    whole = {"features": pl.Int64, "shifted": pl.Int64, "games": pl.Int64, "largest": pl.String}
-    return pl.DataFrame(made, schema_overrides={**schema, **whole}, infer_schema_length=None)
+    return pl.DataFrame(made, schema=SCHEMA)
 
 
 def _group(run: str, part: pl.DataFrame) -> dict[str, Any]:
