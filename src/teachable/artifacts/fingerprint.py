@@ -205,8 +205,7 @@ def is_data(file: Path) -> bool:
 
 @cache
 def package_root(module: str) -> Path:
-    """The directory of the top-level package of ``module``, or its one file; :class:`FingerprintError` when there is
-    none."""
+    """The directory of the top-level package of ``module``, or its one file; :class:`FingerprintError` without one."""
     top = module.partition(".")[0]
     spec = importlib.util.find_spec(top)
     locations = [] if spec is None else [*(spec.submodule_search_locations or ())]
@@ -350,7 +349,7 @@ class _Memory:
         self.entries: dict[str, Any] = {}
         self._new = False
         try:
-            loaded = json.loads(file.read_text())
+            loaded = json.loads(file.read_text(encoding="utf-8"))
             if isinstance(loaded, dict) and all(len(entry) == len(fields(Source)) for entry in loaded.values()):
                 self.entries = loaded
         except (OSError, ValueError, TypeError):
@@ -368,7 +367,7 @@ class _Memory:
         temporary = self.file.with_name(f".{self.file.name}.{os.getpid()}")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(kept))
+            temporary.write_text(json.dumps(kept), encoding="utf-8")
             temporary.replace(self.file)
         except OSError:
             temporary.unlink(missing_ok=True)

@@ -12,7 +12,6 @@ not change the object, so files are cloned (``FICLONE``, where the file system c
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -23,6 +22,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from teachable.artifacts.recipe import canonical_json
 from teachable.errors import MissingInput, TeachableError
@@ -251,9 +251,12 @@ class Objects:
         make_directory(directory, self.root)
 
     def isolate(self, path: Path) -> None:
-        """Move a damaged file of the store into quarantine; it is kept for inspection and never served."""
-        self.make_directory(self.quarantine)
-        with contextlib.suppress(FileNotFoundError):
+        """Move a damaged file of the store into quarantine; it is kept for inspection and never served.
+
+        A store that is read-only or away keeps its damage, and still does not serve it.
+        """
+        with contextlib.suppress(OSError):
+            self.make_directory(self.quarantine)
             path.replace(self.quarantine / f"{path.parent.name}-{path.name}.{uuid.uuid4().hex[:8]}")
 
     def _put_file(self, path: Path) -> tuple[str, int]:
@@ -298,21 +301,26 @@ class Objects:
         temporary.replace(target)
 
     def _fetch_file(self, value: str, target: Path) -> int:
-        source = self.path(value)
         try:
-            source.open("rb").close()
+            reader = self.path(value).open("rb")
         except OSError as error:
             raise self._trouble(value, error) from error
-        try:
-            clone_or_copy(source, target)
-        except OSError as error:
-            if error.errno == errno.EIO or not source.exists():
-                raise self._trouble(value, error) from error
-            raise  # the target's trouble: a full disk, a directory that went away
+        with reader, target.open("xb") as writer:
+            if not _cloned(reader, writer):
+                for chunk in self._chunks(value, reader):
+                    writer.write(chunk)
         found, size = digest_file(target)
         if found != value:
             raise self._corrupt(value, "has other bytes than its name says")
         return size
+
+    def _chunks(self, value: str, reader: BinaryIO) -> Iterator[bytes]:
+        """What ``reader`` holds; trouble with it is the store's, and no trouble of who writes it elsewhere."""
+        try:
+            while chunk := reader.read(_CHUNK):
+                yield chunk
+        except OSError as error:
+            raise self._trouble(value, error) from error
 
     def _fetch_tree(self, value: str, target: Path) -> int:
         total = 0
@@ -327,14 +335,14 @@ class Objects:
         return total
 
     def _trouble(self, value: str, error: OSError) -> StoreError:
-        """What it means that an object cannot be read: it is gone or its disk is broken, or it is only out of reach."""
-        if isinstance(error, FileNotFoundError) or error.errno == errno.EIO:
+        """What it means that an object cannot be read: it is gone, or out of reach, which says nothing of its bytes (a
+        broken disk gives the same EIO as a server that is away)."""
+        if isinstance(error, FileNotFoundError):
             return self._corrupt(value, _reason(error))
         return UnreachableObject(f"object {value[:21]} {_reason(error)}; it may be sound and stays where it is")
 
     def _corrupt(self, value: str, reason: str) -> CorruptObject:
-        with contextlib.suppress(OSError):  # a read-only store keeps its damage, and still does not serve it
-            self.isolate(self.path(value))
+        self.isolate(self.path(value))
         return CorruptObject(value, reason)
 
 
@@ -346,10 +354,16 @@ def _touched(path: Path) -> float:
 def clone_or_copy(source: Path, target: Path) -> None:
     """Write the bytes of ``source`` to the new file ``target``, sharing blocks where the file system can."""
     with source.open("rb") as reader, target.open("xb") as writer:
-        try:
-            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-        except OSError:
+        if not _cloned(reader, writer):
             shutil.copyfileobj(reader, writer, _CHUNK)
+
+
+def _cloned(reader: BinaryIO, writer: BinaryIO) -> bool:
+    try:
+        fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+    except OSError:
+        return False
+    return True
 
 
 def remove(path: Path) -> None:
