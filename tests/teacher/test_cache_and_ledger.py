@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import itertools
 import json
 import multiprocessing
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -153,3 +157,42 @@ def test_a_torn_line_is_read_once_it_is_whole_and_rubbish_is_named(
         file.write("rubbish\n")
     assert ledger.spent() == pytest.approx(0.3)
     assert "unreadable line" in caplog.text
+
+
+def _ask_alone(directory: str, key: str, seconds: float) -> tuple[float, float]:
+    """When this process began to ask, and when it was done."""
+    with RequestCache(directory).asking(key, time.sleep):
+        began = time.monotonic()
+        time.sleep(seconds)
+        return began, time.monotonic()
+
+
+def test_one_process_asks_at_a_time(tmp_path: Path) -> None:
+    key = request_key(REQUEST)
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        asked = sorted(pool.starmap(_ask_alone, [(str(tmp_path), key, 0.1)] * 8))
+    assert all(done <= began for (_, done), (began, _) in itertools.pairwise(asked))
+    assert not list(tmp_path.rglob("*.asking"))
+
+
+def _die_while_asking(directory: str, key: str) -> None:
+    with RequestCache(directory).asking(key, time.sleep):
+        os._exit(9)
+
+
+def test_the_question_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    key = request_key(REQUEST)
+    killed = multiprocessing.get_context("spawn").Process(target=_die_while_asking, args=(str(tmp_path), key))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == 9
+    began, done = _ask_alone(str(tmp_path), key, 0.0)
+    assert done - began < 5
+
+
+def test_without_locks_everybody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    assert _ask_alone(str(tmp_path), request_key(REQUEST), 0.0)

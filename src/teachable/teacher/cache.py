@@ -3,19 +3,23 @@
 One file per answer, ``<cache>/answers/<2 hex>/<sha256 of the request>.json``, written under a temporary name,
 synced and linked into place. Many processes on many machines may share a cache on NFS: the first answer to a
 request wins, and later writers take it over. A file that is torn or was edited is noticed by its checksum,
-put aside and asked again. Users may share one: what is written is open to whom the cache's own directory is.
+put aside and asked again. Who asks holds a lock on the request's name, so that a stage that outlived its killed run and
+the one that was started in its place do not both pay. Users may share one: what is written is open to whom the cache's
+own directory is.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import logging
 import os
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,8 @@ from teachable.sharing import make_directory, share
 from teachable.teacher.errors import TeacherError
 
 log = logging.getLogger(__name__)
+
+_LOOK = 0.2  # seconds between two looks whether another process is done
 
 
 def request_key(request: Mapping[str, Any]) -> str:
@@ -104,6 +110,32 @@ class RequestCache:
             temporary.unlink(missing_ok=True)
         return response
 
+    @contextmanager
+    def asking(self, key: str, wait: Callable[[float], object]) -> Iterator[None]:
+        """Be the only process that asks ``key``; ``wait(seconds)`` passes the time while another one does.
+
+        The lock is the kernel's and ends with its process. A file system without locks lets everybody in.
+        """
+        path = self.path(key).with_name(f".{key}.asking")
+        make_directory(path.parent, self.root)
+        while True:
+            with path.open("wb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    wait(_LOOK)
+                    continue
+                except OSError:
+                    pass
+                if not _is(path, file.fileno()):  # the one before removed it when it was done
+                    continue
+                share(path, self.root)
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+
     def put_aside(self, key: str, why: str) -> None:
         """Rename the entry of ``key``, so that it is kept and counts as missing."""
         self._put_aside(self.path(key), why)
@@ -113,6 +145,12 @@ class RequestCache:
         log.warning("teacher cache: %s is corrupt (%s); kept as %s and asked again", path, why, aside.name)
         with contextlib.suppress(FileNotFoundError):  # another process was faster
             os.replace(path, aside)
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    return False
 
 
 def _checksum(key: str, body: str) -> str:

@@ -99,13 +99,25 @@ class Endpoint:
         key = request_key(request)
         most = self._most(body)
         with self._one_at_a_time(key):
-            stored = self._cache.get(key)
+            stored = self._stored(key, most)
             if stored is not None:
-                try:
-                    return read(stored, self._price, most)
-                except NoCompletion as error:  # of a version that stored before it checked
-                    self._cache.put_aside(key, str(error))
-            return self._request(key, request, most, label)
+                return stored
+            with self._cache.asking(key, self._wait):
+                return self._stored(key, most) or self._request(key, request, most, label)
+
+    def _stored(self, key: str, most: float) -> Completion | None:
+        body = self._cache.get(key)
+        if body is not None:
+            try:
+                return read(body, self._price, most)
+            except NoCompletion as error:  # of a version that stored before it checked
+                self._cache.put_aside(key, str(error))
+        return None
+
+    def _wait(self, seconds: float) -> None:
+        """Let another process that asks the same go on; :class:`Stopped` when nothing is to be asked any more."""
+        if self._stopping.wait(seconds):
+            raise Stopped
 
     def _request(self, key: str, request: Mapping[str, Any], most: float, label: str) -> Completion:
         """Send the request until an answer comes, and store it."""
