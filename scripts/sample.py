@@ -29,7 +29,7 @@ def number(value: Any) -> str:
 
 def main() -> None:
     run = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-    config = json.loads((run / "results/config.json").read_text())
+    config = json.loads((run / "results/config.json").read_text(encoding="utf-8"))
     lines = [
         "# A run of preset laptop",
         "",
@@ -42,7 +42,7 @@ def main() -> None:
         "| criterion | value | interval | threshold | verdict |",
         "|---|---:|---:|---|---|",
     ]
-    for entry in json.loads((run / "results/criteria.json").read_text()):
+    for entry in json.loads((run / "results/criteria.json").read_text(encoding="utf-8")):
         interval = "" if entry["low"] is None else f"{number(entry['low'])} to {number(entry['high'])}"
         cells = [entry["name"], number(entry["value"]), interval, entry["threshold"], VERDICTS[entry["passed"]]]
         lines.append("| " + " | ".join(cells) + " |")

@@ -48,6 +48,16 @@ def test_a_torn_parquet_is_one_clear_sentence(tmp_path_factory: pytest.TempPathF
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_of_the_users_own_is_not_to_be_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"name": "a"}\n')
+    with pytest.raises(
+        TableError, match=r"labels\.jsonl is not a readable Parquet file .*: give a Parquet table"
+    ) as caught:
+        tables.read(path, SMALL)
+    assert "delete" not in str(caught.value)
+
+
 def test_a_bit_that_flips_in_a_page_is_noticed(tmp_path: Path) -> None:
     """Wherever it flips the table is refused, or reads as it was written."""
     path = tmp_path / "labels.parquet"

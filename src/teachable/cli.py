@@ -171,7 +171,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     config, entry = given_configuration(arguments.file, arguments.config, arguments.preset, RESULTS)
     print(f"configuration: preset {config.preset}, world {entry.name}, student {config.student.source}")
-    store = Store.from_environment(os.path.expanduser(config.store.path) if config.store.enabled else None)
+    store = Store.from_environment(config.store.path if config.store.enabled else None)
     require(look(config, store=store.root if store else None), print)
     print("ready")
     return 0

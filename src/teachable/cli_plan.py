@@ -91,7 +91,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         rates = beside.submit(_own_rates, arguments.like, config, student)
         jobs = plan.dry_run("--config", f"preset={config.preset}", *overrides, "--", *arguments.targets)
         own, why = rates.result()
-    store = Store.from_environment(os.path.expanduser(config.store.path) if config.store.enabled else None)
+    store = Store.from_environment(config.store.path if config.store.enabled else None)
     stored = plan.look_in_store(jobs, store)
     expected = [plan.expect(job, config, student, own, stored[job.place]) for job in jobs]
     cores = arguments.cores or len(os.sched_getaffinity(0))
@@ -278,7 +278,7 @@ def _student(config: Config) -> str:
 def _teacher(config: Config, asked: float) -> str:
     from teachable.workflow import plan
 
-    cache = Path(config.teacher.cache).expanduser()
+    cache = Path(config.teacher.cache)
     ledger = plan.spent(cache)
     cost = plan.teacher_cost(asked, config, ledger)
     if cost is None:
@@ -317,7 +317,7 @@ def _advice(results: Path, config: Config) -> str:
     said = f"{len(rows):,} snapshots, {rows['valid'].sum():,} with valid advice"
     if config.teacher.source != "openai":
         return f"oracle, {said}, 0 USD"
-    ledger = plan.spent(Path(config.teacher.cache).expanduser())
+    ledger = plan.spent(Path(config.teacher.cache))
     cost = plan.teacher_cost(len(rows), config, None)
     planned = f"; planned {cost.requests:,.0f} requests, {cost.usd:.2f} USD" if cost else ""
     return (

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from teachable import formats
 
-QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
+Quadrant = Literal["Q1", "Q2", "Q3", "Q4"]
+QUADRANTS: tuple[str, ...] = get_args(Quadrant)
 FORMATS = tuple(formats.FORMATS)  # demo, contrast, hint: of supervision and of the patches; breaks ties of the route
 Verbosity = Literal["compact", "full"]  # how many words the teacher's texts may have
 BASE = "base"  # the student as it came: a model, and the condition without a patch

@@ -164,3 +164,21 @@ def test_who_names_another_world_begins_with_its_own_options() -> None:
     assert config.world.max_steps == RAW["presets"]["smoke"]["world"]["max_steps"]
     same = load_config({**RAW, "override": {"world": {"name": "textworld", "options": {"turn_limit_s": 3}}}})
     assert same.world.options == {**RAW["world"]["options"], "turn_limit_s": 3}
+
+
+def test_a_home_directory_is_one_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    places = {
+        "student": {"source": "hf", "path": "~/models/small"},
+        "teacher": {"cache": "~/answers"},
+        "store": {"path": "~/store"},
+        "expert": {"source": "checkpoint", "path": "~/models/large"},
+    }
+    config = load_config({**RAW, "override": places})
+    assert config.student.path == "/home/me/models/small"
+    assert config.teacher.cache == "/home/me/answers"
+    assert config.store.path == "/home/me/store"
+    assert config.expert.path == "/home/me/models/large"
+    assert load_config({**RAW, "override": {"student": {"source": "hf", "path": "Qwen/Qwen3-8B"}}}).student.path == (
+        "Qwen/Qwen3-8B"
+    )

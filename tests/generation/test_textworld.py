@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from dataclasses import replace
@@ -37,6 +38,31 @@ def test_same_seeds_give_the_same_bytes_in_any_order_and_number_of_jobs(games, t
     assert sorted(Path(name).suffix for name in made) == [".json", ".json", ".z8", ".z8"]
     for name, data in made.items():
         assert data == (games.root / name).read_bytes(), name
+
+
+def test_the_locale_does_not_decide_the_bytes(games, tmp_path, monkeypatch):
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(name, value)  # ASCII
+    TextWorldGenerator().generate("medium", "train", [2], tmp_path)
+    for name, data in files(tmp_path).items():
+        assert data == (games.root / name).read_bytes(), name
+
+
+def test_what_the_disk_refuses_is_no_trouble_of_the_game(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(GenerationError, match=r"games cannot be written: .*file.*: Not a directory; make room or give"):
+        TextWorldGenerator().generate("easy", "train", [1], tmp_path / "file/games")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    data, _ = draw(FAMILIES["easy"], "train", 7, LIMITS)
+    monkeypatch.setattr(make, "_compile", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(data, tmp_path / "ours.z8")
+    monkeypatch.setattr(make, "_make", full)
+    with pytest.raises(OSError, match="No space left"):
+        draw(FAMILIES["easy"], "train", 7, LIMITS)
 
 
 def test_a_story_has_the_bytes_that_textworld_compiles(tmp_path):

@@ -402,3 +402,12 @@ def test_limits_that_come_with_every_response_are_no_pause(server: Server, setti
     sleep = Sleeper()
     ask([snapshot()], settings(), sleep)
     assert sleep.waits[0] <= 1
+
+
+def test_certificates_that_are_not_there_are_named(
+    settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = tmp_path / "no.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(missing))
+    with pytest.raises(TeacherError, match=rf"certificates for HTTPS cannot be read .*SSL_CERT_FILE={missing}"):
+        ask([snapshot("s1")], settings())

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from teachable.config.section import From0, Section
+from teachable.config.section import From0, LocalPath, Section
 from teachable.config.teacher import Teacher
 from teachable.terms import expert_name
 
@@ -27,7 +27,7 @@ class Expert(Section):
         description="for teacher: what differs from section `teacher` where the endpoint plays, e.g. {model: gpt-4o}; "
         "null: nothing"
     )
-    path: str | None = Field(
+    path: LocalPath | None = Field(
         description="for checkpoint: directory or hub name of a model, or directory of a PEFT adapter of the student"
     )
     revision: str | None = Field(description="for checkpoint: commit of the model's hub repository")

@@ -20,21 +20,20 @@ from teachable.config.section import (
     Distinct,
     Fraction,
     From0,
+    LocalPath,
     Number,
     Positive,
     Section,
 )
 from teachable.config.teacher import Judge, Teacher
-from teachable.terms import FORMATS, QUADRANTS, describe, preference_name, preference_runs, selection_of
+from teachable.terms import FORMATS, Quadrant, describe, preference_name, preference_runs, selection_of
 
 MOST_JOBS, MOST_GAMES = 100_000, 1_000_000
 Split = Literal["warmstart", "train", "test"]
 if TYPE_CHECKING:
     Route = str
-    Quadrant = str
 else:
     Route = Literal[("route", *FORMATS)]
-    Quadrant = Literal[QUADRANTS]
 
 
 class World(Section):
@@ -56,7 +55,7 @@ class Tasks(Section):
 
 class Student(Section):
     source: Literal["builtin", "hf"] = Field(description="built-in student, or a Hugging Face causal LM")
-    path: str | None = Field(description="for hf: local directory or hub name, e.g. Qwen/Qwen3-8B")
+    path: LocalPath | None = Field(description="for hf: local directory or hub name, e.g. Qwen/Qwen3-8B")
     revision: str | None = Field(description="for hf: commit of the hub repository, so that weights cannot move")
     layout: str | None = Field(
         description="how a decision is written down, a module of student/layouts; null: as the student's file says, "
@@ -264,6 +263,7 @@ class Selection(Section):
     replay: Below1 = Field(
         description="share of replayed decisions; in place of training.replay: beside few examples it must be larger"
     )
+    retention_repeats: Positive = Field(description="episodes per retention task, as evaluation.retention_repeats")
     k: Annotated[Distinct[Positive], Field(min_length=1)] = Field(
         description="snapshots each method may choose; every method is trained with each of these budgets"
     )
@@ -283,7 +283,7 @@ class Criteria(Section):
 
 class Store(Section):
     enabled: bool = Field(description="keep every result by content and never compute it twice")
-    path: str = Field(description="directory of the store; TEACHABLE_STORE overrides it")
+    path: LocalPath = Field(description="directory of the store; TEACHABLE_STORE overrides it")
 
 
 class Monitoring(Section):

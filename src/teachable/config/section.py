@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections import Counter
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -35,6 +36,7 @@ Fraction = Annotated[float, Field(ge=0, le=1), NO_TRUTH]
 Above0 = Annotated[float, Field(gt=0), NO_TRUTH]
 From0 = Annotated[float, Field(ge=0), NO_TRUTH]
 Below1 = Annotated[float, Field(ge=0, lt=1), NO_TRUTH]
+LocalPath = Annotated[str, AfterValidator(os.path.expanduser)]  # of a file or directory; a hub's name passes unchanged
 Distinct = Annotated[list[T], AfterValidator(_distinct)]
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from teachable.config.section import NO_TRUTH, OPERATIONAL, Above0, Count, From0, Positive, Section
+from teachable.config.section import NO_TRUTH, OPERATIONAL, Above0, Count, From0, LocalPath, Positive, Section
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -57,7 +57,7 @@ class Teacher(Section):
     concurrency: Annotated[Positive, OPERATIONAL] = Field(description="requests in flight")
     budget_usd: Annotated[From0, OPERATIONAL] = Field(description="hard budget of this workflow, US dollars")
     prices: dict[str, Price] = Field(description="price per model, for the ledger and the budget")
-    cache: Annotated[str, OPERATIONAL] = Field(
+    cache: Annotated[LocalPath, OPERATIONAL] = Field(
         description="directory of the request cache; paid answers live here and are never deleted"
     )
     response_format: Literal["json_schema", "json_object", "plain"] = Field(

@@ -24,5 +24,5 @@ def run(data: Mapping[str, Any], out: Mapping[str, Path], libraries: Sequence[st
     """``libraries`` are the distributions that the world is made of, whose versions are shown; ``viewer`` the page to
     which points of figures lead, seen from the report."""
     page = write(data, libraries, viewer)
-    out["html"].write_text(page.html)
-    out["markdown"].write_text(page.markdown)
+    out["html"].write_text(page.html, encoding="utf-8")
+    out["markdown"].write_text(page.markdown, encoding="utf-8")

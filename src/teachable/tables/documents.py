@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from teachable.errors import TableError
 from teachable.tables.files import read_json, write_json
+from teachable.terms import Quadrant
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Loss = Annotated[float, Field(ge=0)]
 LACKING: Any = None  # a field that may be left out; null it may not be, unless its type says so
-Quadrant = Literal["Q1", "Q2", "Q3", "Q4"]
 
 
 @dataclass(frozen=True, slots=True)

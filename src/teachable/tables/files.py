@@ -228,9 +228,12 @@ def _there(path: Path | str) -> Path:
 
 
 def _unreadable(path: Path, error: BaseException) -> TableError:
+    problem = f"{path} is not a readable Parquet file ({_first_line(error)}): "
+    if path.suffix != ".parquet":  # nothing that the workflow made
+        return TableError(problem + "give a Parquet table, as `polars.DataFrame.write_parquet` writes it.")
     return TableError(
-        f"{path} is not a readable Parquet file ({_first_line(error)}): delete it and run the workflow again; "
-        "only this file and what follows from it will be rebuilt."
+        problem + "if the workflow made it, delete it and run the workflow again; only this file and what follows from "
+        "it will be rebuilt."
     )
 
 

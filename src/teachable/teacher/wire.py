@@ -2,19 +2,20 @@
 
 The `openai` package does the HTTP, on an event loop of its own: only there can a deadline end a request that hangs in
 its headers or drips its body, for the time-outs of the package hold for each byte. Its own retries are off: they
-neither know the budget nor can be tested without waiting, and a request that is sent again has to be in the ledger
-again.
+do not know the budget, cannot be tested without waiting, and a request that is sent again must be in the ledger again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from teachable.config.teacher import Teacher
+from teachable.teacher.errors import TeacherError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -41,9 +42,16 @@ class Wire:
         from openai import AsyncOpenAI
 
         self._settings = settings
-        self._client: AsyncOpenAI = AsyncOpenAI(
-            api_key=secret or "none", base_url=settings.url, timeout=settings.timeout_s, max_retries=0
-        )
+        try:
+            self._client: AsyncOpenAI = AsyncOpenAI(
+                api_key=secret or "none", base_url=settings.url, timeout=settings.timeout_s, max_retries=0
+            )
+        except OSError as error:  # the certificates that these variables name
+            named = [f"{name}={os.environ[name]}" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in os.environ]
+            raise TeacherError(
+                f"teacher: the certificates for HTTPS cannot be read ({error.strerror or error}): "
+                f"{' and '.join(named) or 'the default ones'}. Mend or unset that environment variable."
+            ) from error
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="teacher-http", daemon=True)
         self._thread.start()

@@ -107,7 +107,7 @@ def require(found: Iterable[Found], tell: Callable[[str], object]) -> None:
 def _teacher(settings: Teacher, about: str = "teacher", place: str = "teacher") -> Iterator[Found]:
     """The key and the endpoint, of the section at ``place``. No more than a remark where there are answers in the
     cache: they need neither."""
-    cached = any(Path(settings.cache).expanduser().glob("answers/*/*.json"))
+    cached = any(Path(settings.cache).glob("answers/*/*.json"))
     rest = " Answers in the cache are used all the same; only a new question would end the run." if cached else ""
 
     def trouble(said: str) -> Found:
@@ -158,8 +158,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _ask(settings: Teacher, what: str, secret: str) -> Any:
-    """The JSON at ``what`` of the endpoint, None where it is none, or its refusal. Raises OSError where nothing
-    answers."""
+    """The JSON at ``what`` of the endpoint, None where it is none, or its refusal. OSError where nothing answers."""
     request = urllib.request.Request(f"{settings.url}/{what}", headers={"Accept": "application/json"})
     if secret:
         request.add_unredirected_header("Authorization", f"Bearer {secret}")

@@ -61,7 +61,7 @@ class Plan:
         work = total_work(jobs, config, stored)
         asked = work["advise"].amount if "advise" in work else 0.0
         costs = (
-            teacher_cost(asked, config, spent(Path(config.teacher.cache).expanduser())),
+            teacher_cost(asked, config, spent(Path(config.teacher.cache))),
             expert_cost(jobs, config, stored),
         )
         results = Path(RESULTS)
@@ -119,7 +119,7 @@ def _spending(config: Config) -> Callable[[], float] | None:
     asked = [config.teacher] if config.teacher.source == "openai" else []
     asked += [config.expert.teacher] if config.expert.teacher is not None else []
     asked += [config.judge.endpoint(config.teacher)] if config.judge.asked else []
-    caches = {Path(one.cache).expanduser() for one in asked}
+    caches = {Path(one.cache) for one in asked}
     return (lambda: sum(spent(cache).usd for cache in caches)) if caches else None
 
 

@@ -153,9 +153,7 @@ _lock = threading.Lock()
 
 
 def connect(world: str, jar: Path, limit_s: float, options: tuple[str, ...] = ()) -> Machine:
-    """This process's machine for ``jar``; one that has died, or belongs to the process this was forked from, is
-    replaced.
-    """
+    """This process's machine for ``jar``; a new one where it died, or belongs to the process this was forked from."""
     key = (jar, limit_s, options)
     with _lock:
         machine = _machines.get(key)

@@ -100,7 +100,7 @@ def _ask(request: dict[str, Any], made: Callable[[], None]) -> list[Task]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            text=True,
+            encoding="utf-8",
             env=environment(PYTHONHASHSEED="0"),
         )
         alarm = threading.Timer(limit, worker.kill)

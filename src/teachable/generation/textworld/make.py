@@ -124,7 +124,7 @@ def draw(family: Family, split: str, seed: int, limits: Limits) -> tuple[dict[st
         number = streams.integer(seed, "textworld", family.name, split, attempt) % 2**31
         try:
             game = _make(family, split, number, limits)
-        except WorldError:
+        except (WorldError, OSError, UnicodeError):
             raise
         except Exception as error:  # TextWorld raises many kinds for a map or a quest that does not work out
             trouble = f"TextWorld: {type(error).__name__}: {error}"
@@ -173,7 +173,7 @@ def write(data: dict[str, Any], target: Path) -> None:
     """
     text = text_of(data) + "\n"
     meta = target.with_suffix(".json")
-    if meta.exists() and target.exists() and meta.read_text() == text:
+    if meta.exists() and target.exists() and meta.read_text(encoding="utf-8") == text:
         try:
             check_story(target, digest_of(data))
             return
@@ -186,11 +186,13 @@ def write(data: dict[str, Any], target: Path) -> None:
         try:
             _compile(source, story)
             image = stamped(story.read_bytes(), digest_of(data))
+        except OSError:
+            raise
         except Exception as error:
             raise GenerationError(f"Inform 7 cannot compile {target}: {_last_line(error)}") from error
         story.write_bytes(image)
         check_story(story)
-        (Path(scratch) / "game.json").write_text(text)
+        (Path(scratch) / "game.json").write_text(text, encoding="utf-8")
         os.replace(Path(scratch) / "game.json", meta)
         os.replace(story, target)
 
@@ -204,7 +206,7 @@ def _compile(source: str, story: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="inform-") as project:
         for folder in ("Source", "Build"):
             Path(project, folder).mkdir()
-        Path(project, "Source", "story.ni").write_text(source)
+        Path(project, "Source", "story.ni").write_text(source, encoding="utf-8")
         Path(project, "uuid.txt").touch()
         to_inform6 = [str(compilers / "ni"), "--noindex", "--internal", str(home / "Internal"), "--format=.z8"]
         to_story = [str(compilers / "inform6"), "-E2wSv8F0", str(Path(project, "Build", "auto.inf")), str(story)]

@@ -18,7 +18,7 @@ from teachable.worlds.base import WorldError
 
 def main() -> int:
     """Serve one request."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever the libraries print is not an answer
     request = json.load(sys.stdin)
     limits = Limits(**request["limits"])
@@ -28,6 +28,11 @@ def main() -> int:
             answer: dict[str, object] = {"task": asdict(task)}
         except WorldError as error:
             answer = {"error": str(error)}
+        except OSError as error:
+            place = error.filename or request["games"]
+            answer = {
+                "error": f"games cannot be written: {place}: {error.strerror or error}; make room or give access."
+            }
         print(json.dumps(answer), file=answers, flush=True)
         if "error" in answer:
             return 1

@@ -60,7 +60,7 @@ class Game:
 def load(path: Path, stamp: tuple[int, int], pruned: frozenset[str]) -> Game:
     """The game whose metadata is at ``path``; ``stamp`` (size, time) makes a changed file load anew."""
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_text(encoding="utf-8"))
         return Game(GroundGame(game_of(data), digest_of(data), pruned))
     except (ValueError, KeyError, TypeError) as error:
         raise EngineFault(
