@@ -135,8 +135,7 @@ def play_panels(
     """``EPISODES`` of one model on all panels; the base's come with one expert episode from every start.
 
     ``games`` holds the games of snapshots and retention, ``test_games`` those of the test tasks. ``environments`` lends
-    open games of either directory: what they have seen they know, so that a second model costs fewer turns of the
-    engines.
+    open games of either directory: they know what they have seen, so that a second model costs fewer turns.
     """
     cached = policy if isinstance(policy, CachedPolicy) else CachedPolicy(policy)
     plan: list[tuple[Path, list[EpisodeSpec]]] = []

@@ -36,8 +36,7 @@ class Folder:
 
 
 def folder(root: Path, kind: Kind | None = None) -> Folder:
-    """What of ``root`` would be uploaded: every file. An adapter is a model, all else a dataset, unless ``kind`` says
-    so.
+    """What of ``root`` would be uploaded: every file. Without ``kind`` an adapter is a model, all else a dataset.
 
     Raises ExportError where ``root`` is no folder, has no card as `teachable export` writes it, or holds a link or a
     hidden file: neither is what it wrote, and the one may lead, the other be, where no secret should go.

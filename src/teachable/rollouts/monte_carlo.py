@@ -22,7 +22,7 @@ from teachable.worlds.base import World
 
 @dataclass(frozen=True, slots=True)
 class MonteCarloSettings:
-    """Episodes per quantity; the names are those of the configuration's ``labels`` section."""
+    """Episodes per quantity; the names are those of the configuration's section ``estimation``."""
 
     policy_episodes: int = 7
     force_episodes: int = 7

@@ -36,8 +36,7 @@ def run(
     world: c.World,
     builtin: c.Builtin,
 ) -> None:
-    """Raises ConfigError when there are no games left to learn from, StudentError when success is outside of the
-    band."""
+    """Raises ConfigError when no games are left to learn from, StudentError when success is outside of the band."""
     record = build(
         demonstrations,
         tasks_in(tasks),

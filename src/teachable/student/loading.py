@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 ATTENTIONS = ("sdpa", "eager")  # in the order in which they are tried
 # Buffers of older checkpoints that hold no weights: transformers computes them.
 _COMPUTED = ("rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias")
-_PROBES = ("go north", "open the fridge", "take 2 apples.")
+_PROBES = ("go north", "open the box", "take 2 apples.")
 
 
 def load_tokenizer(directory: Path) -> Any:

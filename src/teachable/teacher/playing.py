@@ -116,8 +116,7 @@ class Player:
 
 
 def messages(decision: Mapping[str, Any]) -> list[prompt.Message]:
-    """The question about a decision: the player sees what the student could see, and neither its choice nor that it
-    failed."""
+    """The question about a decision: the player sees what the student could see, not its choice nor its failure."""
     return [
         {"role": "system", "content": _SYSTEM},
         {"role": "user", "content": "\n\n".join(prompt.situation(decision, "YOU SEE"))},

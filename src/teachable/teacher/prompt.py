@@ -96,8 +96,7 @@ def response_format(
     field: str = "suggested_action",
     name: str = "advice",
 ) -> dict[str, Any] | None:
-    """The request's `response_format`, for answers that are a ``model`` whose ``field`` holds the command; ``None`` for
-    `plain`."""
+    """The request's `response_format`: answers are a ``model``, its command in ``field``; None for `plain`."""
     schema = model.model_json_schema()
     if enum_actions:
         schema["properties"][field]["enum"] = list(commands)

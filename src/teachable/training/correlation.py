@@ -30,8 +30,7 @@ def cpt_correlation(micro: pl.DataFrame, labeled: pl.DataFrame, settings: Statis
     ``per_quadrant``
         ``spearman``, ``pearson`` and ``spearman_L_local`` of each quadrant.
     ``utility``, ``utility_Q1_minus_Q2``
-        mean delta_micro of each quadrant, and the difference that the protocol expects to be positive (with
-        p_value).
+        mean delta_micro of each quadrant, and the difference, with p_value, that the protocol expects to be positive
     ``median_net_gain``, ``median_net_gain_debiased``, ``mean_net_gain``, ``mean_placebo_gain``
         over the labelled snapshots: median ELP_net, the same corrected for the maximum over formats, mean gain over
         the placebo of the three formats together, mean p_placebo - p_base.

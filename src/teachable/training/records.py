@@ -12,8 +12,8 @@ PREFERENCE_MEANS = ("margin_first", "margin_last", "accuracy_first", "accuracy_l
 
 
 def training_summary(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The entries of all runs: what their trainings share, their means, and each by its training seed; or why a run is
-    absent."""
+    """The entries of all runs: what their trainings share, their means, each by its training seed; or why one is
+    absent, as its record has it."""
     found: dict[str, dict[int, dict[str, Any]]] = {}
     for record in records:
         found.setdefault(record["run"], {})[record["train_seed"]] = record
