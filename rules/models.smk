@@ -66,11 +66,17 @@ def train_line(trained, model):
 def evaluate_line(trained, evaluated, model):
     run, seed = model.split("/")
     adapter = {} if run == BASE else {"adapter": f"{trained}/adapters/{model}"}
+    fewer = {"retention_repeats": CONFIG.selection.retention_repeats}
     return Line(
         "evaluate",
         needs("evaluate", **adapter),
         makes("evaluate", phase=Path(evaluated).name, model=model),
-        settings("evaluate", model=run, train_seed=int(seed)),
+        settings(
+            "evaluate",
+            model=run,
+            train_seed=int(seed),
+            **(fewer if evaluated == "results/phase5" else {}),
+        ),
     )
 
 
