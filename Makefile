@@ -40,7 +40,8 @@ run: install
 
 test: setup
 	@pytest -n $(CORES) -m "not workflow and not slurm" $(TESTARGS) || [ $$? = 5 ]
-	@pytest -m "$(MARKS)" $(TESTARGS) || [ $$? = 5 ]
+	@pytest -n $(CORES) --dist loadgroup -m "workflow and ($(MARKS))" $(TESTARGS) || [ $$? = 5 ]
+	@pytest -m "slurm and not workflow and ($(MARKS))" $(TESTARGS) || [ $$? = 5 ]
 
 fuzz: setup
 	@TEACHABLE_FUZZ=$(FUZZ) pytest -n $(CORES) --timeout 0 tests/fuzz $(TESTARGS)

@@ -56,6 +56,13 @@ def _make(split: str, wanted: dict[str, int], root: Path) -> list[Task]:
     return TextWorldGenerator(jobs=min(2, len(pairs))).generate(families, split, seeds, root)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Parallel workers: tests that look at the finished run of preset smoke go to one of them, which runs it once."""
+    for item in items:
+        if "smoke" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("smoke"))
+
+
 @pytest.fixture(scope="session")
 def games(pytestconfig: pytest.Config) -> Games:
     """Two or three train games of each cooking family, an easy test game, one game of each other family.
