@@ -57,16 +57,16 @@ from teachable.artifacts.store import Store
 from teachable.stages import STAGES
 
 TAKEN = 6  # jobs taken away in a trial
-LATEST = 25.0  # seconds; a kill comes at a uniformly random time before
+LATEST = 15.0  # seconds; a kill comes at a uniformly random time before
 THERE, AWAY = (1.0, 6.0), (0.3, 2.5)  # seconds that the campaign's store is there, and gone
 PORT = 18377  # of the campaign's teacher; the endpoint is part of what its advice follows from
 CONCURRENCY = 4  # questions in flight
 ANSWERS = ".cache/teacher"
 ADVICE = "results/phase0/advice.parquet"
 GONE = (errno.EIO, errno.ENOTCONN, errno.ENOENT)  # what a server that is away answers, or an empty mount point
-NOT_RESULTS = {"benchmarks", ".snakemake_timestamp"}
+NOT_RESULTS = {"benchmarks", "preset", ".snakemake_timestamp"}
 DIRECTORIES = (
-    r"results/(student|world/builtin_student|world/\w+/games/\d+|phase\d/adapters/\w+/\d+)"  # that are outputs
+    r"results/(student|viewer|world/builtin_student|world/\w+/games/\d+|phase\d/adapters/\w+/\d+)"  # that are outputs
 )
 
 
