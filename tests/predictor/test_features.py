@@ -14,8 +14,6 @@ from teachable.predictor import (
     feature_set,
     from_table,
     label_references,
-    reference_states,
-    state_texts,
     tier1_features,
     to_table,
 )
@@ -149,25 +147,6 @@ def test_prototypes_are_made_from_training_games_only():
     projection = Projection.fit(train, 3, seed=0)
     assert set(projection.references.task_id) == set(train.task_id)
     assert np.allclose(projection.means["state"], train.embeddings["state"].mean(axis=0))
-
-
-def test_reference_states_are_balanced_spread_and_never_from_faults():
-    won = {"a": True, "b": False, "c": None, "d": True}
-    episodes = pl.DataFrame({"episode_id": list(won), "success": list(won.values())})
-    steps = pl.DataFrame(
-        [
-            {"episode_id": e, "task_id": f"t{e}", "step": i, "scene": f"{e}{i}", "observation": "x"}
-            for e in won
-            for i in range(4)
-        ]
-    )
-    chosen = reference_states(steps, episodes, per_outcome=3, seed=1)
-    assert chosen["success"].to_list() == [1.0] * 3 + [0.0] * 3
-    assert "tc" not in chosen["task_id"].to_list()
-    assert set(chosen["task_id"].head(2)) == {"ta", "td"}
-    assert state_texts(chosen)[0].endswith("\nx")
-    shuffled = steps.sample(fraction=1.0, shuffle=True, seed=3)
-    assert reference_states(shuffled, episodes, per_outcome=3, seed=1).equals(chosen)
 
 
 def test_similarities_are_taken_after_centring(features):

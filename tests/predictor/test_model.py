@@ -18,11 +18,11 @@ from teachable.predictor import (
     cross_fit,
     feature_set,
     fit,
-    predict_held_out,
 )
 from teachable.predictor.fitted import quadrants
 from teachable.predictor.learners import task_folds
 from teachable.predictor.metrics import numbers
+from teachable.predictor.model import prediction_rows
 from teachable.tables import PREDICTIONS, conform
 from teachable.worlds.textworld.words import WORDS
 
@@ -141,10 +141,11 @@ def test_fit_on_one_side_predict_the_other(frame, features, settings):
         tiers=["tier1"],
         targets=["ELP_net", "U", "L_local"],
     )
-    rows = predict_held_out(model, features.take(~train), frame)
+    rest = features.take(~train)
+    rows = prediction_rows(model.predict(rest), rest, frame.filter(pl.Series(~train)), "predictor", None)
     assert rho(rows, "ELP_net") > 0.4
     assert rows["fold"].null_count() == len(rows)
-    blind = predict_held_out(model, features.take(~train))
+    blind = prediction_rows(model.predict(rest), rest, None, "predictor", None)
     assert blind["truth"].null_count() == len(blind)
     assert blind["score"].to_list() == rows["score"].to_list()
 

@@ -35,13 +35,11 @@ if TYPE_CHECKING:
     from teachable.predictor.model import CrossFit as CrossFit
     from teachable.predictor.model import cross_fit as cross_fit
     from teachable.predictor.model import fit as fit
-    from teachable.predictor.model import predict_held_out as predict_held_out
     from teachable.predictor.sets import FeatureSet as FeatureSet
     from teachable.predictor.sets import References as References
     from teachable.predictor.sets import feature_set as feature_set
     from teachable.predictor.sets import from_table as from_table
     from teachable.predictor.sets import label_references as label_references
-    from teachable.predictor.sets import reference_states as reference_states
     from teachable.predictor.sets import to_table as to_table
     from teachable.predictor.study import Study as Study
     from teachable.predictor.study import run_study as run_study
@@ -74,9 +72,7 @@ _PLACES = {
     "keep": "teachable.predictor.keeping",
     "label_references": "teachable.predictor.sets",
     "permutation_importance": "teachable.predictor.analysis",
-    "predict_held_out": "teachable.predictor.model",
     "ranking_score": "teachable.predictor.baselines",
-    "reference_states": "teachable.predictor.sets",
     "run_study": "teachable.predictor.study",
     "sample_efficiency": "teachable.predictor.analysis",
     "state_texts": "teachable.predictor.features",

@@ -231,19 +231,6 @@ def thin(task_id: NDArray[np.str_], inside: NDArray[np.bool_], share: float, see
     return inside & np.isin(task_id, tasks[order[:keep]])
 
 
-def predict_held_out(
-    model: Predictor, features: FeatureSet, labels: pl.DataFrame | None = None, *, method: str = "predictor"
-) -> pl.DataFrame:
-    """Predictions (PREDICTIONS, fold null) of a fitted model for other snapshots, truths from ``labels``.
-
-    The caller answers for the games being other ones; :func:`fit` and this share no state.
-    """
-    features = features.sorted()
-    truth = align(features, labels) if labels is not None else None
-    rows = prediction_rows(model.predict(features), features, truth, method, None)
-    return conform(rows.sort("target", "snapshot_id"), PREDICTIONS, "predictions")
-
-
 def _plain(column: pl.Series) -> list[object]:
     """A label column as Python values, numbers as floats."""
     return (column.cast(pl.Float64) if column.dtype.is_numeric() else column).to_list()

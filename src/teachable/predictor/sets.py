@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from teachable.predictor.errors import PredictorError
 from teachable.predictor.features import tier1_features
-from teachable.seeds import stream
 from teachable.tables import FEATURES, conform
 
 if TYPE_CHECKING:
@@ -100,27 +99,6 @@ def feature_set(
         embeddings=vectors,
         references=references,
     )
-
-
-def reference_states(steps: pl.DataFrame, episodes: pl.DataFrame, *, per_outcome: int = 500, seed: int) -> pl.DataFrame:
-    """States of won and lost episodes to embed as references (task_id, scene, observation, success).
-
-    From STEPS and EPISODES, at most ``per_outcome`` of each outcome, equally many where there are enough, in
-    seeded order and spread over episodes: a second state of an episode comes only after a first one of every
-    other. Faults are left out. Embed :func:`~teachable.predictor.features.state_texts` of the rows, then
-    build :class:`References`.
-    """
-    outcome = episodes.filter(pl.col("success").is_not_null()).select("episode_id", "success")
-    pool = steps.join(outcome, on="episode_id", how="inner").sort("episode_id", "step")
-    draw = stream(seed, "reference-states").random(len(pool))
-    pool = pool.with_columns(pl.Series("_draw", draw)).with_columns(
-        pl.col("_draw").rank("ordinal").over("episode_id").alias("_turn")
-    )
-    parts = [pool.filter(pl.col("success") == won).sort("_turn", "_draw") for won in (True, False)]
-    # Nothing typical is told by one outcome alone, so neither may crowd out the other while both exist.
-    size = min([per_outcome, *(len(part) for part in parts if len(part))])
-    chosen = pl.concat([part.head(size) for part in parts])
-    return chosen.select("task_id", "scene", "observation", pl.col("success").cast(pl.Float64))
 
 
 def label_references(labeled: pl.DataFrame, states: ArrayLike) -> References:

@@ -10,7 +10,6 @@ from teachable.stats.association import (
     reliability_of_halves,
     spearman_brown,
     spearman_difference,
-    split_half_reliability,
 )
 from teachable.stats.bootstrap import (
     cluster_bootstrap,
@@ -32,9 +31,6 @@ from teachable.stats.core import (
 )
 from teachable.stats.effects import (
     Reliability,
-    cohens_d,
-    cohens_d_paired,
-    cohens_h,
     expected_calibration_error,
     reliability_curve,
     wilson,
@@ -66,9 +62,6 @@ __all__ = [
     "cluster_ratio",
     "cluster_standard_error",
     "cohen_kappa",
-    "cohens_d",
-    "cohens_d_paired",
-    "cohens_h",
     "correlation",
     "distribution_shift",
     "expanded_tails",
@@ -83,7 +76,6 @@ __all__ = [
     "sign_flip_test",
     "spearman_brown",
     "spearman_difference",
-    "split_half_reliability",
     "t_test",
     "wilson",
 ]

@@ -208,44 +208,6 @@ def partial_from_covariance(covariance: Floats) -> Floats:
     return result
 
 
-def split_half_reliability(
-    values: ArrayLike,
-    clusters: ArrayLike,
-    *,
-    seed: int,
-    splits: int = 20,
-    level: float = 0.95,
-    repetitions: int = REPETITIONS,
-    method: Method = METHOD,
-) -> Interval:
-    """The reliability of the row means of ``values[N, R]`` (N items measured R times), by split halves.
-
-    The R repeats are split at random into two halves (an odd one is left out of that split), the halves'
-    means are correlated over the items, and the Spearman-Brown formula steps the correlation up to the full
-    length (Spearman 1910; Brown 1910); the mean over ``splits`` random splits. The interval draws clusters,
-    with the splits fixed. Halves that are not means of repeats go through :func:`reliability_of_halves`.
-    """
-    data = np.asarray(values, dtype=np.float64)
-    if data.ndim != 2 or data.shape[1] < 2:
-        raise StatsError(f"values must be items by at least two repeats, but have shape {data.shape}.")
-    check_finite(data, "values")
-    codes, groups = cluster_codes(clusters, len(data))
-    generator = np.random.default_rng([seed, 1])
-    half = data.shape[1] // 2
-    statistics = []
-    for _ in range(splits):
-        order = generator.permutation(data.shape[1])
-        halves = [data[:, order[:half]].mean(axis=1), data[:, order[half : 2 * half]].mean(axis=1)]
-        statistics.append(_MomentStatistic(np.stack(halves, axis=1), codes, groups))
-
-    def weighted(weights: Floats) -> Floats:
-        return np.mean([spearman_brown(statistic(weights)) for statistic in statistics], axis=0)
-
-    return bootstrap_weighted(
-        weighted, groups=groups, n=len(data), seed=seed, level=level, repetitions=repetitions, method=method
-    )
-
-
 def reliability_of_halves(
     first: ArrayLike,
     second: ArrayLike,

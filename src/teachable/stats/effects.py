@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,34 +23,6 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
         raise StatsError(f"level must lie between 0 and 1, but is {level}.")
     bounds = binomtest(successes, n).proportion_ci(level, method="wilson")
     return Interval(successes / n, float(bounds.low), float(bounds.high), f"wilson_{level * 100:g}", 0, None, n, n)
-
-
-def cohens_h(rate_a: float, rate_b: float) -> float:
-    """Cohen's h of two rates: ``2 asin sqrt(a) - 2 asin sqrt(b)`` (Cohen 1988, equation 6.2.1)."""
-    for rate in (rate_a, rate_b):
-        if not 0 <= rate <= 1:
-            raise StatsError(f"a rate must lie between 0 and 1, but is {rate}.")
-    return 2 * (math.asin(math.sqrt(rate_a)) - math.asin(math.sqrt(rate_b)))
-
-
-def cohens_d(a: ArrayLike, b: ArrayLike) -> float:
-    """Cohen's d of two independent samples with the pooled standard deviation (Cohen 1988, equation 2.5.1).
-
-    NaN when there is no spread or a sample has one value.
-    """
-    left, right = as_floats(a, "a"), as_floats(b, "b")
-    if len(left) < 2 or len(right) < 2:
-        return math.nan
-    pooled = ((len(left) - 1) * left.var(ddof=1) + (len(right) - 1) * right.var(ddof=1)) / (len(left) + len(right) - 2)
-    return float((left.mean() - right.mean()) / math.sqrt(pooled)) if pooled > 0 else math.nan
-
-
-def cohens_d_paired(a: ArrayLike, b: ArrayLike) -> float:
-    """Cohen's d_z: mean over standard deviation of paired differences (Cohen 1988, section 2.3.5)."""
-    left = as_floats(a, "a")
-    difference = left - as_floats(b, "b", length=len(left))
-    spread = float(difference.std(ddof=1)) if len(difference) > 1 else 0.0
-    return float(difference.mean() / spread) if spread > 0 else math.nan
 
 
 @dataclass(frozen=True, slots=True)
