@@ -1,10 +1,10 @@
 """Random ``kill -9`` of driver or worker in the middle of preset smoke, then resume: is the end the same?
 
     python benchmarks/kills.py [--trials 50] [--finished DIR --store DIR]
-    python benchmarks/kills.py --campaign [--trials 100]
+    python benchmarks/kills.py --campaign [--trials 100] [--finished DIR --store DIR]
 
-The reference is an undisturbed run of preset smoke and its store (without ``--finished`` one is made, in minutes). A
-trial takes away some finished jobs, with what follows from them: their files, and what the store knows of them. It
+The reference is an undisturbed run of preset smoke and its store, made in minutes, and kept where ``--finished`` and
+``--store`` say. A trial takes away some finished jobs, with what follows from them: their files, and what the store knows of them. It
 starts the workflow, kills the driver (and it alone, so that its stages live on as orphans) or one stage at a random
 moment, and resumes as the message of Snakemake says. Every fifth trial begins in an empty directory, so that restoring
 is what gets killed. Then
@@ -320,17 +320,19 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--campaign", action="store_true", help="with a faulty endpoint and an unsteady store")
-    parser.add_argument("--finished", type=Path, help="working directory of a finished run of preset smoke")
-    parser.add_argument("--store", type=Path, help="the store of that run")
+    parser.add_argument("--finished", type=Path, help="working directory of the reference; made where it is not")
+    parser.add_argument("--store", type=Path, help="its store")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as scratch:
         teacher = FaultyTeacher(PORT, seed=arguments.seed) if arguments.campaign else None
         config = (teacher.settings(ANSWERS, CONCURRENCY),) if teacher else ()
-        if arguments.finished:
-            reference = Place(arguments.finished.resolve(), arguments.store.resolve(), config=config)
-        else:
-            reference = Place(Path(scratch) / "reference", Path(scratch) / "store", config=config)
-            reference.directory.mkdir()
+        reference = Place(
+            (arguments.finished or Path(scratch) / "reference").resolve(),
+            (arguments.store or Path(scratch) / "store").resolve(),
+            config=config,
+        )
+        if not reference.directory.exists():
+            reference.directory.mkdir(parents=True)
             with teacher.undisturbed() if teacher else contextlib.nullcontext():
                 reference.finish()
         return run(reference, Path(scratch), arguments.trials, arguments.seed, teacher)

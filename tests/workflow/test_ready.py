@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -16,6 +18,7 @@ import pytest
 from configured import RAW
 
 from teachable import cli
+from teachable.artifacts.store import Store
 from teachable.config import Config, load_config
 from teachable.workflow import ready
 from teachable.workflow.ready import NotReady, look, require
@@ -164,6 +167,21 @@ def test_a_full_disk(listing: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 10**6))
     (said,) = problems(asking(listing.url))
     assert "0.0 GB are free: make room" in said
+
+
+def test_a_store_that_is_away_stops_nothing(listing: Listing, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, stat = place / "store", Path.stat
+
+    def away(path: Path, **options: Any) -> os.stat_result:
+        if path == store:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", away)
+    found = list(look(asking(listing.url), store=store))
+    assert [one.said for one in found if one.problem] == []
+    assert any("the store is out of reach (Transport endpoint is not connected)" in one.said for one in found)
+    assert Store(store).knows("advise") is False
 
 
 def test_the_disk_a_run_takes_is_about_right() -> None:

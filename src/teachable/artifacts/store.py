@@ -263,6 +263,13 @@ class Store:
     def record_paths(self, stage: str | None = None) -> Iterator[Path]:
         yield from sorted(self.records.glob(f"{stage or '*'}/*.json"))
 
+    def knows(self, stage: str) -> bool:
+        """Whether there is any record of the stage, as far as this user may see; False while the store is away."""
+        try:
+            return next(self.record_paths(stage), None) is not None
+        except OSError:
+            return False
+
     def closed(self) -> list[Path]:
         """Directories of records that this user may not list: what they hold is not known."""
         found = []

@@ -133,7 +133,7 @@ def look_in_store(jobs: Sequence[Job], store: Store | None) -> dict[str, list[bo
         return known[path]
 
     def there(call: Invocation) -> bool | None:
-        if next(store.record_paths(call.stage), None) is None:
+        if not store.knows(call.stage):
             return False
         try:
             contents = {path: content(path) for paths in call.inputs.values() for path in paths}

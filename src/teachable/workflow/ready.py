@@ -267,18 +267,26 @@ def disk_bytes(config: Config) -> int:
 def _disk(config: Config, store: Path | None) -> Iterator[Found]:
     """Room for what is still to be written, by results and store, on the file systems where they lie."""
     need = disk_bytes(config)
-    places: dict[int, list[Path]] = {}
+    places: dict[int, tuple[int, list[Path]]] = {}
     for place in (Path("results"), *([store] if store is not None else [])):
-        there = _existing(place)
-        if not os.access(there, os.W_OK | os.X_OK):
+        try:
+            there = _existing(place)
+            writable = os.access(there, os.W_OK | os.X_OK)
+            device = there.stat().st_dev
+            free = shutil.disk_usage(there).free
+        except OSError as error:
+            if place != store:
+                raise
+            yield Found("disk", f"{place}: the store is out of reach ({error.strerror}): the run goes on without it")
+            continue
+        if not writable:
             yield Found(
                 "disk", f"{place.absolute()}: {there} cannot be written to: give yourself permission.", problem=True
             )
             return
-        places.setdefault(there.stat().st_dev, []).append(place)
-    for together in places.values():
+        places.setdefault(device, (free, []))[1].append(place)
+    for free, together in places.values():
         missing = sum(max(0, need - _size(place)) for place in together)
-        free = shutil.disk_usage(_existing(together[0])).free
         names = " and ".join(str(place) for place in together)
         said = f"{names} will take some {missing / 1e9:.1f} GB more, and {free / 1e9:.1f} GB are free"
         if free < missing:

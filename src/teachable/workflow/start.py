@@ -127,7 +127,7 @@ def _looked_up(jobs: Sequence[Job], lines: Sequence[str], store: Store | None) -
     """What the store has, job by job (:func:`look_in_store`). In a process of its own where that looks at the machine:
     the libraries of models would stay in the driver's memory for the whole run."""
     looks = {call.stage for job in jobs for call in job.calls if STAGES[call.stage].beside}
-    if store is None or not any(next(store.record_paths(stage), None) for stage in looks):
+    if store is None or not any(store.knows(stage) for stage in looks):
         return look_in_store(jobs, store)
     asked = json.dumps({"lines": lines, "store": str(store.root)})
     command = [sys.executable, "-m", "teachable.workflow.start"]
