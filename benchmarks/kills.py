@@ -4,10 +4,10 @@
     python benchmarks/kills.py --campaign [--trials 100] [--finished DIR --store DIR]
 
 The reference is an undisturbed run of preset smoke and its store, made in minutes, and kept where ``--finished`` and
-``--store`` say. A trial takes away some finished jobs, with what follows from them: their files, and what the store knows of them. It
-starts the workflow, kills the driver (and it alone, so that its stages live on as orphans) or one stage at a random
-moment, and resumes as the message of Snakemake says. Every fifth trial begins in an empty directory, so that restoring
-is what gets killed. Then
+``--store`` say. A trial takes away some finished jobs, with what follows from them: their files, and what the store
+knows of them. It starts the workflow, kills the driver (and it alone, so that its stages live on as orphans) or one
+stage at a random moment, and resumes as the message of Snakemake says. Every fifth trial begins in an empty directory,
+so that restoring is what gets killed. Then
 
 * every result has the bytes of the reference;
 * nothing was computed twice but the jobs in flight when the kill came.
