@@ -11,7 +11,7 @@ from teachable.paper.inputs import Data, count_note, intervals, labelled
 
 ABOUT = {
     "hypothesis": "H1",
-    "title": "What the expert could do, and what one action does",
+    "title": "Upper against local leverage",
     "caption": (
         "Upper leverage (expert to the end) against local leverage (one expert action, then the student). On "
         "the diagonal one action suffices; shaded are the profiles of the protocol, with their share of "
