@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
@@ -69,18 +70,20 @@ def matrix(
     return image
 
 
-def bar(axes: Axes, image: Any, text: str, **options: Any) -> None:
-    """The colour bar of ``image``, lying below ``axes``."""
+def bar(axes: Axes, image: Any, text: str, *, below: float, **options: Any) -> Colorbar:
+    """The colour bar of ``image`` (or of coloured points), lying ``below`` its ``axes`` by this share of their height."""
+    place = axes.inset_axes((0.08, -below, 0.84, 0.035))
     figure = axes.get_figure(root=True)
     if figure is None:
-        return
-    made = figure.colorbar(image, ax=axes, location="bottom", **{"aspect": 36, "pad": 0.03, "shrink": 0.85, **options})
+        raise ValueError("the axes are in no figure")
+    made = figure.colorbar(image, cax=place, orientation="horizontal", **options)
     made.outline.set_visible(False)  # type: ignore[operator]
-    made.ax.tick_params(length=0, labelsize=6)
-    made.ax.locator_params(nbins=5)
-    made.set_label(text, fontsize=6.2)
+    place.tick_params(length=0, labelsize=6)
+    place.locator_params(axis="x", nbins=5)
+    place.set_xlabel(text, fontsize=6.2)
     if made.solids is not None:
         made.solids.set_alpha(1)
+    return made
 
 
 def _write(axes: Axes, x: int, y: int, cell: Interval, digits: int, ink: str, *, small: bool) -> None:

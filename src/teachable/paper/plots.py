@@ -192,8 +192,8 @@ def label_points(
         ax=axes,
         iter_lim=300,
         expand=(1.05, 1.2),
-        force_static=(0.5, 0.2),
-        only_move={"text": "xy", "static": "x", "explode": "x", "pull": "xy"},
+        force_static=(0.8, 0.8),
+        only_move={"text": "xy", "static": "xy", "explode": "xy", "pull": "xy"},
         arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.5},
     )
     markers.remove()
@@ -219,9 +219,17 @@ def spread(values: Sequence[float], gap: float) -> list[float]:
     return result
 
 
-def name_ends(axes: Axes, ends: Sequence[tuple[str, float, float, Any]], *, height: float, size: float = 6.0) -> None:
+def name_ends(
+    axes: Axes,
+    ends: Sequence[tuple[str, float, float, Any]],
+    *,
+    height: float,
+    size: float = 6.0,
+    strong: Sequence[str] = (),
+) -> None:
     """Names beyond the right end of ``axes``, no two on one line: of lines by (name, x and y of its end, colour), an
-    infinite x for a line across all of ``axes``. ``height``: of the figure, inches. Call it when the limits stand."""
+    infinite x for a line across all of ``axes``; ``strong`` ones in bold. ``height``: of the figure, inches. Call it
+    when the limits stand."""
     low, high = axes.get_ylim()
     places = spread([y for _, _, y, _ in ends], (high - low) * 1.45 * size / 72 / (0.72 * height))
     edge = axes.get_xlim()[1]
@@ -234,6 +242,7 @@ def name_ends(axes: Axes, ends: Sequence[tuple[str, float, float, Any]], *, heig
             textcoords=axes.get_yaxis_transform(),
             va="center",
             fontsize=size,
+            fontweight="bold" if name in strong else "normal",
             color=colour,
             annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1},

@@ -10,6 +10,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from teachable.paper import style
@@ -42,11 +43,9 @@ def draw(data: Data) -> Figure:
     cells = {quadrant: [run for run in runs if run.startswith(f"{quadrant}_")] for quadrant in QUADRANTS}
     others = [run for run in runs if run not in chosen and run[:2] not in cells]
 
-    figure = style.figure(style.PAGE, 4.2)
-    grid = figure.add_gridspec(2, 4)
-    first = figure.add_subplot(grid[0, 0])
-    above = [first, *(figure.add_subplot(grid[0, at], sharey=first) for at in range(1, 4))]
-    left, right = (figure.add_subplot(grid[1, at : at + 2], sharey=first) for at in (0, 2))
+    figure = style.figure(style.PAGE, 4.0)
+    grid = figure.subplots(2, 4, sharey=True)  # below, a legend beside each panel
+    above, (left, left_legend, right, right_legend) = grid
     for axes, (quadrant, found) in zip(above, cells.items(), strict=True):
         looks = {run: {"color": style.FORMAT_COLOUR.get(run[3:], style.INK)} for run in found}
         _curves(axes, rows, looks, f"{quadrant}: {style.QUADRANT_NAME[quadrant]}")
@@ -55,21 +54,19 @@ def draw(data: Data) -> Figure:
         handles = [Line2D([], [], color=style.FORMAT_COLOUR.get(kind, style.INK)) for kind in formats]
         figure.legend(handles, formats, loc="outside upper center", ncols=len(formats))
     looks = {run: {"color": OTHER_COLOURS[at % len(OTHER_COLOURS)]} for at, run in enumerate(others)}
-    _curves(left, rows, looks, "baselines, controls, recovery")
-    _beside(left, {style.name(run): look for run, look in looks.items()})
+    _curves(left, rows, looks, "other runs of phase 2")
+    _name(left_legend, {style.name(run): look for run, look in looks.items()})
     budgets = sorted({k for _, k in chosen.values()})
     lines = {k: {"linestyle": LINES[at % len(LINES)]} for at, k in enumerate(budgets)}
     methods = {method: _of_method(method) for method in ordered({m for m, _ in chosen.values()}, style.SELECTIONS)}
     _curves(right, rows, {run: methods[method] | lines[k] for run, (method, k) in chosen.items()}, "selections")
-    _beside(
-        right,
+    _name(
+        right_legend,
         {style.name(method): look for method, look in methods.items()}
         | {f"k = {k}": {"color": style.MUTED, **look} for k, look in lines.items()},
     )
-    for axes in (first, left):
+    for axes in (above[0], left):
         axes.set_ylabel("loss (nats a token)")
-    for axes in (*above[1:], right):
-        axes.tick_params(axis="y", labelleft=False)
     trainings = rows.select("run", "train_seed").n_unique()
     style.footnote(
         figure, f"n = {trainings:,} trainings of {len(runs):,} runs; running means over a tenth of the steps"
@@ -88,6 +85,10 @@ def _curves(axes: Axes, rows: pl.DataFrame, looks: Mapping[str, Look], title: st
     style.grid(axes)
     axes.set_title(title, fontsize=6.5)
     axes.set(yscale="log", xlabel="step")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.locator_params(axis="x", nbins=4)
     if not looks:
         axes.text(0.5, 0.5, "not trained", ha="center", transform=axes.transAxes, fontsize=6, color=style.MUTED)
         axes.set_xticks([])
@@ -112,13 +113,15 @@ def _running(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.maximum((total[high] - total[low]) / (high - low), 1e-6)
 
 
-def _beside(axes: Axes, looks: Mapping[str, Look]) -> None:
+def _name(axes: Axes, looks: Mapping[str, Look]) -> None:
+    """A legend that fills ``axes``."""
+    axes.set_axis_off()
     if looks:
         axes.legend(
             [Line2D([], [], **look) for look in looks.values()],
             list(looks),
             loc="center left",
-            bbox_to_anchor=(1.0, 0.5),
             fontsize=6,
             handlelength=1.8,
+            borderaxespad=0,
         )

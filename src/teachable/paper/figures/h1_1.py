@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -34,7 +33,10 @@ ABOVE = 0.1  # below and above L, for the names
 
 def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 3.2)
-    bar = colour_bar(figure, axes, panel(axes, data), aspect=32, pad=0.02, shrink=0.9)
+    points = panel(axes, data)
+    bar = figure.colorbar(points, ax=axes, extend=extend(points), aspect=32, pad=0.02, shrink=0.9)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.tick_params(length=0)
     bar.ax.set_title("ELP$_{net}$", fontsize=6.5, fontweight="normal", loc="left", pad=9)
     rows = labelled(data, "U", "L_local", "ELP_net")
     counts = {q: int((rows["quadrant"] == q).sum()) for q in CORNERS}
@@ -122,15 +124,11 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> Any:
     return points
 
 
-def colour_bar(figure: Figure, axes: Axes, points: Any, **options: Any) -> Colorbar:
-    """The bar of ``points``, with an arrow at an end beyond which some of them lie."""
+def extend(points: Any) -> str:
+    """At which ends of their colours ``points`` lie beyond: there the bar has an arrow."""
     values, (low, high) = np.asarray(points.get_array()), points.get_clim()
     beyond = (bool((values < low).any()), bool((values > high).any()))
-    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[beyond]
-    bar = figure.colorbar(points, ax=axes, extend=extend, **options)
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    bar.ax.tick_params(length=0)
-    return bar
+    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[beyond]
 
 
 def _limits(values: np.ndarray, cut: list[float]) -> tuple[float, float]:

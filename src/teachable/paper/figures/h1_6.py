@@ -19,10 +19,10 @@ ABOUT = {
 }
 
 METRICS = {
-    "L_local": "leverage L$_{local}$",
-    "ELP_net_debiased": "ELP$_{net}$, bias-corrected",
-    "U": "uncertainty U (nats)",
-    "already_right": "likeliest command already right",
+    "L_local": "leverage\nL$_{local}$",
+    "ELP_net_debiased": "ELP$_{net}$,\nbias-corrected",
+    "U": "uncertainty\nU (nats)",
+    "already_right": "likeliest command\nalready right",
 }
 CHANGES = ("L_local", "ELP_net_debiased")
 PREFIX = "distance="
@@ -46,10 +46,10 @@ def draw(data: Data) -> Figure:
         else:
             style.zero(axes)
             style.at_least(axes, 0.1)
-        axes.set_title(title)
+        axes.set_title(title, fontsize=7)
         axes.set_xticks(distances)
-        axes.set_xlabel("distance (1: deciding decision)")
+        axes.set_xlabel("distance")
     style.footnote(
-        figure, f"{interval_note(shown, 'snapshots')}; mean and 95 % interval, clustered by game; {plots.HOLLOW}"
+        figure, f"distance 1: the deciding decision; {interval_note(shown, 'snapshots')}; {plots.HOLLOW}"
     )
     return figure

@@ -26,7 +26,7 @@ ABOUT = {
 
 def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 2.9)
-    heatmaps.bar(axes, panel(axes, data), "change in success against base")
+    heatmaps.bar(axes, panel(axes, data), "change in success against base", below=0.09)
     style.footnote(figure, f"{interval_note(own(data).values(), 'episodes')} a cell; {heatmaps.LEGEND}")
     return figure
 

@@ -26,7 +26,7 @@ ABOUT = {
 
 def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 3.1)
-    heatmaps.bar(axes, panel(axes, data), "change in success against base, mean over formats")
+    heatmaps.bar(axes, panel(axes, data), "change in success against base, mean over formats", below=0.09)
     cells = intervals(data, "transfer", ("trained_on", "evaluated_on"), format="mean")
     style.footnote(figure, f"{interval_note(cells.values(), 'episodes')} a cell; {heatmaps.LEGEND}")
     return figure

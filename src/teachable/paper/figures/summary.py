@@ -33,6 +33,7 @@ ABOUT = {
     ),
 }
 
+BELOW = 0.27  # of a panel: the height from its lower edge to its colour bar
 TITLES = (
     "a  failures",
     "b  patch test and training",
@@ -52,14 +53,12 @@ def draw(data: Data) -> Figure:
         axes.yaxis.label.set_fontsize(6.2)
     points = plots.or_why(grid[0][0], lambda axes: h1_1.panel(axes, data, brief=True))
     if points is not None:
-        bar = h1_1.colour_bar(figure, grid[0][0], points, location="bottom", aspect=36, pad=0.03, shrink=0.85)
-        bar.ax.tick_params(labelsize=6)
-        bar.set_label("ELP$_{net}$", fontsize=6.2)
+        heatmaps.bar(grid[0][0], points, "ELP$_{net}$", below=BELOW, extend=h1_1.extend(points))
     plots.or_why(grid[0][1], lambda axes: h2_1.panel(axes, data, brief=True))
     for axes, panel in ((grid[0][2], h3_1.panel), (grid[1][0], h4_1.panel)):
         image = plots.or_why(axes, partial(_below, panel, data=data))
         if image is not None:
-            heatmaps.bar(axes, image, "change in success")
+            heatmaps.bar(axes, image, "change in success", below=BELOW)
     plots.or_why(grid[1][2], lambda axes: _selections(axes, data))
     style.footnote(
         figure,
@@ -86,7 +85,7 @@ def _selections(axes: Axes, data: Data) -> None:
     axes.set_ylabel("change in success from failures")
     axes.legend(
         loc="upper center",
-        bbox_to_anchor=(0.45, -0.2),
+        bbox_to_anchor=(0.45, -0.17),
         ncols=2,
         fontsize=style.SMALLEST,
         columnspacing=0.8,
