@@ -16,7 +16,7 @@ from teachable.paper import style
 from teachable.paper.inputs import Data, Interval, frame, number
 
 FADED = 0.3  # opacity of a cell whose interval does not exclude 0
-LEGEND = "faded: the interval does not exclude 0"
+LEGEND = "faded: 0 inside the interval"
 
 
 def limit_of(data: Data) -> float:

@@ -14,6 +14,9 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from teachable.paper import points, style
 from teachable.paper.inputs import Interval, Undefined, number
@@ -194,9 +197,39 @@ def label_points(
         expand=(1.05, 1.2),
         force_static=(0.8, 0.8),
         only_move={"text": "xy", "static": "xy", "explode": "xy", "pull": "xy"},
-        arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.5},
     )
     markers.remove()
+    _settle(axes, named, np.asarray(points), every)
+
+
+def _settle(axes: Axes, named: Sequence[Text], points: NDArray[np.float64], every: NDArray[np.float64]) -> None:
+    """Move each name that still lies on one of the points ``every`` [N, 2], on a name before it or beyond ``axes`` to
+    the nearest free place about its own point, where there is one; a thin line leads from a point to a name apart."""
+    scale = axes.figure.dpi / 72  # pixels a point of type
+    room, back = axes.get_window_extent(), axes.transData.inverted()
+    taken = [Bbox.from_bounds(*(spot - 4 * scale), 8 * scale, 8 * scale) for spot in axes.transData.transform(every)]
+    turns = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    for text, point in zip(named, axes.transData.transform(points), strict=True):
+        box = text.get_window_extent()
+        half, middle = np.array([box.width, box.height]) / 2, np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2
+        around = [
+            point + (half + reach * scale) * (np.cos(turn), np.sin(turn)) for reach in range(5, 60, 5) for turn in turns
+        ]
+        for centre in (middle, *around):
+            moved = Bbox([centre - half, centre + half])
+            if moved.containsx(point[0]) and moved.containsy(point[1]):
+                continue
+            whole = room.x0 <= moved.x0 and moved.x1 <= room.x1 and room.y0 <= moved.y0 and moved.y1 <= room.y1
+            if whole and not any(moved.overlaps(other) for other in taken):
+                break
+        else:
+            centre, moved = middle, box
+        text.set_position(tuple(back.transform(axes.transData.transform(text.get_position()) + centre - middle)))
+        taken.append(moved)
+        nearest = np.clip(point, moved.min, moved.max)
+        if np.hypot(*(nearest - point)) > 7 * scale:
+            line = {"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
+            axes.annotate("", back.transform(point), xytext=back.transform(nearest), arrowprops=line)
 
 
 def spread(values: Sequence[float], gap: float) -> list[float]:

@@ -205,7 +205,8 @@ def figure(width: float, height: float) -> Figure:
 
 def own_math(drawn: Figure) -> None:
     """Read formulas in the titles and axis labels of a figure: those are this package's own words."""
-    for axes in drawn.axes:
+    every = [place for axes in drawn.axes for place in (axes, *axes.child_axes)]
+    for axes in every:
         for text in (axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title, axes._right_title):  # type: ignore[attr-defined]
             text.set_parse_math(True)
 
