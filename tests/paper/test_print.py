@@ -75,13 +75,13 @@ def box(text: Text) -> Corners:
         kept, rotates = text.get_rotation(), text.get_transform_rotates_text()
         text.set_rotation(0)
         text.set_transform_rotates_text(False)
-        bounds = text.get_window_extent()
+        bounds = Text.get_window_extent(text)  # without the line that leads to what an annotation names
         text.set_rotation(kept)
         text.set_transform_rotates_text(rotates)
         assert text.get_rotation_mode() == "anchor"
         pivot = text.get_transform().transform(text.get_unitless_position())
     else:
-        bounds, angle, pivot = text.get_window_extent(), 0.0, np.zeros(2)
+        bounds, angle, pivot = Text.get_window_extent(text), 0.0, np.zeros(2)
     slack = SLACK * DPI / 72
     bounds = Bbox.from_extents(bounds.x0 + slack, bounds.y0 + slack, bounds.x1 - slack, bounds.y1 - slack)
     turn_by = np.deg2rad(angle)

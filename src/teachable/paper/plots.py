@@ -35,7 +35,6 @@ def whisker(
     horizontal: bool = False,
     size: float = 4.5,
     change: bool = False,
-    label: str | None = None,
 ) -> None:
     """A point with its stored interval at ``place`` on the category axis; no whisker where there is no interval.
 
@@ -59,7 +58,6 @@ def whisker(
         markeredgecolor=colour if hollow else "white",
         markeredgewidth=1.0 if hollow else 0.5,
         zorder=4,
-        label=label,
     )
 
 

@@ -19,7 +19,7 @@ ABOUT = {
     "caption": (
         "Each point is a failure snapshot: the student's uncertainty U, spaced by rank, against its local leverage "
         "L_local, coloured by how much the best patch raises success over the placebo (ELP_net; an arrow of the bar: "
-        "some lie beyond its end). Shaded are the quadrants cut at the thresholds; the numbers are snapshots in each. "
+        "some lie beyond its end). Shaded are the quadrants cut at the thresholds; below the snapshots in each. "
         "The bar at the right is plus and minus the median standard error of one L_local."
     ),
     "inputs": ("labeled", "thresholds"),
@@ -42,7 +42,7 @@ def draw(data: Data) -> Figure:
     counts = {q: int((rows["quadrant"] == q).sum()) for q in CORNERS}
     for at, (quadrant, (high_u, high_l)) in enumerate(CORNERS.items()):
         axes.annotate(
-            f"{quadrant}  {style.QUADRANT_NAME[quadrant]}, n = {counts[quadrant]:,}",
+            f"{quadrant}  {style.QUADRANT_NAME[quadrant]}",
             (high_u, 1),
             xycoords="axes fraction",
             xytext=(0, 13 if high_l else 4),
@@ -54,7 +54,8 @@ def draw(data: Data) -> Figure:
         )
     style.footnote(
         figure,
-        f"{count_note(rows)}; measure of U: {record(data, 'thresholds', 'measure').replace('_', ' ')}, nats",
+        f"{count_note(rows)}, {', '.join(f'{count:,} in {q}' for q, count in sorted(counts.items()))}; measure of U: "
+        f"{record(data, 'thresholds', 'measure').replace('_', ' ')}, nats",
     )
     return figure
 
@@ -119,7 +120,7 @@ def panel(axes: Axes, data: Data, *, brief: bool = False) -> Any:
         fontsize=style.SMALLEST,
         color=style.MUTED,
     )
-    ranks.label(axes, ranked, "uncertainty U (nats)", gap=0.2 if brief else 0.11)
+    ranks.label(axes, ranked, "uncertainty U (nats)", gap=0.22 if brief else 0.15)
     axes.set(xlim=(x0, x1), ylim=(y0, y1), ylabel="local leverage $L_{local}$")
     return points
 

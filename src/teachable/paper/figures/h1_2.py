@@ -70,6 +70,7 @@ def draw(data: Data) -> Figure:
     axes.set_xticks(
         range(4), [f"{q}\n{style.QUADRANT_NAME[q]}\nn = {(rows['quadrant'] == q).sum():,}" for q in QUADRANTS]
     )
+    axes.tick_params(axis="x", labelsize=6)
     for label, quadrant in zip(axes.get_xticklabels(), QUADRANTS, strict=True):
         label.set_color(style.QUADRANT_COLOUR[quadrant])
     axes.tick_params(axis="x", length=0)

@@ -79,7 +79,7 @@ def draw(data: Data) -> Figure:
             marker=style.FORMAT_MARKER.get(kind, "D"),
             change=True,
         )
-    said = [f"{NAMES[name]}\n{gaps[name].text(signed=True).replace(' [', chr(10) + '[')}" for name in shown]
+    said = [f"{NAMES[name]}\n{gaps[name].text(signed=True).replace(' ', chr(10))}" for name in shown]
     right.set_xticks(range(len(shown)), said, fontsize=5.8)
     right.tick_params(axis="x", length=0)
     right.set_xlim(-0.6, len(shown) - 0.4)

@@ -76,11 +76,10 @@ def panel(axes: Axes, data: Data, panel_name: str = "failure") -> list[Interval]
         curve = [(i + aside, found[selection_name(method, k)]) for i, k in enumerate(budgets) if (method, k) in runs]
         xs, ys = [x for x, _ in curve], [value.point for _, value in curve]
         axes.plot(xs, ys, color=colour, linewidth=0.7, linestyle="--" if diverse else "-", alpha=0.6, zorder=2)
+        marker = "D" if diverse else "o"
+        axes.plot([], [], marker, color=colour, markersize=4, markeredgecolor="white", label=style.name(method))
         for x, value in curve:
-            label = style.name(method) if x == xs[0] else None
-            plots.whisker(
-                axes, x, value, colour=colour, marker="D" if diverse else "o", size=4, change=True, label=label
-            )
+            plots.whisker(axes, x, value, colour=colour, marker=marker, size=4, change=True)
             shown.append(value)
     axes.set_xticks(range(len(budgets)), [str(k) for k in budgets])
     axes.set_xlim(-0.5, len(budgets) - 0.5)
