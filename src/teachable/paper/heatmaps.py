@@ -71,13 +71,13 @@ def matrix(
 
 
 def bar(axes: Axes, image: Any, text: str, *, below: float, **options: Any) -> Colorbar:
-    """The colour bar of ``image`` (or of coloured points), lying ``below`` its ``axes`` by this share of their height."""
+    """The colour bar of ``image`` (or of coloured points), ``below`` its ``axes`` by that share of their height."""
     place = axes.inset_axes((0.08, -below, 0.84, 0.035))
     figure = axes.get_figure(root=True)
     if figure is None:
         raise ValueError("the axes are in no figure")
     made = figure.colorbar(image, cax=place, orientation="horizontal", **options)
-    made.outline.set_visible(False)  # type: ignore[operator]
+    made.outline.set_visible(False)
     place.tick_params(length=0, labelsize=6)
     place.locator_params(axis="x", nbins=5)
     place.set_xlabel(text, fontsize=6.2)

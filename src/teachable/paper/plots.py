@@ -72,8 +72,10 @@ def grouped(
     width: float = 0.5,
     change: bool = False,
 ) -> None:
-    """Vertical whiskers side by side: one place a group, one offset a series; a missing cell stays empty. ``change``: as
-    of :func:`whisker`."""
+    """Vertical whiskers side by side: one place a group, one offset a series; a missing cell stays empty.
+
+    ``change``: as of :func:`whisker`.
+    """
     offsets = np.linspace(-width / 2, width / 2, len(series)) if len(series) > 1 else [0.0]
     for at, group in enumerate(groups):
         for offset, item in zip(offsets, series, strict=True):
@@ -205,7 +207,8 @@ def _settle(axes: Axes, named: Sequence[Text], points: NDArray[np.float64], ever
     the nearest free place about its own point, where there is one; a thin line leads from a point to a name apart."""
     scale = axes.figure.dpi / 72  # pixels a point of type
     room, back = axes.get_window_extent(), axes.transData.inverted()
-    taken = [Bbox.from_bounds(*(spot - 4 * scale), 8 * scale, 8 * scale) for spot in axes.transData.transform(every)]
+    reach_of_mark = 4 * scale
+    taken = [Bbox([spot - reach_of_mark, spot + reach_of_mark]) for spot in axes.transData.transform(every)]
     turns = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     for text, point in zip(named, axes.transData.transform(points), strict=True):
         box = text.get_window_extent()
@@ -227,7 +230,8 @@ def _settle(axes: Axes, named: Sequence[Text], points: NDArray[np.float64], ever
         nearest = np.clip(point, moved.min, moved.max)
         if np.hypot(*(nearest - point)) > 7 * scale:
             line = {"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
-            axes.annotate("", back.transform(point), xytext=back.transform(nearest), arrowprops=line)
+            ends = [tuple(back.transform(end)) for end in (point, nearest)]
+            axes.annotate("", ends[0], xytext=ends[1], arrowprops=line)
 
 
 def spread(values: Sequence[float], gap: float) -> list[float]:

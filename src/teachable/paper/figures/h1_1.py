@@ -35,7 +35,7 @@ def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 3.2)
     points = panel(axes, data)
     bar = figure.colorbar(points, ax=axes, extend=extend(points), aspect=32, pad=0.02, shrink=0.9)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
     bar.ax.set_title("ELP$_{net}$", fontsize=6.5, fontweight="normal", loc="left", pad=9)
     rows = labelled(data, "U", "L_local", "ELP_net")

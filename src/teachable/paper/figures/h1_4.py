@@ -75,5 +75,8 @@ def draw(data: Data) -> Figure:
         columnspacing=1.0,
         handletextpad=0.2,
     )
-    style.footnote(figure, f"{count_note(rows)}; line: one action suffices; brackets: 95 % intervals of the share, clustered by game")
+    style.footnote(
+        figure,
+        f"{count_note(rows)}; line: one action suffices; brackets: 95 % intervals of the share, clustered by game",
+    )
     return figure

@@ -49,7 +49,5 @@ def draw(data: Data) -> Figure:
         axes.set_title(title, fontsize=7)
         axes.set_xticks(distances)
         axes.set_xlabel("distance")
-    style.footnote(
-        figure, f"distance 1: the deciding decision; {interval_note(shown, 'snapshots')}; {plots.HOLLOW}"
-    )
+    style.footnote(figure, f"distance 1: the deciding decision; {interval_note(shown, 'snapshots')}; {plots.HOLLOW}")
     return figure

@@ -62,7 +62,7 @@ def draw(data: Data) -> Figure:
     plots.or_why(grid[1][2], lambda axes: _selections(axes, data))
     style.footnote(
         figure,
-        f"a: {count_note(labelled(data, 'U', 'L_local', 'ELP_net'))}; n of the other panels in their own figures; c, d: "
+        f"a: {count_note(labelled(data, 'U', 'L_local', 'ELP_net'))}; n of the others in their own figures; c, d: "
         f"{heatmaps.LEGEND}; f: {plots.HOLLOW}",
     )
     plots.or_why(grid[1][1], lambda axes: h5_3.panel(axes, data))  # last: it places names in the layout as it is

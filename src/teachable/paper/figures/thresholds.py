@@ -16,8 +16,8 @@ ABOUT = {
     "hypothesis": "appendix",
     "title": "Where the quadrants are cut",
     "caption": (
-        "Distributions of U and L_local with their thresholds, the snapshots in the plane, both axes spaced by rank, and "
-        "quantiles of both."
+        "Distributions of U and L_local with their thresholds, the snapshots in the plane, both axes spaced by rank, "
+        "and quantiles of both."
     ),
     "inputs": ("labeled", "thresholds"),
 }
