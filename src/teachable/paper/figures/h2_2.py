@@ -57,7 +57,7 @@ def draw(data: Data) -> Figure:
     style.threshold(left, 0.2)
     style.footnote(
         figure,
-        f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant; below each the value and n; "
+        f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant; below each value and n; "
         f"dashed: criterion 0.2; {plots.HOLLOW}",
     )
     return figure
