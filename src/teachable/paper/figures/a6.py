@@ -23,7 +23,7 @@ ABOUT = {
     "caption": (
         "Training loss of every run: thin lines are its trainings by seed, thick ones their mean, both as running "
         "means over a tenth of the steps. Above the cells of the matrix by quadrant, below the other runs of phase 2 "
-        "and the selections. Completions, replay and, of a run on pairs, the loss itself differ by run, and so do levels."
+        "and the selections. Completions, replay and, of a run on pairs, the loss itself differ by run, so levels do."
     ),
     "inputs": ("losses",),
     "expert": True,
