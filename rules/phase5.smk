@@ -172,7 +172,6 @@ rule training_losses:
 rule phase5:
     input:
         rules.selection_summary.output,
-        rules.training_losses.output,
         "results/phase5/sets.parquet",
 
 

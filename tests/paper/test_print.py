@@ -157,7 +157,7 @@ def test_no_text_lies_on_a_point(item: str, which: str) -> None:
 def test_a_figure_has_the_width_of_a_column_or_a_page_and_no_small_type(item: str, which: str) -> None:
     """Subscripts of formulas do not count: they are seven tenths of the text that they stand in, as in the paper."""
     figure, texts = drawn(item, which)
-    assert figure.get_figwidth() in WIDTHS or (figure.get_figwidth() < WIDTHS[1] and item in ("a2", "h6_2"))
+    assert figure.get_figwidth() in WIDTHS
     assert not [(said(text), text.get_fontsize()) for text in texts if text.get_fontsize() < 5.5]
     assert texts
 

@@ -40,7 +40,7 @@ def draw(data: Data) -> Figure:
     kinds = ordered(part["format"], FORMATS)
     bodies = {kind: _cut(part.filter(format=kind)["prompt"][0]) for kind in kinds}
     tall = max(len(body) for body in bodies.values())
-    figure = style.figure(style.PAGE * max(1, len(kinds)) / 3, 0.9 + 0.096 * tall)
+    figure = style.figure(style.PAGE if len(kinds) > 1 else style.COLUMN, 0.9 + 0.096 * tall)
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
         axes.set(xlim=(0, 1), ylim=(tall + 3.2, -0.6))
         axes.set_axis_off()

@@ -35,7 +35,7 @@ def draw(data: Data) -> Figure:
         .sort("bin")
     )
     targets = ordered(rows["target"].unique(), ORDER)
-    figure = style.figure(min(style.PAGE, max(style.COLUMN, 1.75 * len(targets))), 2.3)
+    figure = style.figure(style.PAGE if len(targets) > 2 else style.COLUMN, 2.3)
     shown: list[Interval] = []
     for axes, target in zip(figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True):
         part = rows.filter(target=target)
