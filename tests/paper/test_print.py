@@ -64,28 +64,12 @@ def drawn_of(item: str, data: dict[str, Any]) -> Drawn:
 
 
 def box(text: Text) -> Corners:
-    """The corners of a text, of a slanted one too, less :data:`SLACK` all round."""
-    turn = (
-        text.get_transform_rotates_text()
-        and text.get_transform().transform_angles([text.get_rotation()], [text.get_unitless_position()])[0]
-    )
-    angle = float(turn) if turn is not False else text.get_rotation()
-    if angle % 90:
-        kept, rotates = text.get_rotation(), text.get_transform_rotates_text()
-        text.set_rotation(0)
-        text.set_transform_rotates_text(False)
-        bounds = Text.get_window_extent(text)  # without the line that leads to what an annotation names
-        text.set_rotation(kept)
-        text.set_transform_rotates_text(rotates)
-        assert text.get_rotation_mode() == "anchor"
-        pivot = text.get_transform().transform(text.get_unitless_position())
-    else:
-        bounds, angle, pivot = Text.get_window_extent(text), 0.0, np.zeros(2)
+    """The corners of a text, without the line that leads to what it names, less :data:`SLACK` all round."""
+    assert text.get_rotation() % 90 == 0, "a slanted text needs a slanted box"
     slack = SLACK * DPI / 72
-    bounds = Bbox.from_extents(bounds.x0 + slack, bounds.y0 + slack, bounds.x1 - slack, bounds.y1 - slack)
-    turn_by = np.deg2rad(angle)
-    rotation = np.array([[np.cos(turn_by), np.sin(turn_by)], [-np.sin(turn_by), np.cos(turn_by)]])
-    return (bounds.corners()[[0, 1, 3, 2]] - pivot) @ rotation + pivot
+    bounds = Text.get_window_extent(text)
+    inner = Bbox.from_extents(bounds.x0 + slack, bounds.y0 + slack, bounds.x1 - slack, bounds.y1 - slack)
+    return inner.corners()[[0, 1, 3, 2]]
 
 
 def apart(one: Corners, other: Corners) -> bool:
