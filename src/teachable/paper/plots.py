@@ -203,18 +203,22 @@ def label_points(
 
 
 def _settle(axes: Axes, named: Sequence[Text], points: NDArray[np.float64], every: NDArray[np.float64]) -> None:
-    """Move each name that still lies on one of the points ``every`` [N, 2], on a name before it or beyond ``axes`` to
-    the nearest free place about its own point, where there is one; a thin line leads from a point to a name apart."""
+    """Move each name that still lies on one of the points ``every`` [N, 2], on another text or beyond ``axes`` to the
+    nearest free place about its own point, and leave it out where there is none; a thin line leads from a point to a
+    name apart."""
     scale = axes.figure.dpi / 72  # pixels a point of type
     room, back = axes.get_window_extent(), axes.transData.inverted()
     reach_of_mark = 4 * scale
     taken = [Bbox([spot - reach_of_mark, spot + reach_of_mark]) for spot in axes.transData.transform(every)]
-    turns = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    taken += [text.get_window_extent() for text in axes.texts if text not in named]
+    turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     for text, point in zip(named, axes.transData.transform(points), strict=True):
         box = text.get_window_extent()
         half, middle = np.array([box.width, box.height]) / 2, np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2
         around = [
-            point + (half + reach * scale) * (np.cos(turn), np.sin(turn)) for reach in range(5, 60, 5) for turn in turns
+            point + (half + reach * scale) * (np.cos(turn), np.sin(turn))
+            for reach in range(4, 100, 4)
+            for turn in turns
         ]
         for centre in (middle, *around):
             moved = Bbox([centre - half, centre + half])
@@ -224,7 +228,8 @@ def _settle(axes: Axes, named: Sequence[Text], points: NDArray[np.float64], ever
             if whole and not any(moved.overlaps(other) for other in taken):
                 break
         else:
-            centre, moved = middle, box
+            text.set_visible(False)
+            continue
         text.set_position(tuple(back.transform(axes.transData.transform(text.get_position()) + centre - middle)))
         taken.append(moved)
         nearest = np.clip(point, moved.min, moved.max)

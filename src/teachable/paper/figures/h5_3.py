@@ -14,7 +14,8 @@ ABOUT = {
     "title": "Success from failures against retention",
     "caption": (
         "Each run's paired change in success from failure states against its change on tasks the base student"
-        " wins. Colour: quadrant; marker: format. The steps are the Pareto frontier; right of the dashed line"
+        " wins. Colour: quadrant; marker: format. The steps are the Pareto frontier; named, where "
+        "there is room, are its runs and those of no quadrant; right of the dashed line"
         " less than 10 points are forgotten."
     ),
     "whiskers": True,

@@ -62,7 +62,7 @@ def draw(data: Data) -> Figure:
             plots.whisker(axes, predicted, value, colour=style.METHOD_COLOUR["predictor"])
         axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), xlabel="predicted")
         axes.set_aspect("equal")
-        axes.locator_params(nbins=4)
+        axes.locator_params(nbins=3)
         axes.set_title(NAMES.get(target, target))
         shown += values
     figure.axes[0].set_ylabel("observed")
