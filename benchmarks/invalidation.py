@@ -99,6 +99,7 @@ STEPS: dict[str, Step] = {
     "trained_selections": Step("train", 1, "selection_examples replay student"),
     "played_selections": Step("evaluate", 1, "trained_selections played_base"),
     "selection_metrics": Step("selection-summary", 1, "played_base played_selections labeled"),
+    "losses": Step("training-losses", 1, "trained trained_selections"),
     "viewer": Step(
         "viewer",
         1,

@@ -2,7 +2,7 @@
 
 Needs: features, predictions, labels; the student, where a method asks for its gradients. Makes: results/phase5/{sets,
 examples,budget}/<run>.parquet, adapters/<run>/<seed>, models/<run>/<seed>/, metrics.parquet, contrasts.parquet, and
-gradients.parquet where one does.
+gradients.parquet where one does; losses.parquet, of the trainings of phase 2 too.
 """
 
 DRAWS = {"random": CONFIG.training.seeds}  # another choice for every training
@@ -142,6 +142,31 @@ rule selection_summary:
         "Phase 5: compare the selection methods"
     shell:
         command("selection-summary")
+
+
+rule training_losses:
+    input:
+        records=[
+            f"results/{phase}/records/{model}.json"
+            for phase, runs in (("phase2", TRAINED), ("phase5", SELECTIONS))
+            for model in models_of(runs)
+        ],
+    output:
+        **makes("training-losses"),
+    log:
+        log_of("phase5/training_losses"),
+    benchmark:
+        timing_of("phase5/training_losses")
+    localrule: True
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("training-losses"),
+        settings=settings("training-losses"),
+    message:
+        "Phase 5: put together the losses of every training"
+    shell:
+        command("training-losses")
 
 
 rule phase5:

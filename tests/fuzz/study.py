@@ -305,6 +305,7 @@ class _Maker:
             for name in ("episodes", "probes")
         }
         self.make("training-summary", records=records)
+        self.make("training-losses", records=records)
         self.make("evaluation-summary", episodes=played["episodes"])
         self.make("mechanistic-summary", **played)
         self.make(

@@ -728,6 +728,12 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
             for r in RUNS
         }
     }
+    losses = [
+        {"run": run, "train_seed": seed, "step": step, "loss": float((0.2 + rng.gamma(2, 0.4)) / step**0.3)}
+        for run in (*runs, "C_replay", "C_random", *sel_gain)
+        for seed in (1, 2)
+        for step in range(1, 41)
+    ]
     return {
         "labeled": lab,
         "thresholds": thresholds(lab),
@@ -742,6 +748,7 @@ def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
         "examples": fit(examples, tables.EXAMPLES),
         "budget": fit(budget, tables.BUDGET),
         "training_summary": training,
+        "losses": fit(losses, tables.LOSSES),
         "metrics": pl.concat([metrics_of(metric_rows, 2), metrics_of(stuck, 3, 0.02)]),
         "contrasts": fit(contrast_rows, tables.CONTRASTS),
         "effectiveness": fit(taught, tables.CONTRASTS),

@@ -14,6 +14,7 @@ from teachable.pipeline.fitting import NO_PAIRS, fit
 from teachable.stages.training_summary import run as summarise
 from teachable.training.budget import Replay, budget, preference_budget
 from teachable.training.errors import SetError
+from teachable.training.losses import training_losses
 from teachable.training.preferences import preference_pairs
 from teachable.training.records import training_summary
 
@@ -154,3 +155,13 @@ def test_a_record_without_a_key_is_named_with_its_file(tmp_path: Path) -> None:
     tables.write_json({"run": "Q1_demo", "train_seed": 1, "absent": "no snapshot", "format": "demo"}, path)
     with pytest.raises(TableError, match=r"1\.json.*quadrant"):
         summarise([tables.read_json(path)], {"records": [path]})
+
+
+def test_the_losses_of_every_training_are_put_together_step_by_step() -> None:
+    trained = {"run": "Q1_demo", "train_seed": 2, "losses": [1.5, 0.25]}
+    absent = {"run": "Q2_demo", "train_seed": 1, "absent": "nothing"}
+    made = training_losses([trained, absent, {**trained, "train_seed": 1, "losses": [2.0]}])
+    assert made.rows() == [("Q1_demo", 1, 1, 2.0), ("Q1_demo", 2, 1, 1.5), ("Q1_demo", 2, 2, 0.25)]
+    assert training_losses([absent]).equals(tables.empty(tables.LOSSES))
+    with pytest.raises(TableError, match="4 rows are not the only ones of their kind"):
+        training_losses([trained, trained])

@@ -1,4 +1,4 @@
-"""What the figures share: points with whiskers, annotated matrices, frontiers, labels that keep apart.
+"""What the figures share: points with whiskers, frontiers, labels that keep apart.
 
 seaborn and adjustText take longer to import than most figures to draw, so they are imported where they draw.
 """
@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from teachable.paper import points, style
 from teachable.paper.inputs import Interval, Undefined, number
+
+HOLLOW = "hollow: 0 inside the interval"
+"""The one thing that a hollow mark means, in every figure."""
 
 
 def whisker(
@@ -30,10 +34,14 @@ def whisker(
     marker: str = "o",
     horizontal: bool = False,
     size: float = 4.5,
-    hollow: bool = False,
-    label: str | None = None,
+    change: bool = False,
 ) -> None:
-    """A point with its stored interval at ``place`` on the category axis; no whisker where there is no interval."""
+    """A point with its stored interval at ``place`` on the category axis; no whisker where there is no interval.
+
+    ``change``: 0 would say that there is nothing. The mark of such a quantity is hollow unless its interval excludes 0,
+    and no mark is hollow for any other reason; :data:`HOLLOW` says so below the figure.
+    """
+    hollow = change and not value.excludes_zero
     ends = (value.low, value.high)
     if not any(math.isnan(end) for end in ends):
         spots = (place, place)
@@ -50,7 +58,6 @@ def whisker(
         markeredgecolor=colour if hollow else "white",
         markeredgewidth=1.0 if hollow else 0.5,
         zorder=4,
-        label=label,
     )
 
 
@@ -63,14 +70,19 @@ def grouped(
     colour: Mapping[str, str],
     marker: Mapping[str, str] | None = None,
     width: float = 0.5,
+    change: bool = False,
 ) -> None:
-    """Vertical whiskers side by side: one place a group, one offset a series; a missing cell stays empty."""
+    """Vertical whiskers side by side: one place a group, one offset a series; a missing cell stays empty.
+
+    ``change``: as of :func:`whisker`.
+    """
     offsets = np.linspace(-width / 2, width / 2, len(series)) if len(series) > 1 else [0.0]
     for at, group in enumerate(groups):
         for offset, item in zip(offsets, series, strict=True):
             found = value(group, item)
             if found is not None:
-                whisker(axes, at + float(offset), found, colour=colour[item], marker=(marker or {}).get(item, "o"))
+                shape = (marker or {}).get(item, "o")
+                whisker(axes, at + float(offset), found, colour=colour[item], marker=shape, change=change)
     axes.set_xticks(range(len(groups)), list(groups))
     axes.set_xlim(-0.6, len(groups) - 0.4)
 
@@ -94,7 +106,7 @@ def forest(
             colour=colour(item),
             marker=marker(item),
             horizontal=True,
-            hollow=not value.excludes_zero,
+            change=True,
         )
     axes.set_yticks(range(len(rows)), [label(item) for item, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
@@ -117,91 +129,19 @@ def forest(
             )
 
 
-def matrix(
-    axes: Axes,
-    cells: Mapping[tuple[str, str], Interval],
-    rows: Sequence[str],
-    columns: Sequence[str],
-    *,
-    limit: float | None = None,
-    outline: Callable[[str, str], bool] = lambda _row, _column: False,
-    digits: int = 2,
-    small: bool = False,
-) -> Any:
-    """A heat map of changes: the point, its interval below, a dot where the interval excludes 0.
+def varying(measures: Mapping[str, str], values: Callable[[str], Sequence[Interval | None]]) -> tuple[list[str], str]:
+    """The ``measures`` (with their titles) whose ``values`` are not all one number, and a sentence on the others.
 
-    Colours are symmetric about 0 up to ``limit`` (default: the largest absolute point, at least 0.05). A cell
-    that was not measured is hatched. Returns the image for a colour bar.
+    A measure that is the same for every model, by its nature or in this run, tells no model from another.
     """
-    known = [abs(cell.point) for cell in cells.values()]
-    limit = limit or max([0.05, *known])
-    values = np.full((len(rows), len(columns)), np.nan)
-    for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            if (row, column) in cells:
-                values[i, j] = cells[row, column].point
-    norm = Normalize(-limit, limit)
-    image = axes.imshow(values, cmap=style.DIVERGING, norm=norm, aspect="auto")
-    for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            cell = cells.get((row, column))
-            if cell is None:
-                axes.add_patch(
-                    Rectangle(
-                        (j - 0.5, i - 0.5),
-                        1,
-                        1,
-                        facecolor="white",
-                        edgecolor=style.FAINT,
-                        hatch="////",
-                        linewidth=0,
-                    )
-                )
-                continue
-            ink = "white" if abs(cell.point) > 0.72 * limit else style.INK
-            axes.text(
-                j,
-                i - 0.1,
-                number(cell.point, digits, signed=True),
-                ha="center",
-                va="center",
-                fontsize=6.2 if small else 8,
-                fontweight="bold",
-                color=ink,
-            )
-            if not math.isnan(cell.low):
-                axes.text(
-                    j,
-                    i + 0.22,
-                    f"{number(cell.low, digits)} to {number(cell.high, digits)}",
-                    ha="center",
-                    va="center",
-                    fontsize=(3.9 if len(columns) > 3 else 4.6) if small else 5.4,
-                    color=ink,
-                )
-            if cell.excludes_zero:
-                axes.plot([j + 0.4], [i - 0.36], "o", color=ink, markersize=2.2 if small else 2.8)
-            if outline(row, column):
-                axes.add_patch(
-                    Rectangle(
-                        (j - 0.47, i - 0.46),
-                        0.94,
-                        0.92,
-                        fill=False,
-                        edgecolor=style.INK,
-                        linewidth=1.1,
-                        zorder=5,
-                    )
-                )
-    axes.set_xticks(range(len(columns)), [style.name(c) for c in columns])
-    axes.set_yticks(range(len(rows)), [style.name(r) for r in rows])
-    axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=2)
-    axes.tick_params(which="both", length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    return image
+    kept, left_out = [], []
+    for measure, title in measures.items():
+        found = [value.point for value in values(measure) if value is not None]
+        if len(found) > 1 and max(found) - min(found) > 1e-9:
+            kept.append(measure)
+        elif found:
+            left_out.append(f"{' '.join(title.split())} ({number(found[0])} for every model)")
+    return kept, f"left out: {', '.join(left_out)}" if left_out else ""
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -255,11 +195,48 @@ def label_points(
         ax=axes,
         iter_lim=300,
         expand=(1.05, 1.2),
-        force_static=(0.5, 0.2),
-        only_move={"text": "xy", "static": "x", "explode": "x", "pull": "xy"},
-        arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.5},
+        force_static=(0.8, 0.8),
+        only_move={"text": "xy", "static": "xy", "explode": "xy", "pull": "xy"},
     )
     markers.remove()
+    _settle(axes, named, np.asarray(points), every)
+
+
+def _settle(axes: Axes, named: Sequence[Text], points: NDArray[np.float64], every: NDArray[np.float64]) -> None:
+    """Move each name that still lies on one of the points ``every`` [N, 2], on another text or beyond ``axes`` to the
+    nearest free place about its own point, and leave it out where there is none; a thin line leads from a point to a
+    name apart."""
+    scale = axes.figure.dpi / 72  # pixels a point of type
+    room, back = axes.get_window_extent(), axes.transData.inverted()
+    reach_of_mark = 4 * scale
+    taken = [Bbox([spot - reach_of_mark, spot + reach_of_mark]) for spot in axes.transData.transform(every)]
+    taken += [text.get_window_extent() for text in axes.texts if text not in named]
+    turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    for text, point in zip(named, axes.transData.transform(points), strict=True):
+        box = text.get_window_extent()
+        half, middle = np.array([box.width, box.height]) / 2, np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2
+        around = [
+            point + (half + reach * scale) * (np.cos(turn), np.sin(turn))
+            for reach in range(4, 100, 4)
+            for turn in turns
+        ]
+        for centre in (middle, *around):
+            moved = Bbox([centre - half, centre + half])
+            if moved.containsx(point[0]) and moved.containsy(point[1]):
+                continue
+            whole = room.x0 <= moved.x0 and moved.x1 <= room.x1 and room.y0 <= moved.y0 and moved.y1 <= room.y1
+            if whole and not any(moved.overlaps(other) for other in taken):
+                break
+        else:
+            text.set_visible(False)
+            continue
+        text.set_position(tuple(back.transform(axes.transData.transform(text.get_position()) + centre - middle)))
+        taken.append(moved)
+        nearest = np.clip(point, moved.min, moved.max)
+        if np.hypot(*(nearest - point)) > 7 * scale:
+            line = {"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
+            ends = [tuple(back.transform(end)) for end in (point, nearest)]
+            axes.annotate("", ends[0], xytext=ends[1], arrowprops=line)
 
 
 def spread(values: Sequence[float], gap: float) -> list[float]:
@@ -280,6 +257,36 @@ def spread(values: Sequence[float], gap: float) -> list[float]:
     for k, i in enumerate(order):
         result[i] = placed[k]
     return result
+
+
+def name_ends(
+    axes: Axes,
+    ends: Sequence[tuple[str, float, float, Any]],
+    *,
+    height: float,
+    size: float = 6.0,
+    strong: Sequence[str] = (),
+) -> None:
+    """Names beyond the right end of ``axes``, no two on one line: of lines by (name, x and y of its end, colour), an
+    infinite x for a line across all of ``axes``; ``strong`` ones in bold. ``height``: of the figure, inches. Call it
+    when the limits stand."""
+    low, high = axes.get_ylim()
+    places = spread([y for _, _, y, _ in ends], (high - low) * 1.45 * size / 72 / (0.72 * height))
+    edge = axes.get_xlim()[1]
+    for (name, x, y, colour), place in zip(ends, places, strict=True):
+        axes.annotate(
+            name,
+            (min(x, edge), y),
+            xycoords="data",
+            xytext=(1.03, place),
+            textcoords=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=size,
+            fontweight="bold" if name in strong else "normal",
+            color=colour,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1},
+        )
 
 
 def by_kind(
@@ -349,6 +356,6 @@ def or_why(axes: Axes, draw: Callable[[Axes], Any]) -> Any:
     except Undefined as error:
         axes.clear()
         axes.set_axis_off()
-        text = textwrap.fill(f"Not defined on these data: {error}", 44)
-        axes.text(0, 1, text, fontsize=5, va="top", color=style.MUTED, transform=axes.transAxes)
+        text = textwrap.fill(f"Not defined on these data: {error}", 40)
+        axes.text(0, 1, text, fontsize=style.SMALLEST, va="top", color=style.MUTED, transform=axes.transAxes)
         return None

@@ -1,6 +1,7 @@
 """How every figure looks: sizes, fonts, one colour for each quadrant and format, and names for people.
 
-Colours are from Okabe & Ito's palette, told apart with any colour vision; a quadrant also has its own marker.
+Colours are from Okabe & Ito's palette but for two quadrants, which that one does not tell apart with every colour
+vision; a quadrant also has its own marker.
 Fonts are those that come with matplotlib, so that a figure has the same bytes on every machine.
 """
 
@@ -20,8 +21,9 @@ from matplotlib.figure import Figure
 from teachable.formats import FORMATS
 from teachable.terms import selection_of
 
-COLUMN = 3.4  # inches, one column of a two-column paper
-PAGE = 7.0  # both columns
+COLUMN = 3.25  # inches, one column of the ICML style, printed at this size
+PAGE = 6.75  # both columns
+SMALLEST = 5.5  # points: no text is smaller but a subscript
 
 INK = "#1F2328"
 MUTED = "#6B7280"
@@ -29,7 +31,7 @@ FAINT = "#C9CDD3"
 GRID = "#ECEEF1"
 ACCENT = "#B4232C"  # thresholds and what fails
 
-QUADRANT_COLOUR = {"Q1": "#D55E00", "Q2": "#CC79A7", "Q3": "#7D8590", "Q4": "#0072B2"}
+QUADRANT_COLOUR = {"Q1": "#D55E00", "Q2": "#882255", "Q3": "#8D949E", "Q4": "#0072B2"}
 QUADRANT_MARKER = {"Q1": "o", "Q2": "s", "Q3": "D", "Q4": "^"}
 QUADRANT_NAME = {
     "Q1": "high U, high L",
@@ -40,6 +42,7 @@ QUADRANT_NAME = {
 FORMAT_COLOUR = {name: kind.colour for name, kind in FORMATS.items()}
 FORMAT_MARKER = {name: kind.marker for name, kind in FORMATS.items()}
 MODEL_MARKER = {**FORMAT_MARKER, "uniform": "D", "all": "p", "recovery": "v"}  # by the last word of a run's name
+BASE_MARKER = "X"  # the base student beside runs; a hollow marker says something else: 0 inside the interval
 PROFILE_COLOUR = {
     "A_bottleneck": "#009E73",
     "B_trajectory": "#E69F00",
@@ -202,7 +205,8 @@ def figure(width: float, height: float) -> Figure:
 
 def own_math(drawn: Figure) -> None:
     """Read formulas in the titles and axis labels of a figure: those are this package's own words."""
-    for axes in drawn.axes:
+    every = [place for axes in drawn.axes for place in (axes, *axes.child_axes)]
+    for axes in every:
         for text in (axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title, axes._right_title):  # type: ignore[attr-defined]
             text.set_parse_math(True)
 

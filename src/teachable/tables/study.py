@@ -82,6 +82,18 @@ BUDGET = Table(
     key=("run",),
 )
 
+LOSSES = Table(
+    "LOSSES",
+    "What every optimiser step of every training cost, before it.",
+    {
+        "run": name(),
+        "train_seed": of(INT, "which training of the run", "index", null=False),
+        "step": count("from 1", "optimiser steps", null=False),
+        "loss": of(REAL, "mean over the step's completions; of a run on pairs that of its pairs", "nats a token"),
+    },
+    key=("run", "train_seed", "step"),
+)
+
 MICROTRAINING = Table(
     "MICROTRAINING",
     "One snapshot, one example, one or two steps: success before and after.",

@@ -41,6 +41,7 @@ def draw(data: Data) -> Figure:
         colour=COLOURS,
         marker=MARKERS,
         width=0.54,
+        change=True,
     )
     axes.set_xticks(range(len(groups)), [{"winnable": "expert\ncan win"}.get(group, group) for group in groups])
     axes.tick_params(axis="x", length=0)
@@ -55,5 +56,7 @@ def draw(data: Data) -> Figure:
         columnspacing=1.0,
         handletextpad=0.1,
     )
-    style.footnote(figure, f"{interval_note(found.values(), 'snapshots')}; band: plus and minus {TOLERANCE}")
+    style.footnote(
+        figure, f"{interval_note(found.values(), 'snapshots')}; band: plus and minus {TOLERANCE}; {plots.HOLLOW}"
+    )
     return figure

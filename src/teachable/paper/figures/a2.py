@@ -21,7 +21,7 @@ ABOUT = {
     "inputs": ("examples",),
 }
 
-WIDTH, LINES = 50, 30  # of the prompt, in characters and lines
+WIDTH, LINES = 42, 34  # of the prompt, in characters and lines
 
 
 def draw(data: Data) -> Figure:
@@ -40,7 +40,7 @@ def draw(data: Data) -> Figure:
     kinds = ordered(part["format"], FORMATS)
     bodies = {kind: _cut(part.filter(format=kind)["prompt"][0]) for kind in kinds}
     tall = max(len(body) for body in bodies.values())
-    figure = style.figure(style.PAGE * max(1, len(kinds)) / 3, 0.9 + 0.088 * tall)
+    figure = style.figure(style.PAGE if len(kinds) > 1 else style.COLUMN, 0.9 + 0.096 * tall)
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
         axes.set(xlim=(0, 1), ylim=(tall + 3.2, -0.6))
         axes.set_axis_off()
@@ -48,11 +48,11 @@ def draw(data: Data) -> Figure:
         axes.plot([0, 1], [-0.6, -0.6], color=colour, linewidth=2, clip_on=False)
         axes.set_title(kind, color=colour)
         for at, line in enumerate(bodies[kind]):
-            axes.text(0, at + 0.5, line, family="DejaVu Sans Mono", fontsize=4.6, va="center")
+            axes.text(0, at + 0.5, line, family="DejaVu Sans Mono", fontsize=style.SMALLEST, va="center")
         axes.text(
             0,
             tall + 1.4,
-            plots.wrap(part.filter(format=kind)["completion"][0], 44, 2),
+            plots.wrap(part.filter(format=kind)["completion"][0], 40, 2),
             fontsize=5.6,
             fontweight="bold",
             va="top",

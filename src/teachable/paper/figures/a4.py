@@ -15,7 +15,7 @@ from teachable.terms import FORMATS
 
 ABOUT = {
     "hypothesis": "appendix",
-    "title": "Drift of routes",
+    "title": "Routes at checkpoints of a training",
     "caption": (
         "Best format of the same snapshots at successive checkpoints; bands are counts of snapshots. Grey: no"
         " format beats the placebo."

@@ -6,15 +6,15 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from teachable.paper import plots, style
-from teachable.paper.inputs import Data, count_note, intervals, labelled
+from teachable.paper.inputs import Data, count_note, intervals, labelled, number
 from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H1",
     "title": "Teachability by quadrant",
     "caption": (
-        "ELP_net of every snapshot, its distribution and its mean by quadrant. The filled mark is the protocol's "
-        "estimate, the hollow one corrects for taking a maximum over noisy formats."
+        "ELP_net of every snapshot, its distribution and its mean by quadrant. The circle is the protocol's "
+        "estimate, the diamond corrects for taking a maximum over noisy formats."
     ),
     "whiskers": True,
     "inputs": ("labeled", "label_metrics"),
@@ -50,13 +50,14 @@ def draw(data: Data) -> Figure:
         ax=axes,
     )
     for at, quadrant in enumerate(QUADRANTS):
-        for offset, metric in ((0.38, "ELP_net"), (0.47, "ELP_net_debiased")):
+        for offset, metric, marker in ((0.38, "ELP_net", "o"), (0.48, "ELP_net_debiased", "D")):
             if (metric, quadrant) in means:
-                plots.whisker(axes, at + offset, means[metric, quadrant], colour=style.INK, hollow=metric != "ELP_net")
+                value = means[metric, quadrant]
+                plots.whisker(axes, at + offset, value, colour=style.INK, marker=marker, size=4, change=True)
         if ("ELP_net", quadrant) in means:
             value = means["ELP_net", quadrant]
             axes.annotate(
-                f"{value.point:.2f}",
+                number(value.point),
                 (at + 0.4, max(value.point, value.high)),
                 xytext=(0, 3),
                 textcoords="offset points",
@@ -69,10 +70,14 @@ def draw(data: Data) -> Figure:
     axes.set_xticks(
         range(4), [f"{q}\n{style.QUADRANT_NAME[q]}\nn = {(rows['quadrant'] == q).sum():,}" for q in QUADRANTS]
     )
+    axes.tick_params(axis="x", labelsize=6)
     for label, quadrant in zip(axes.get_xticklabels(), QUADRANTS, strict=True):
         label.set_color(style.QUADRANT_COLOUR[quadrant])
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("ELP$_{net}$")
     style.at_least(axes, 0.1)
-    style.footnote(figure, f"{count_note(rows)}; filled: mean; hollow: mean, corrected for the maximum over formats")
+    style.footnote(
+        figure,
+        f"{count_note(rows)}; circle: mean; diamond: mean, corrected for the maximum over formats; {plots.HOLLOW}",
+    )
     return figure

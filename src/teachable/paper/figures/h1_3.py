@@ -10,7 +10,7 @@ from teachable.terms import FORMATS, QUADRANTS
 
 ABOUT = {
     "hypothesis": "H1",
-    "title": "Which format helps where",
+    "title": "Best format by quadrant",
     "caption": (
         "Share of snapshots whose best format (route) is a demonstration, a contrast or a hint, by quadrant. "
         "The dashed line is one third."
@@ -48,9 +48,10 @@ def draw(data: Data) -> Figure:
         bbox_to_anchor=(0.5, 1.12),
         ncols=3,
     )
-    tied = float(rows["route_tied"].cast(float).mean() or 0.0)  # type: ignore[arg-type]
+    near = float(rows["route_tied"].cast(float).mean() or 0.0)  # type: ignore[arg-type]
     style.footnote(
         figure,
-        f"{rows['task_id'].n_unique():,} games; {tied:.0%} of routes are ties, given to the first format of the order",
+        f"{rows['task_id'].n_unique():,} games; route: the format with the largest net gain; of {near:.0%} the second "
+        "lies within the margin labels.tie_margin of it",
     )
     return figure

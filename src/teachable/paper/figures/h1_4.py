@@ -11,7 +11,7 @@ from teachable.paper.inputs import Data, count_note, intervals, labelled
 
 ABOUT = {
     "hypothesis": "H1",
-    "title": "What the expert could do, and what one action does",
+    "title": "Upper against local leverage",
     "caption": (
         "Upper leverage (expert to the end) against local leverage (one expert action, then the student). On "
         "the diagonal one action suffices; shaded are the profiles of the protocol, with their share of "
@@ -41,17 +41,6 @@ def draw(data: Data) -> Figure:
         axes.add_patch(Polygon(corners, facecolor=style.PROFILE_COLOUR[profile], alpha=0.09, linewidth=0, zorder=0))
     ends = (min(left, low), max(right, high))
     axes.plot(ends, ends, color=style.MUTED, linewidth=0.7, zorder=1)
-    axes.annotate(
-        "one action suffices",
-        (min(high, right) - 0.10, min(high, right) - 0.13),
-        rotation=45,
-        rotation_mode="anchor",
-        transform_rotates_text=True,
-        ha="right",
-        va="top",
-        fontsize=5.6,
-        color=style.MUTED,
-    )
     size = float(np.clip(2200 / len(rows), 5, 24))
     plots.by_kind(
         axes,
@@ -86,5 +75,8 @@ def draw(data: Data) -> Figure:
         columnspacing=1.0,
         handletextpad=0.2,
     )
-    style.footnote(figure, f"{count_note(rows)}; brackets: 95 % intervals of the share, clustered by game")
+    style.footnote(
+        figure,
+        f"{count_note(rows)}; line: one action suffices; brackets: 95 % intervals of the share, clustered by game",
+    )
     return figure

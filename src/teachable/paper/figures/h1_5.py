@@ -9,24 +9,27 @@ from matplotlib.figure import Figure
 
 from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Undefined, frame, labelled, number, where
+from teachable.teacher.advice import bad_action
 from teachable.terms import CONDITIONS, QUADRANTS
 
 ABOUT = {
     "hypothesis": "H1",
     "title": "Four cases",
     "caption": (
-        "The most teachable snapshot of each quadrant: what the student saw and did, what the expert does, "
-        "and success from there under each condition (bars: plus and minus one stored standard error)."
+        "The most teachable snapshot of each quadrant: what the student saw and did, which command the teacher finds "
+        "poor and which better, and why (poor is the student's own; where that is what the teacher advises, its next "
+        "likeliest), and success from there under each condition (bars: plus and minus one stored standard error)."
     ),
     "inputs": ("labeled", "advice"),
 }
 
+OTHER = "likeliest other"  # what the advice finds poor where the student does as advised
 COLOURS = {"base": style.INK, "placebo": style.MUTED, **style.FORMAT_COLOUR}
 
 
 def draw(data: Data) -> Figure:
     columns = [f"p_{c}{end}" for c in CONDITIONS for end in ("", "_se")]
-    rows = labelled(data, "ELP_net", "snapshot_id", "observation", "student_action", *columns)
+    rows = labelled(data, "ELP_net", "snapshot_id", "observation", "student_action", "commands", "logp", *columns)
     advice = frame(data, "advice", "snapshot_id", "suggested_action", "rationale", "why_bad").select(
         "snapshot_id", "rationale", "why_bad", advised="suggested_action"
     )
@@ -78,19 +81,21 @@ def _tell(axes: Axes, quadrant: str, case: dict[str, Any]) -> None:
         va="top",
         ha="right",
     )
-    lines = (
-        ("sees", case["observation"], 2),
-        ("does", case["student_action"], 1),
-        ("poor, because", case["why_bad"], 1),
-        ("better", case["advised"], 1),
-        ("because", case["rationale"], 2),
-    )
+    does, advised = case["student_action"], case["advised"]
+    poor = bad_action(does, advised, case["commands"], case["logp"], name=f"Snapshot {case['snapshot_id']}")
+    if poor == does:
+        told = [("does", does, 1), ("poor, because", case["why_bad"], 1), ("better", advised, 1)]
+        told.append(("because", case["rationale"], 2))
+    else:
+        told = [("does", does, 1), ("right, because", case["rationale"], 2), (OTHER, poor, 1)]
+        told.append(("poor, because", case["why_bad"], 1))
+    lines = [("sees", case["observation"], 2), *told]
     y = 0.80
     for head, text, room in lines:
         if not text:
             continue
         body = plots.wrap(str(text), 96, room)
-        strong = head in ("does", "better")
+        strong = head in ("does", "better", OTHER)
         axes.text(0.135, y, head, fontsize=5.8, color=style.MUTED, va="top", ha="right")
         axes.text(0.15, y, body, fontsize=6.2, va="top", linespacing=1.25, fontweight="bold" if strong else "normal")
         y -= 0.115 * (body.count("\n") + 1) + 0.02

@@ -9,7 +9,7 @@ from teachable.paper.inputs import Data, Undefined, interval_note, intervals, wh
 
 ABOUT = {
     "hypothesis": "H1",
-    "title": "Where failures are decided",
+    "title": "Labels by distance to the deciding decision",
     "caption": (
         "Labels by the distance to the deciding decision: the last one from which the task could still be "
         "won, where the world can tell, else the last of the episode."
@@ -19,11 +19,12 @@ ABOUT = {
 }
 
 METRICS = {
-    "L_local": "leverage L$_{local}$",
-    "ELP_net_debiased": "ELP$_{net}$, bias-corrected",
-    "U": "uncertainty U (nats)",
-    "already_right": "likeliest command already right",
+    "L_local": "leverage\nL$_{local}$",
+    "ELP_net_debiased": "ELP$_{net}$,\nbias-corrected",
+    "U": "uncertainty\nU (nats)",
+    "already_right": "likeliest command\nalready right",
 }
+CHANGES = ("L_local", "ELP_net_debiased")
 PREFIX = "distance="
 
 
@@ -38,15 +39,15 @@ def draw(data: Data) -> Figure:
         for distance in distances:
             value = found.get((metric, f"{PREFIX}{distance}"))
             if value is not None:
-                plots.whisker(axes, distance, value, colour=style.INK)
+                plots.whisker(axes, distance, value, colour=style.INK, change=metric in CHANGES)
                 shown.append(value)
         if metric == "already_right":
             axes.set_ylim(0, 1)
         else:
             style.zero(axes)
             style.at_least(axes, 0.1)
-        axes.set_title(title)
+        axes.set_title(title, fontsize=7)
         axes.set_xticks(distances)
-        axes.set_xlabel("distance (1: deciding decision)")
-    style.footnote(figure, f"{interval_note(shown, 'snapshots')}; mean and 95 % interval, clustered by game")
+        axes.set_xlabel("distance")
+    style.footnote(figure, f"distance 1: the deciding decision; {interval_note(shown, 'snapshots')}; {plots.HOLLOW}")
     return figure

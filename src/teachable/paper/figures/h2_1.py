@@ -12,7 +12,7 @@ from teachable.terms import QUADRANTS
 
 ABOUT = {
     "hypothesis": "H2",
-    "title": "The patch test predicts what training does",
+    "title": "Patch test against the effect of training",
     "caption": (
         "ELP_net of a snapshot against the change in success after one or two gradient steps on its example. "
         "The line is the running mean of equal-sized bins; correlations with 95 % intervals clustered by "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from matplotlib.figure import Figure
 
 from teachable.paper import plots, style
@@ -45,33 +47,24 @@ def draw(data: Data) -> Figure:
                     colour=style.QUADRANT_COLOUR[quadrant],
                     marker=style.QUADRANT_MARKER[quadrant],
                     size=5,
+                    change=True,
                 )
-                axes.annotate(
-                    number(values[quadrant].point),
-                    (at, values[quadrant].point),
-                    xytext=(4, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=6,
-                )
-            else:
-                axes.annotate(
-                    "n/a",
-                    (at, 0),
-                    xytext=(0, 3),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=6,
-                    color=style.MUTED,
-                )
-        axes.set_xticks(range(4), [f"{q}\nn = {values[q].n}" if q in values else q for q in QUADRANTS])
+        axes.set_xticks(range(4), [_label(q, values) for q in QUADRANTS])
         axes.tick_params(axis="x", labelsize=5.8, length=0)
-        axes.set_xlim(-0.5, 3.7)
+        axes.set_xlim(-0.5, 3.5)
         style.at_least(axes, 0.1)
         axes.set_title(title, fontsize=7)
     style.threshold(left, 0.2)
     style.footnote(
         figure,
-        f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant; dashed: criterion 0.2",
+        f"{interval_note([*rank.values(), *effect.values()], 'micro-trainings')} a quadrant; below each value and n; "
+        f"dashed: criterion 0.2; {plots.HOLLOW}",
     )
     return figure
+
+
+def _label(quadrant: str, values: Mapping[str, Interval]) -> str:
+    """A quadrant, its value and its n, a line each; no value where none is defined."""
+    if quadrant not in values:
+        return f"{quadrant}\nnone"
+    return f"{quadrant}\n{number(values[quadrant].point, signed=True)}\n{values[quadrant].n:,}"

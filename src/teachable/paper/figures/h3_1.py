@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import plots, style
+from teachable.paper import heatmaps, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, intervals, where
 from teachable.terms import FORMATS, QUADRANTS
 
@@ -16,8 +16,8 @@ ABOUT = {
     "title": "Supervision format by quadrant",
     "caption": (
         "Change in success on held-out failures of the quadrant a run was trained on, by format. Below each "
-        "number its 95 % interval, clustered by game; a dot where it excludes 0; framed is the best format of"
-        " the quadrant."
+        "number its 95 % interval, clustered by game; faded where it does not exclude 0; framed is the largest of the "
+        "quadrant. The colours are those of Figure H4.1."
     ),
     "inputs": ("transfer",),
     "minimum": True,
@@ -25,9 +25,9 @@ ABOUT = {
 
 
 def draw(data: Data) -> Figure:
-    figure, axes = style.single(style.COLUMN, 2.7)
-    panel(axes, data)
-    style.footnote(figure, f"change in success against base; {interval_note(own(data).values(), 'episodes')} a cell")
+    figure, axes = style.single(style.COLUMN, 2.9)
+    heatmaps.bar(axes, panel(axes, data), "change in success against base", below=0.09)
+    style.footnote(figure, f"{interval_note(own(data).values(), 'episodes')} a cell; {heatmaps.LEGEND}")
     return figure
 
 
@@ -54,8 +54,14 @@ def panel(axes: Axes, data: Data, *, small: bool = False) -> Any:
     """Draw into ``axes``; returns the image."""
     cells = own(data)
     winners = best(cells)
-    image = plots.matrix(
-        axes, cells, QUADRANTS, FORMATS, outline=lambda row, column: winners.get(row) == column, small=small
+    image = heatmaps.matrix(
+        axes,
+        cells,
+        QUADRANTS,
+        FORMATS,
+        limit=heatmaps.limit_of(data),
+        outline=lambda row, column: winners.get(row) == column,
+        small=small,
     )
     axes.set_yticks(range(4), QUADRANTS if small else [f"{q}\n{style.QUADRANT_NAME[q]}" for q in QUADRANTS])
     for label, quadrant in zip(axes.get_yticklabels(), QUADRANTS, strict=True):

@@ -55,7 +55,7 @@ def draw(data: Data) -> Figure:
                     value,
                     colour=colours[kind],
                     marker=markers[kind],
-                    hollow=not value.excludes_zero,
+                    change=True,
                 )
     axes.set_xticks(range(len(groups)), [*QUADRANTS, "mean of\nquadrants"])
     axes.axvline(3.5, color=style.FAINT, linewidth=0.6)
@@ -77,6 +77,6 @@ def draw(data: Data) -> Figure:
     )
     style.footnote(
         figure,
-        f"paired on the same snapshots; {interval_note(found.values(), 'episodes')}; hollow: 0 inside the interval",
+        f"paired on the same snapshots; {interval_note(found.values(), 'episodes')}; {plots.HOLLOW}",
     )
     return figure

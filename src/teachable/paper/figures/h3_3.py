@@ -10,7 +10,7 @@ from teachable.terms import FORMATS, QUADRANTS
 
 ABOUT = {
     "hypothesis": "H3",
-    "title": "Effectiveness of supervision",
+    "title": "Supervision against replay alone",
     "caption": (
         "Paired change in success against C_replay, the same training without an example, by form of supervision: on "
         "the held-out failures of the quadrant a run was trained on, and the mean of the four quadrants. Hollow where "
@@ -38,7 +38,7 @@ def draw(data: Data) -> Figure:
                     value,
                     colour=style.FORMAT_COLOUR[kind],
                     marker=style.FORMAT_MARKER[kind],
-                    hollow=not value.excludes_zero,
+                    change=True,
                 )
     axes.set_xticks(range(len(groups)), ["mean of\nquadrants", *QUADRANTS])
     axes.set_xlim(-0.6, len(groups) - 0.4)
@@ -54,6 +54,6 @@ def draw(data: Data) -> Figure:
     )
     style.footnote(
         figure,
-        f"paired on the same snapshots; {interval_note(found.values(), 'episodes')}; hollow: 0 inside the interval",
+        f"paired on the same snapshots; {interval_note(found.values(), 'episodes')}; {plots.HOLLOW}",
     )
     return figure

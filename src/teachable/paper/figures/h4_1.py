@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from teachable.paper import plots, style
+from teachable.paper import heatmaps, style
 from teachable.paper.inputs import Data, interval_note, intervals
 from teachable.terms import QUADRANTS
 
@@ -16,8 +16,8 @@ ABOUT = {
     "title": "Transfer between quadrants",
     "caption": (
         "Change in success on held-out failures of each quadrant (columns) after training on each quadrant "
-        "(rows), mean over formats. Below each number its 95 % interval, clustered by game; a dot where it "
-        "excludes 0."
+        "(rows), mean over formats. Below each number its 95 % interval, clustered by game; faded where "
+        "it does not exclude 0. The colours are those of Figure H3.1."
     ),
     "inputs": ("transfer",),
     "minimum": True,
@@ -25,20 +25,25 @@ ABOUT = {
 
 
 def draw(data: Data) -> Figure:
-    figure, axes = style.single(style.COLUMN, 3.0)
-    panel(axes, data)
+    figure, axes = style.single(style.COLUMN, 3.1)
+    heatmaps.bar(axes, panel(axes, data), "change in success against base, mean over formats", below=0.09)
     cells = intervals(data, "transfer", ("trained_on", "evaluated_on"), format="mean")
-    style.footnote(
-        figure,
-        f"change in success against base, mean over formats; {interval_note(cells.values(), 'episodes')} a cell",
-    )
+    style.footnote(figure, f"{interval_note(cells.values(), 'episodes')} a cell; {heatmaps.LEGEND}")
     return figure
 
 
 def panel(axes: Axes, data: Data, *, small: bool = False) -> Any:
     """Draw into ``axes``; returns the image."""
     cells = intervals(data, "transfer", ("trained_on", "evaluated_on"), format="mean")
-    image = plots.matrix(axes, cells, QUADRANTS, QUADRANTS, outline=lambda row, column: row == column, small=small)
+    image = heatmaps.matrix(
+        axes,
+        cells,
+        QUADRANTS,
+        QUADRANTS,
+        limit=heatmaps.limit_of(data),
+        outline=lambda row, column: row == column,
+        small=small,
+    )
     axes.set(xlabel="evaluated on failures of", ylabel="trained on")
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")

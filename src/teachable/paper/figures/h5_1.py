@@ -9,7 +9,7 @@ from teachable.paper.inputs import Data, interval_note, intervals
 
 ABOUT = {
     "hypothesis": "H5",
-    "title": "Gains from failure states",
+    "title": "Change in success from failure states",
     "caption": (
         "Paired change in success from the failure panel against the base student, every run. Hollow where 0 is inside."
     ),
@@ -31,7 +31,6 @@ def draw(data: Data) -> Figure:
     axes.set_xlabel("change in success from failure states against base")
     style.footnote(
         figure,
-        f"paired with base on the same snapshots; {interval_note(gains.values(), 'episodes')}; hollow: 0 "
-        "inside the interval",
+        f"paired with base on the same snapshots; {interval_note(gains.values(), 'episodes')}; {plots.HOLLOW}",
     )
     return figure

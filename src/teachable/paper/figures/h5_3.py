@@ -11,10 +11,11 @@ from teachable.terms import FORMATS, QUADRANTS
 
 ABOUT = {
     "hypothesis": "H5",
-    "title": "Reliability against forgetting",
+    "title": "Success from failures against retention",
     "caption": (
         "Each run's paired change in success from failure states against its change on tasks the base student"
-        " wins. Colour: quadrant; marker: format. The steps are the Pareto frontier; right of the dashed line"
+        " wins. Colour: quadrant; marker: format. The steps are the Pareto frontier; named, where "
+        "there is room, are its runs and those of no quadrant; right of the dashed line"
         " less than 10 points are forgotten."
     ),
     "whiskers": True,
@@ -66,7 +67,7 @@ def panel(axes: Axes, data: Data) -> list[Interval]:
             markeredgewidth=0.5,
             zorder=4,
         )
-    axes.plot([0], [0], "o", color=style.INK, markersize=4, markerfacecolor="white", zorder=4)
+    axes.plot([0], [0], style.BASE_MARKER, color=style.INK, markersize=5, markeredgecolor="white", zorder=4)
     every = [*points, (0.0, 0.0)]
     front = plots.pareto(every)
     plots.staircase(axes, [every[i] for i in front])
@@ -82,7 +83,7 @@ def panel(axes: Axes, data: Data) -> list[Interval]:
         xytext=(2, 3),
         rotation=90,
         textcoords="offset points",
-        fontsize=5.4,
+        fontsize=style.SMALLEST,
         color=style.ACCENT,
         va="bottom",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from teachable.paper import plots, style
-from teachable.paper.inputs import Data, interval_note, intervals, ordered
+from teachable.paper.inputs import Data, Undefined, interval_note, intervals, ordered, where
 from teachable.terms import RUNS
 
 ABOUT = {
@@ -30,7 +30,9 @@ def draw(data: Data) -> Figure:
     found = intervals(data, "metrics", ("model", "metric"), panel="test", group="all", metric=list(MEASURES))
     models = ordered({model for model, _ in found}, (*RUNS, "recovery", "base"))
     runs = [model for model in models if model != "base"]
-    measures = [metric for metric in MEASURES if any((model, metric) in found for model in models)]
+    measures, left_out = plots.varying(MEASURES, lambda metric: [found.get((model, metric)) for model in models])
+    if not measures:
+        raise Undefined(f"{where('metrics')}: {left_out}.")
     figure = style.figure(style.PAGE, 0.85 + 0.15 * max(4, len(runs)))
     panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, measures, strict=True):
@@ -58,6 +60,7 @@ def draw(data: Data) -> Figure:
     panels[0].set_ylim(len(runs) - 0.4, -0.6)
     style.footnote(
         figure,
-        f"test tasks, {interval_note(found.values(), 'episodes')}; line and band: base student and its 95 % interval",
+        f"test tasks, {interval_note(found.values(), 'episodes')}; line and band: base student and its 95 % interval"
+        + (f"; {left_out}" if left_out else ""),
     )
     return figure

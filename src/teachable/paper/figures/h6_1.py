@@ -71,22 +71,12 @@ def panel(axes: Axes, data: Data, metric: str, title: str) -> list[Interval]:
             markersize=3.2 if thick else 2,
             linestyle="--" if method in ("oracle_features", "random") else "-",
         )
-    low, high = axes.get_ylim()
-    last = [found[m][max(found[m])].point for m in methods]
-    for method, end, at in zip(methods, last, plots.spread(last, (high - low) * 0.07), strict=True):
-        colour = style.METHOD_COLOUR.get(method, style.MUTED)
-        x = places[max(found[method])]
-        axes.annotate(
-            style.name(method),
-            (x, end),
-            xytext=(x + 0.12 * max(1, len(ks) - 1) / 3, at),
-            va="center",
-            fontsize=6,
-            color=colour,
-            fontweight="bold" if method in BANDS else "normal",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1},
-        )
+    ends = [
+        (style.name(m), places[k], found[m][k].point, style.METHOD_COLOUR.get(m, style.MUTED))
+        for m in methods
+        for k in [max(found[m])]
+    ]
+    plots.name_ends(axes, ends, height=2.6, strong=[style.name(m) for m in BANDS])
     style.grid(axes)
     axes.set_xticks(range(len(ks)), [f"{k:,}" for k in ks])
     axes.set(xlabel="budget k (snapshots chosen)", ylabel=title)

@@ -35,7 +35,7 @@ def draw(data: Data) -> Figure:
         .sort("bin")
     )
     targets = ordered(rows["target"].unique(), ORDER)
-    figure = style.figure(min(style.PAGE, max(style.COLUMN, 1.75 * len(targets))), 2.3)
+    figure = style.figure(style.PAGE if len(targets) > 2 else style.COLUMN, 2.3)
     shown: list[Interval] = []
     for axes, target in zip(figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True):
         part = rows.filter(target=target)
@@ -62,7 +62,7 @@ def draw(data: Data) -> Figure:
             plots.whisker(axes, predicted, value, colour=style.METHOD_COLOUR["predictor"])
         axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), xlabel="predicted")
         axes.set_aspect("equal")
-        axes.locator_params(nbins=4)
+        axes.locator_params(nbins=3)
         axes.set_title(NAMES.get(target, target))
         shown += values
     figure.axes[0].set_ylabel("observed")

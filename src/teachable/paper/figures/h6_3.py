@@ -9,7 +9,7 @@ from teachable.paper.inputs import Data, Interval, Undefined, interval_note, ord
 
 ABOUT = {
     "hypothesis": "H6",
-    "title": "What the predictor uses",
+    "title": "Feature tiers and importance of feature groups",
     "caption": (
         "Left: held-out rank correlation with each target by feature tier. Right: what NDCG@k of ELP_net "
         "loses when a group of features is shuffled."
@@ -54,6 +54,7 @@ def draw(data: Data) -> Figure:
         colour=style.METHOD_COLOUR,
         marker=MARKER,
         width=0.4,
+        change=True,
     )
     left.set_xticks(range(len(targets)), [target.replace("_", "\n") for target in targets])
     left.set_ylabel("Spearman correlation, held out")
@@ -82,7 +83,6 @@ def draw(data: Data) -> Figure:
     right.set_xlabel({"ndcg": "loss of NDCG@k", "r2": "loss of R$^2$"}[metric] + " of ELP$_{net}$ when shuffled")
     style.footnote(
         figure,
-        f"{interval_note([*quality.values(), *(v for _, v in forest)], 'held-out snapshots')}; hollow: 0 "
-        "inside the interval",
+        f"{interval_note([*quality.values(), *(v for _, v in forest)], 'held-out snapshots')}; {plots.HOLLOW}",
     )
     return figure

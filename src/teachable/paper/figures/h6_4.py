@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from teachable.paper import style
+from teachable.paper import plots, style
 from teachable.paper.inputs import Data, Interval, Undefined, interval_note, select, where
 
 ABOUT = {
     "hypothesis": "H6",
-    "title": "Labels needed",
+    "title": "Ranking quality by number of labels",
     "caption": "Ranking quality of ELP_net against the number of labelled snapshots for training.",
     "whiskers": True,
     "inputs": ("predictor_metrics",),
@@ -31,6 +32,7 @@ def draw(data: Data) -> Figure:
     figure, axes = style.single(style.COLUMN, 2.5)
     style.grid(axes)
     shown: list[Interval] = []
+    ends: list[tuple[str, float, float, Any]] = []  # what the end of a line is called, where it lies, its colour
     for at, k in enumerate(ks):
         part = rows.filter(k=k)
         values = [Interval.of(row) for row in part.iter_rows(named=True)]
@@ -40,16 +42,7 @@ def draw(data: Data) -> Figure:
             sizes, [v.low for v in values], [v.high for v in values], color=colour, alpha=0.12, linewidth=0
         )
         axes.plot(sizes, [v.point for v in values], color=colour, marker="o", markersize=3.2)
-        axes.annotate(
-            f"k = {k}",
-            (sizes[-1], values[-1].point),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=6,
-            color=colour,
-            annotation_clip=False,
-        )
+        ends.append((f"k = {k}", sizes[-1], values[-1].point, colour))
         shown += values
     for method, text in (("entropy", "entropy"), ("random", "random")):
         known = (
@@ -59,17 +52,10 @@ def draw(data: Data) -> Figure:
         if len(known):
             level = float(known["point"][0])
             axes.axhline(level, color=style.METHOD_COLOUR[method], linewidth=0.9, linestyle=(0, (4, 2)))
-            axes.annotate(
-                f"{text}, k = {ks[-1]}",
-                (0, level),
-                xycoords=axes.get_yaxis_transform(),
-                xytext=(2, 2),
-                textcoords="offset points",
-                fontsize=5.8,
-                color=style.METHOD_COLOUR[method],
-            )
+            ends.append((f"{text}, k = {ks[-1]}", math.inf, level, style.METHOD_COLOUR[method]))
     axes.set(xlabel="labelled snapshots for training", ylabel="NDCG@k, held out")
     if all(not math.isnan(v.low) for v in shown):
         axes.margins(y=0.06)
+    plots.name_ends(axes, ends, height=2.5)
     style.footnote(figure, f"{interval_note(shown, 'held-out snapshots')}; bands: 95 % intervals, clustered by game")
     return figure

@@ -9,7 +9,7 @@ from teachable.paper.inputs import Data, Undefined, interval_note, intervals, wh
 
 ABOUT = {
     "hypothesis": "H6",
-    "title": "Teachability drifts as the student learns",
+    "title": "Teachability at checkpoints of a training",
     "caption": (
         "The patch test repeated at checkpoints on the same snapshots: mean ELP_net, rank correlation with "
         "the base student's ELP_net, and share of snapshots that keep their format."
@@ -50,7 +50,8 @@ def draw(data: Data) -> Figure:
                     k,
                     value,
                     colour=style.INK if k == 0 else colour,
-                    marker="o" if k == 0 else style.model_marker(run),
+                    marker=style.BASE_MARKER if k == 0 else style.model_marker(run),
+                    change=metric != "route_agreement",
                 )
         axes.set_xticks(range(4), STAGES)
         axes.set_xlim(-0.4 if metric == "ELP_net" else 0.6, 3.4)
@@ -61,5 +62,8 @@ def draw(data: Data) -> Figure:
         [(style.name(run), style.model_colour(run), style.model_marker(run)) for run in runs],
         loc="best",
     )
-    style.footnote(figure, f"the same drift panel at every checkpoint, {interval_note(found.values(), 'snapshots')}")
+    style.footnote(
+        figure,
+        f"the same drift panel at every checkpoint, {interval_note(found.values(), 'snapshots')}; {plots.HOLLOW}",
+    )
     return figure

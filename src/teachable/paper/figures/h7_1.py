@@ -13,10 +13,10 @@ from teachable.terms import BASE, REPLAY_ONLY, selection_name, selection_of
 
 ABOUT = {
     "hypothesis": "H7",
-    "title": "Choosing what to teach at a fixed budget",
+    "title": "Methods of selection at a fixed budget",
     "caption": (
         "Change of success by training on k snapshots chosen by each method, all as plain demonstrations, "
-        "against replay alone (against the base student where nothing is replayed); dashed and hollow: the "
+        "against replay alone (against the base student where nothing is replayed); dashed, with a diamond: the "
         "diverse variants."
     ),
     "whiskers": True,
@@ -39,7 +39,9 @@ def draw(data: Data) -> Figure:
     grid[0].set_ylabel(f"change of success against {style.name(_reference(data))}")
     handles = next(found for axes in grid if (found := axes.get_legend_handles_labels())[0])
     figure.legend(*handles, loc="outside right center", fontsize=6)
-    style.footnote(figure, f"paired on the same games, starts and seeds; {interval_note(shown, 'episodes')}")
+    style.footnote(
+        figure, f"paired on the same games, starts and seeds; {interval_note(shown, 'episodes')}; {plots.HOLLOW}"
+    )
     return figure
 
 
@@ -69,14 +71,15 @@ def panel(axes: Axes, data: Data, panel_name: str = "failure") -> list[Interval]
     shown = []
     for at, method in enumerate(methods):
         colour = style.METHOD_COLOUR.get(method, style.INK)
-        hollow = method.endswith("_diverse")
+        diverse = method.endswith("_diverse")
         aside = 0.7 * ((at + 0.5) / len(methods) - 0.5)
         curve = [(i + aside, found[selection_name(method, k)]) for i, k in enumerate(budgets) if (method, k) in runs]
         xs, ys = [x for x, _ in curve], [value.point for _, value in curve]
-        axes.plot(xs, ys, color=colour, linewidth=0.7, linestyle="--" if hollow else "-", alpha=0.6, zorder=2)
+        axes.plot(xs, ys, color=colour, linewidth=0.7, linestyle="--" if diverse else "-", alpha=0.6, zorder=2)
+        marker = "D" if diverse else "o"
+        axes.plot([], [], marker, color=colour, markersize=4, markeredgecolor="white", label=style.name(method))
         for x, value in curve:
-            label = style.name(method) if x == xs[0] else None
-            plots.whisker(axes, x, value, colour=colour, hollow=hollow, label=label)
+            plots.whisker(axes, x, value, colour=colour, marker=marker, size=4, change=True)
             shown.append(value)
     axes.set_xticks(range(len(budgets)), [str(k) for k in budgets])
     axes.set_xlim(-0.5, len(budgets) - 0.5)

@@ -10,7 +10,7 @@ from teachable.terms import selection_of
 
 ABOUT = {
     "hypothesis": "H7",
-    "title": "Selection: reliability against forgetting",
+    "title": "Selection: success against retention",
     "caption": (
         "Success from failure states against success on tasks that the base student wins, one run per "
         "selection method at the smallest k. The steps are the Pareto frontier."
@@ -42,13 +42,12 @@ def draw(data: Data) -> Figure:
         axes.plot(
             [x],
             [y],
-            "o",
+            style.BASE_MARKER if model == "base" else "o",
             color=colour,
             markersize=5.5,
-            markeredgewidth=0.8 if model == "base" else 0.5,
+            markeredgewidth=0.5,
+            markeredgecolor="white",
             zorder=4,
-            markeredgecolor=colour if model == "base" else "white",
-            markerfacecolor="white" if model == "base" else colour,
         )
     front = plots.pareto(points)
     plots.staircase(axes, [points[i] for i in front])
