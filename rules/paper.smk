@@ -72,6 +72,7 @@ for item in TABLES.values():
                 category=item.hypothesis,
                 labels={"item": f"Tab. {item.number}", "shows": item.title},
             ),
+            full=item.files[2],
         log:
             log_of(f"paper/tab_{item.id}"),
         benchmark:
@@ -86,7 +87,11 @@ for item in TABLES.values():
                     Line(
                         "table",
                         {name: DATA[name] for name in item.inputs},
-                        {"tex": item.files[0], "csv": item.files[1]},
+                        {
+                            "tex": item.files[0],
+                            "csv": item.files[1],
+                            "full": item.files[2],
+                        },
                         settings(
                             "table",
                             item=item.id,

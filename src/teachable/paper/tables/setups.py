@@ -16,6 +16,7 @@ ABOUT = {
     ),
     "inputs": ("setups",),
     "expert": True,
+    "printed": {"wide": True},
 }
 
 HEADINGS = {
