@@ -1,7 +1,7 @@
 """The paper: one rule a figure, one rule a table, the criteria, the viewer of snapshots and the report.
 
-Needs: the tables of all phases. Makes: figures/fig_*.pdf|png, tables/tab_*.tex|csv, results/criteria.json,
-results/viewer/, results/report.html and report.md.
+Needs: the tables of all phases. Makes: figures/fig_*.pdf|png, tables/tab_*.tex|csv, tab_*_full.tex, results/criteria.json,
+results/viewer/, results/report.html, report.md and report.zip.
 
 All of it takes seconds from small tables: on a cluster it runs beside the driver, not in the queue.
 """
@@ -195,8 +195,12 @@ rule report:
             "report",
             pictures=[item.files[1] for item in FIGURES.values()],
             listings=[item.files[1] for item in TABLES.values()],
+            vectors=[item.files[0] for item in FIGURES.values()],
+            sources=[
+                item.files[which] for item in TABLES.values() for which in (0, 2)
+            ],
+            viewer="results/viewer",
         ),
-        viewer=rules.viewer.output,  # it leads there
     output:
         html=report(
             "results/report.html",
@@ -204,6 +208,7 @@ rule report:
             labels={"item": "Report", "shows": "all on one page"},
         ),
         markdown="results/report.md",
+        archive="results/report.zip",
     log:
         log_of("paper/report"),
     benchmark:
@@ -215,7 +220,6 @@ rule report:
         settings=settings(
             "report",
             libraries=list(WORLD.libraries),
-            viewer="viewer/index.html",
         ),
     message:
         "Write the report"

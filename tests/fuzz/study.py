@@ -364,7 +364,7 @@ class _Maker:
         for stage, items in (("figure", FIGURES), ("table", ITEMS)):
             for item in items.values():
                 if set(item.inputs) <= set(data):
-                    names = ("pdf", "png") if stage == "figure" else ("tex", "csv")
+                    names = ("pdf", "png") if stage == "figure" else ("tex", "csv", "full")
                     own: dict[str, str | None] = {"expert": None}
                     if stage == "table":
                         own["world_name"] = self.config.world.name if item.words else None
@@ -380,7 +380,7 @@ class _Maker:
                     )
         inputs = {name: data[name] for name in CRITERIA_INPUTS if name in data}
         self.line(Line("criteria", inputs, {"criteria": DATA["criteria"]}, parameters(self.config, "criteria")))
-        own = {"libraries": [], "viewer": None}
+        own = {"libraries": []}
         places = {"figures": (FIGURES, 1), "tables": (ITEMS, 1)}
         drawn: dict[str, list[str]] = {}
         for kind, (items, which) in places.items():
