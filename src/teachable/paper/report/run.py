@@ -64,14 +64,16 @@ def write(data: Mapping[str, Any], libraries: Sequence[str]) -> Report:
 
 def archive(page: Report, viewer: Path | None) -> bytes:
     """What is mailed: the page and the folder of the ``viewer`` that it leads to, in one ZIP archive."""
+    return packed(_members(page, viewer))
 
-    def members() -> Iterator[tuple[str, bytes]]:
-        yield "report.html", page.html.encode()
-        for path in sorted(viewer.rglob("[!.]*")) if viewer else ():  # Snakemake leaves a hidden file of its own there
-            if path.is_file():
-                yield f"{viewer.name}/{path.relative_to(viewer).as_posix()}", path.read_bytes()
 
-    return packed(members())
+def _members(page: Report, viewer: Path | None) -> Iterator[tuple[str, bytes]]:
+    yield "report.html", page.html.encode()
+    if viewer is None:
+        return
+    for path in sorted(viewer.rglob("[!.]*")):  # Snakemake leaves a hidden file of its own there
+        if path.is_file():
+            yield f"{viewer.name}/{path.relative_to(viewer).as_posix()}", path.read_bytes()
 
 
 def _listing(path: Path, name: str) -> pl.DataFrame:
