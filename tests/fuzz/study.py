@@ -391,7 +391,12 @@ class _Maker:
                 row = ",".join("1" for _ in heads)
                 path.write_bytes(f"{','.join(heads)}\n{row}\n".encode() if heads else PIXEL)
                 drawn.setdefault(kind, []).append(str(path))
-        self.make("report", pictures=drawn["figures"], listings=drawn["tables"], own=own)
+        carried = {"vectors": [FIGURES[name].files[0] for name in MINIMUM["figures"]]}
+        carried["sources"] = [ITEMS[name].files[which] for name in MINIMUM["tables"] for which in (0, 2)]
+        for path in (*carried["vectors"], *carried["sources"]):  # what they hold is not looked at
+            Path("drawn", path).write_bytes(b"%")
+        given = {kind: [f"drawn/{path}" for path in paths] for kind, paths in carried.items()}
+        self.make("report", pictures=drawn["figures"], listings=drawn["tables"], own=own, **given)
         models = sorted(str(path) for path in Path(RESULTS).glob("phase3/models/**/probes.parquet"))
         self.make(
             "viewer",
