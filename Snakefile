@@ -52,7 +52,7 @@ onsuccess:
     for follower in FOLLOWERS:
         follower.detach()
     if workflow.is_main_process:
-        for line in closing(KEPT.parent, STARTED):
+        for line in (*closing(KEPT.parent, STARTED), took(FOLLOWERS, STARTED)):
             logger.info(line)
 
 

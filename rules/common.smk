@@ -27,6 +27,7 @@ from teachable.workflow.lines import (
     shell_line,
     timing_of,
 )
+from teachable.workflow.during import took
 from teachable.workflow.start import begin
 from teachable.terms import (
     BASE,

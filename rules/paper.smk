@@ -1,7 +1,7 @@
 """The paper: one rule a figure, one rule a table, the criteria, the viewer of snapshots and the report.
 
-Needs: the tables of all phases. Makes: figures/fig_*.pdf|png, tables/tab_*.tex|csv, results/criteria.json,
-results/viewer/, results/report.html and report.md.
+Needs: the tables of all phases. Makes: figures/fig_*.pdf|png, tables/tab_*.tex|csv, tab_*_full.tex, results/criteria.json,
+results/viewer/, results/report.html, report.md and report.zip.
 
 All of it takes seconds from small tables: on a cluster it runs beside the driver, not in the queue.
 """
@@ -72,6 +72,7 @@ for item in TABLES.values():
                 category=item.hypothesis,
                 labels={"item": f"Tab. {item.number}", "shows": item.title},
             ),
+            full=item.files[2],
         log:
             log_of(f"paper/tab_{item.id}"),
         benchmark:
@@ -86,7 +87,11 @@ for item in TABLES.values():
                     Line(
                         "table",
                         {name: DATA[name] for name in item.inputs},
-                        {"tex": item.files[0], "csv": item.files[1]},
+                        {
+                            "tex": item.files[0],
+                            "csv": item.files[1],
+                            "full": item.files[2],
+                        },
                         settings(
                             "table",
                             item=item.id,
@@ -190,8 +195,12 @@ rule report:
             "report",
             pictures=[item.files[1] for item in FIGURES.values()],
             listings=[item.files[1] for item in TABLES.values()],
+            vectors=[item.files[0] for item in FIGURES.values()],
+            sources=[
+                item.files[which] for item in TABLES.values() for which in (0, 2)
+            ],
+            viewer="results/viewer",
         ),
-        viewer=rules.viewer.output,  # it leads there
     output:
         html=report(
             "results/report.html",
@@ -199,6 +208,7 @@ rule report:
             labels={"item": "Report", "shows": "all on one page"},
         ),
         markdown="results/report.md",
+        archive="results/report.zip",
     log:
         log_of("paper/report"),
     benchmark:
@@ -210,7 +220,6 @@ rule report:
         settings=settings(
             "report",
             libraries=list(WORLD.libraries),
-            viewer="viewer/index.html",
         ),
     message:
         "Write the report"

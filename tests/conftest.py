@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from needed import lacking
 
 from teachable.generation import get_generator
 from teachable.generation.textworld import TextWorldGenerator
@@ -88,11 +89,11 @@ def games(pytestconfig: pytest.Config) -> Games:
 
 @pytest.fixture(scope="session")
 def java() -> None:
-    """Skips, with the reason, where Java or a package that needs it is not installed."""
+    """Ends the test, with the reason, where Java or a package that needs it is not installed."""
     try:
         get_entry("textworld_express").check_ready()
     except WorldError as error:
-        pytest.skip(str(error))
+        lacking(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -107,11 +108,11 @@ def express(java: None, tmp_path_factory: pytest.TempPathFactory) -> Games:
 
 @pytest.fixture(scope="session")
 def scienceworld() -> None:
-    """Skips, with the reason, where Java or the package scienceworld is not installed."""
+    """Ends the test, with the reason, where Java or the package scienceworld is not installed."""
     try:
         get_entry("scienceworld").check_ready()
     except WorldError as error:
-        pytest.skip(str(error))
+        lacking(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -126,12 +127,13 @@ def science(scienceworld: None, tmp_path_factory: pytest.TempPathFactory) -> Gam
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Path]:
-    """A real SLURM of two nodes on this machine, in its directory; skips, with the reason, where there can be none."""
+    """A real SLURM of two nodes on this machine, in its directory; ends the test, with the
+    reason, where there can be none."""
     scripts = Path(__file__).parent / "cluster"
     running = (_CLUSTER / "slurmctld.pid").exists()
     done = subprocess.run([scripts / "start_slurm.sh", _CLUSTER], capture_output=True, text=True, timeout=300)
     if done.returncode == 77:
-        pytest.skip(done.stderr.strip().splitlines()[-1])
+        lacking(done.stderr.strip().splitlines()[-1])
     assert done.returncode == 0, done.stderr
     try:
         yield _CLUSTER

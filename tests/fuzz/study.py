@@ -365,7 +365,7 @@ class _Maker:
         for stage, items in (("figure", FIGURES), ("table", ITEMS)):
             for item in items.values():
                 if set(item.inputs) <= set(data):
-                    names = ("pdf", "png") if stage == "figure" else ("tex", "csv")
+                    names = ("pdf", "png") if stage == "figure" else ("tex", "csv", "full")
                     own: dict[str, str | None] = {"expert": None}
                     if stage == "table":
                         own["world_name"] = self.config.world.name if item.words else None
@@ -381,7 +381,7 @@ class _Maker:
                     )
         inputs = {name: data[name] for name in CRITERIA_INPUTS if name in data}
         self.line(Line("criteria", inputs, {"criteria": DATA["criteria"]}, parameters(self.config, "criteria")))
-        own = {"libraries": [], "viewer": None}
+        own = {"libraries": []}
         places = {"figures": (FIGURES, 1), "tables": (ITEMS, 1)}
         drawn: dict[str, list[str]] = {}
         for kind, (items, which) in places.items():
@@ -392,7 +392,12 @@ class _Maker:
                 row = ",".join("1" for _ in heads)
                 path.write_bytes(f"{','.join(heads)}\n{row}\n".encode() if heads else PIXEL)
                 drawn.setdefault(kind, []).append(str(path))
-        self.make("report", pictures=drawn["figures"], listings=drawn["tables"], own=own)
+        carried = {"vectors": [FIGURES[name].files[0] for name in MINIMUM["figures"]]}
+        carried["sources"] = [ITEMS[name].files[which] for name in MINIMUM["tables"] for which in (0, 2)]
+        for path in (*carried["vectors"], *carried["sources"]):  # what they hold is not looked at
+            Path("drawn", path).write_bytes(b"%")
+        given = {kind: [f"drawn/{path}" for path in paths] for kind, paths in carried.items()}
+        self.make("report", pictures=drawn["figures"], listings=drawn["tables"], own=own, **given)
         models = sorted(str(path) for path in Path(RESULTS).glob("phase3/models/**/probes.parquet"))
         self.make(
             "viewer",

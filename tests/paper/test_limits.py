@@ -134,7 +134,7 @@ def test_every_table_is_made(lacking) -> None:
     _, made = lacking
     for name, item in TABLES.items():
         frame = typeset.make(name, {"words": WORDS, **{i: made[i] for i in item.inputs}})
-        typeset.latex(frame, typeset.headings(name), caption="c", label="l")
+        typeset.paper(frame, typeset.headings(name), caption="c", label="l")
 
 
 def test_every_criterion_is_judged_or_has_its_reason(lacking) -> None:

@@ -15,7 +15,7 @@ from teachable.artifacts.catalogue import ARTIFACTS
 from teachable.artifacts.declared import declared
 from teachable.artifacts.fingerprint import parts
 from teachable.errors import TeachableError
-from teachable.paper import CRITERIA_INPUTS, FIGURES, MINIMUM, TABLES
+from teachable.paper import CRITERIA_INPUTS, FIGURES, MINIMUM, TABLES, Table
 
 ROOM = Path(__file__).parents[2] / "src" / "teachable" / "paper"
 
@@ -56,6 +56,15 @@ def test_a_module_that_declares_nothing_readable_is_named(tmp_path, text: str, s
     assert str(tmp_path / "new.py") in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [({"colums": ("a",)}, "no 'colums': it may have wide, columns"), ({"rows": {}}, "rows and note")],
+)
+def test_a_table_that_says_wrongly_what_it_prints_is_refused(printed, said: str) -> None:
+    with pytest.raises(TeachableError, match=said):
+        Table("x", "H1", "Title", "Caption.", ("labeled",), printed=printed)
+
+
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.module.removeprefix("teachable.paper."))
 def test_entry_is_complete(item) -> None:
     assert importlib.util.find_spec(item.module) is not None
@@ -67,7 +76,11 @@ def test_entry_is_complete(item) -> None:
     if item.id in FIGURES and FIGURES[item.id] is item:
         assert item.files == (f"figures/fig_{item.id}.pdf", f"figures/fig_{item.id}.png")
     else:
-        assert item.files == (f"tables/tab_{item.id}.tex", f"tables/tab_{item.id}.csv")
+        assert item.files == (
+            f"tables/tab_{item.id}.tex",
+            f"tables/tab_{item.id}.csv",
+            f"tables/tab_{item.id}_full.tex",
+        )
 
 
 def test_what_is_read_is_a_table_or_json_and_says_what_it_holds() -> None:

@@ -125,8 +125,12 @@ class Page:
 
 @contextlib.contextmanager
 def browser(profile: Path, *arguments: str) -> Iterator[Page]:
-    """A page of a fresh browser that keeps what it must in ``profile`` and reaches no host."""
-    assert CHROMIUM is not None
+    """A page of a fresh browser that keeps what it must in ``profile`` and reaches no host. Ends the test where
+    there is no browser."""
+    if CHROMIUM is None:
+        from needed import lacking
+
+        lacking("There is no Chromium here: apt-get install chromium.")
     reads, to = os.pipe()
     back, writes = os.pipe()
     command = [CHROMIUM, *_ARGUMENTS, "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}", *arguments]

@@ -13,7 +13,7 @@ import pytest
 from snakemake.logging import DefaultFormatter, LogEvent
 
 from teachable.artifacts.commandline import Invocation
-from teachable.workflow.during import Follower, Progress
+from teachable.workflow.during import WIDTH, Follower, Progress, took
 from teachable.workflow.plan import Expected, Job
 
 # 121 jobs of preset laptop, seed 2, on 2 cores of a machine that had much else to do, in the order of the plan: place,
@@ -201,6 +201,40 @@ def test_the_line_stands_where_snakemake_counts(logged: tuple[logging.Logger, li
     assert not any("of 122 steps" in line for line in said)
     follower.detach()
     assert follower not in logger.handlers
+
+
+def test_a_job_of_many_files_takes_few_lines_on_the_console_and_all_in_the_log(
+    logged: tuple[logging.Logger, list[str]], tmp_path: Path
+) -> None:
+    logger, said = logged
+    kept = logging.FileHandler(tmp_path / "snakemake.log")
+    kept.setFormatter(DefaultFormatter())
+    logger.addHandler(kept)
+    follower = follow(logger, tmp_path / "logs", Clock())
+    files = [f"figures/fig_{number}.pdf" for number in range(400)]
+    reason = f"Missing output files: a.txt; Input files updated by another job: {', '.join(files)}"
+    info = {"event": LogEvent.JOB_INFO, "jobid": 0, "shellcmd": None, "rule_msg": "The whole is done", "reason": reason}
+    logger.info("", extra=info)
+    follower.detach()
+    kept.close()
+    shown = said[-1].splitlines()
+    assert max(map(len, shown)) < WIDTH + 20
+    assert shown[1] == "Job 0: The whole is done"
+    assert shown[2].startswith(
+        "Reason: Missing output files: a.txt; Input files updated by another job: figures/fig_0.pdf, "
+    )
+    left = int(shown[2].rpartition("and ")[2].removesuffix(" more"))
+    assert shown[2].count("figures/") + left == len(files)
+    assert reason in (tmp_path / "snakemake.log").read_text()
+
+
+def test_a_run_says_what_it_took_and_what_it_paid() -> None:
+    paid = iter([1.25, 1.25 + 0.375])
+    follower = Follower(Progress(recorded_jobs(), cores=2, spent=lambda: next(paid)), logging.Logger("none"))
+    assert took([follower], time.time() - 22 * 60) == "Took 22 min, 0.38 USD"
+    free = Follower(Progress(recorded_jobs(), cores=2), logging.Logger("none"))
+    assert took([free], time.time() - 30) == "Took 30 s, 0.00 USD"
+    assert took([], time.time() - 30) == "Took 30 s"
 
 
 @pytest.mark.parametrize("words", ["label: restored from the store", "restored from the artifact store, key 0a"])

@@ -6,9 +6,10 @@ declares itself in a literal ``ABOUT``, which is read here without running it, s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from teachable.artifacts.declared import modules
 from teachable.errors import TeachableError
@@ -17,6 +18,7 @@ from teachable.terms import ORACLE
 WHISKERS = "Whiskers are the stored 95 % intervals, clustered by game."
 Kind = TypeVar("Kind", bound="Item")
 ORDER = (*(f"H{i}" for i in range(1, 8)), "appendix", "summary")
+PRINTED = ("wide", "columns", "rows", "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,31 @@ class Figure(Item):
 
 @dataclass(frozen=True, slots=True)
 class Table(Item):
-    """``make(data) -> polars.DataFrame`` and ``HEADINGS`` in :attr:`module`."""
+    """``make(data) -> polars.DataFrame`` and ``HEADINGS`` in :attr:`module`.
+
+    ``printed`` says what the paper shows of it, where that is not all in one column of the page: ``wide`` (both
+    columns), ``columns`` (of HEADINGS; ``net_*`` is all that begin so), ``rows`` (by column, the values that are shown)
+    and ``note``, the sentence of the caption that says which rows these are. The appendix shows every heading and row.
+    """
+
+    printed: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        Item.__post_init__(self)
+        unknown = sorted(set(self.printed) - set(PRINTED))
+        if unknown:
+            raise TeachableError(f"{self.id}: printed has no {unknown[0]!r}: it may have {', '.join(PRINTED)}.")
+        if ("rows" in self.printed) != ("note" in self.printed):
+            raise TeachableError(f"{self.id}: printed needs rows and note together: the caption says which rows it is.")
 
     @property
     def module(self) -> str:
         return f"teachable.paper.tables.{self.id}"
 
     @property
-    def files(self) -> tuple[str, str]:
-        """Paths relative to the root of a run: LaTeX and CSV."""
-        return f"tables/tab_{self.id}.tex", f"tables/tab_{self.id}.csv"
+    def files(self) -> tuple[str, str, str]:
+        """Paths relative to the root of a run: LaTeX for print, CSV, and LaTeX of the whole for the appendix."""
+        return f"tables/tab_{self.id}.tex", f"tables/tab_{self.id}.csv", f"tables/tab_{self.id}_full.tex"
 
 
 def _items(kind: type[Kind], folder: str) -> dict[str, Kind]:

@@ -1,4 +1,4 @@
-"""Make one table of the paper, as LaTeX and CSV."""
+"""Make one table of the paper: LaTeX for print and for the appendix, and CSV."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ABOUT = {
     "about": "make one table",
     "inputs": "*",
-    "outputs": {"tex": (), "csv": ()},
+    "outputs": {"tex": (), "csv": (), "full": ()},
     "own": {"item": "str", "world_name": "str?", "expert": "str?"},
     "world": "words",
     "follows": "teachable.paper.tables.{item}",
@@ -32,8 +32,8 @@ def run(
     save_table(
         make(item, read),
         headings(item),
-        out["tex"],
-        out["csv"],
+        out,
         caption=TABLES[item].captioned(expert),
         label=f"tab:{item}",
+        printed=TABLES[item].printed,
     )

@@ -21,6 +21,7 @@ NEARLY = 0.95  # of a job that runs: never done before it is
 QUIET_S = 60.0  # with no job ended for so long, the line is said all the same
 FRESH_S = 5.0  # a line is reckoned again after so long
 SHOWN = 20  # lines of the log of a job that failed
+WIDTH = 300  # characters of a line that says what a job is about
 _READ = 20_000  # bytes at the end of a log
 
 
@@ -108,6 +109,11 @@ class Progress:
         place = min(self._running, key=self._running.__getitem__)
         return place, self._clock() - self._running[place]
 
+    @property
+    def usd(self) -> float:
+        """US dollars that this run has spent; 0 where it asks no endpoint."""
+        return 0.0 if self._spent is None else max(0.0, self._spent() - self._spent_before)
+
     def line(self) -> str:
         """``progress: 57 % of the expected time, 12 of 125 jobs; 19 min gone, about 14 min left, 0.12 USD``."""
         gone = self._clock() - self._begun
@@ -117,7 +123,7 @@ class Progress:
             waiting = ", without waiting in the queue" if self._on_cluster else ""
             said += f", about {_time(self.left_s())} left{waiting}"
         if self._spent is not None:
-            said += f", {max(0.0, self._spent() - self._spent_before):.2f} USD spent"
+            said += f", {self.usd:.2f} USD spent"
         return said
 
     def _rates(self) -> Own:
@@ -130,6 +136,13 @@ class Progress:
             if gone > one.seconds * ended.factor(one.job.stage) and one.source != "store"
         ]
         return Own.of([*self._took, *late], "") if late else ended
+
+
+def took(followers: Sequence[Follower], since: float) -> str:
+    """``Took 22 min, 0.12 USD``: what a run says of itself at its end, begun at ``since`` (seconds since the epoch);
+    without the dollars where nobody followed it."""
+    gone = f"Took {_time(time.time() - since)}"
+    return f"{gone}, {sum(one.progress.usd for one in followers):.2f} USD" if followers else gone
 
 
 def _time(seconds: float) -> str:
@@ -158,7 +171,8 @@ class Follower(logging.Handler):
         """Begin to follow."""
         for handler in self._logger.handlers:
             if handler.formatter is not None:
-                handler.setFormatter(_Instead(handler.formatter, self))
+                kept = isinstance(handler, logging.FileHandler)
+                handler.setFormatter(_Instead(handler.formatter, self, width=None if kept else WIDTH))
         self._logger.addHandler(self)
         threading.Thread(target=self._speak_up, name="progress", daemon=True).start()
 
@@ -207,17 +221,20 @@ class Follower(logging.Handler):
 
 
 class _Instead(logging.Formatter):
-    """The formatter of a handler, with a better line in place of the count of jobs, and of a failed job's log the last
-    lines, where Snakemake shows all of it."""
+    """The formatter of a handler, with a better line in place of the count of jobs, of a failed job's log the last
+    lines, where Snakemake shows all of it, and of the files of a job that starts no more than ``width`` characters a
+    line (those of the last job are kilobytes); None: all, for the log."""
 
-    def __init__(self, formatter: logging.Formatter, follower: Follower) -> None:
+    def __init__(self, formatter: logging.Formatter, follower: Follower, *, width: int | None = WIDTH) -> None:
         super().__init__()
-        self._formatter, self._follower = formatter, follower
+        self._formatter, self._follower, self._width = formatter, follower, width
 
     def format(self, record: logging.LogRecord) -> str:
         event = _event(record)
         if event == "PROGRESS":
             return self._follower.line()
+        if event == "JOB_INFO" and self._width is not None:
+            return "\n".join(_cut(line, self._width) for line in self._formatter.format(record).splitlines())
         if event != "JOB_ERROR" or not getattr(self._formatter, "show_failed_logs", False):
             return self._formatter.format(record)
         self._formatter.show_failed_logs = False  # type: ignore[attr-defined]
@@ -226,6 +243,15 @@ class _Instead(logging.Formatter):
         finally:
             self._formatter.show_failed_logs = True  # type: ignore[attr-defined]
         return "\n".join([said, *(_end_of(Path(log)) for log in getattr(record, "log", None) or ())])
+
+
+def _cut(line: str, width: int) -> str:
+    """The beginning of a list that is longer than ``width`` characters, and how many more there are."""
+    if len(line) <= width:
+        return line
+    between = ", " if ", " in line[:width] else " "
+    kept, _, _ = line[:width].rpartition(between)
+    return f"{kept}{between}and {line[len(kept) + len(between) :].count(between) + 1} more"
 
 
 def _event(record: logging.LogRecord) -> str:

@@ -6,6 +6,8 @@ reason as its advice; nothing here raises for a missing input.
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -18,7 +20,7 @@ from teachable.paper.criteria.selection import selection
 from teachable.paper.criteria.training import training
 from teachable.paper.inputs import Data
 
-__all__ = ["criteria", "explain", "verdicts"]
+__all__ = ["criteria", "explain", "shown", "verdicts"]
 
 
 def criteria(data: Data, *, builtin_student: bool = True, per_quadrant: int = 30) -> list[dict[str, Any]]:
@@ -31,13 +33,14 @@ def criteria(data: Data, *, builtin_student: bool = True, per_quadrant: int = 30
     passed. ``builtin_student`` adds the band of success that the project's own small student must reach;
     ``per_quadrant`` is how many snapshots each quadrant needs.
     """
-    judge = Judge(data)
-    health(judge, builtin_student, per_quadrant)
-    patch_test(judge)
-    training(judge)
-    predictor(judge)
-    selection(judge)
-    return judge.entries
+    return _judged(data, builtin_student, per_quadrant).entries
+
+
+def shown(name: str) -> str | None:
+    """The figure or table that shows the criterion called ``name``, as its anchor in the report; None of an unknown
+    one. A criterion for one size of a selection, ``..._k8``, is shown where that of the smallest is."""
+    places = _shown()
+    return places.get(name) or places.get(re.sub(r"_k\d+$", "", name))
 
 
 def verdicts(entries: list[dict[str, Any]]) -> dict[str, int]:
@@ -48,3 +51,18 @@ def verdicts(entries: list[dict[str, Any]]) -> dict[str, int]:
         "failed": int((~marks).sum() or 0),
         "not_measurable": marks.null_count(),
     }
+
+
+def _judged(data: Data, builtin_student: bool, per_quadrant: int) -> Judge:
+    judge = Judge(data)
+    health(judge, builtin_student, per_quadrant)
+    patch_test(judge)
+    training(judge)
+    predictor(judge)
+    selection(judge)
+    return judge
+
+
+@cache
+def _shown() -> dict[str, str]:
+    return _judged({}, True, 0).shown

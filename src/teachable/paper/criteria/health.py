@@ -20,6 +20,7 @@ def health(judge: Judge, builtin: bool, needed: int) -> None:
         "Snapshots restored exactly",
         "= 1.00",
         "Open restore_check.json for the tasks that differ; a snapshot that does not restore must not be labelled.",
+        shown="tab-summary",
     )
     def restored() -> Verdict:
         fraction = float(record(data, "restore_check", "fraction"))
@@ -33,6 +34,7 @@ def health(judge: Judge, builtin: bool, needed: int) -> None:
             f"Snapshots in {quadrant}",
             f"{GE} {needed}",
             "Raise tasks.train or snapshots.max_snapshots; with few snapshots every interval of this quadrant is wide.",
+            shown="tab-h1_1",
         )
         def counted(quadrant: str = quadrant) -> Verdict:
             count = int(record(data, "thresholds", "counts").get(quadrant, 0))
@@ -51,6 +53,7 @@ def health(judge: Judge, builtin: bool, needed: int) -> None:
             f"{GE} {number(margin)}, interval above 0",
             "The quadrants hardly differ in what they are named for, so nothing by quadrant means much: see the share "
             "of snapshots within two standard errors of the cut in thresholds.json, and figure H1.6.",
+            shown="fig-thresholds",
         )
         def apart(metric: str = metric, group: str = group, margin: float = margin) -> Verdict:
             value = one(data, "label_metrics", metric=metric, group=group)
@@ -65,6 +68,7 @@ def health(judge: Judge, builtin: bool, needed: int) -> None:
             "0.40 to 0.75",
             "Outside of this band there are too few failures, or too few successes, to learn from: change "
             "builtin.gaps, builtin.max_steps or the mix of families.",
+            shown="tab-h5_1",
         )
         def banded() -> Verdict:
             value = one(data, "metrics", model="base", panel="test", group="all", metric="success")
@@ -77,6 +81,7 @@ def health(judge: Judge, builtin: bool, needed: int) -> None:
         f"within \N{PLUS-MINUS SIGN}{PLACEBO}",
         "A patch without content moves the student: check its length and that the student was trained with "
         "empty and filled patches.",
+        shown="fig-a1",
     )
     def placebo() -> Verdict:
         value = one(data, "label_metrics", metric="placebo_gain", group="all")
@@ -89,6 +94,7 @@ def health(judge: Judge, builtin: bool, needed: int) -> None:
         "interval above 0",
         "The student does not use patches: a student from scratch must see them in training; a large one "
         "needs a clearer layout.",
+        shown="tab-h2_2",
     )
     def content() -> Verdict:
         value = one(data, "label_metrics", metric="net_mean", group="winnable")
@@ -101,6 +107,7 @@ def health(judge: Judge, builtin: bool, needed: int) -> None:
         f"= {len(RUNS)}",
         "An adapter equal to base was not trained or not loaded: see probe_shift and the loss of each run in "
         "training_summary.json.",
+        shown="fig-a5",
     )
     def adapters() -> Verdict:
         runs = record(data, "training_summary", "runs")

@@ -16,17 +16,28 @@ GE, LE = "\N{GREATER-THAN OR EQUAL TO}", "\N{LESS-THAN OR EQUAL TO}"
 
 
 class Judge:
-    """Collects entries; a criterion is a function that returns its estimate and whether it holds."""
+    """Collects entries, and which figure or table shows each; a criterion is a function that returns its estimate and
+    whether it holds."""
 
     def __init__(self, data: Data) -> None:
         self.data = data
         self.entries: list[dict[str, Any]] = []
+        self.shown: dict[str, str] = {}
 
     def criterion(
-        self, name: str, hypothesis: str, text: str, threshold: str, advice: str, *, null: float | None = None
+        self,
+        name: str,
+        hypothesis: str,
+        text: str,
+        threshold: str,
+        advice: str,
+        *,
+        shown: str,
+        null: float | None = None,
     ) -> Callable[[Callable[[], Verdict]], None]:
         """Decorates the function that measures the criterion; it is called at once.
 
+        ``shown`` is the figure or table in which it is seen, as the report's anchors call them: ``fig-h1_1``.
         ``null`` is the value that more is better than: where the criterion fails, the advice then opens with
         what the study could have seen (:func:`explain`).
         """
@@ -40,6 +51,7 @@ class Judge:
             "advice": "",
         }
         self.entries.append(entry)
+        self.shown[name] = shown
 
         def judged(measure: Callable[[], Verdict]) -> None:
             try:

@@ -31,6 +31,7 @@ def patch_test(judge: Judge) -> None:
         BOTH,
         "Teachability does not differ by leverage: look at H1.1 and H1.4 for dead ends, and at the standard "
         "errors of L_local.",
+        shown="fig-h1_1",
         null=0,
     )
     def heterogeneity() -> Verdict:
@@ -47,6 +48,7 @@ def patch_test(judge: Judge) -> None:
             f"{GE} {number(goal)}, interval above 0",
             "Noise in ELP_net and in the effect caps the correlation: raise condition_episodes and "
             "similar_tasks before doubting the test.",
+            shown="fig-h2_1",
             null=0,
         )
         def rank(goal: float = goal) -> Verdict:
@@ -59,6 +61,7 @@ def patch_test(judge: Judge) -> None:
         "Spearman with the training effect, ELP_net minus L_local",
         "interval above 0",
         "Leverage alone predicts training as well as the patch test does: the cheaper label may be enough here.",
+        shown="tab-h2_1",
         null=0,
     )
     def leverage() -> Verdict:
@@ -71,6 +74,7 @@ def patch_test(judge: Judge) -> None:
         "Partial Spearman of ELP_net and effect, given L_local",
         "interval above 0",
         "The patch test adds nothing certain beyond leverage: enlarge the validation panel.",
+        shown="tab-h2_1",
         null=0,
     )
     def partial() -> Verdict:
@@ -86,6 +90,7 @@ def patch_test(judge: Judge) -> None:
             "> 0.20, interval above 0",
             "A quadrant restricts the range of ELP_net: raise panels.validation_per_quadrant and read the "
             "interval, not the point.",
+            shown="fig-h2_2",
             null=0,
         )
         def within(quadrant: str = quadrant) -> Verdict:
@@ -98,6 +103,7 @@ def patch_test(judge: Judge) -> None:
         "Median ELP_net, corrected for taking a maximum",
         BOTH,
         "Most patches do not beat the placebo: read figure A2 and check the advice for wrong or vague actions.",
+        shown="fig-h1_2",
         null=0,
     )
     def median() -> Verdict:
@@ -110,6 +116,7 @@ def patch_test(judge: Judge) -> None:
         "Mean placebo gain, phase 1b",
         f"interval within \N{PLUS-MINUS SIGN}{PLACEBO}",
         "See the placebo criterion; on a small panel the interval may be too wide to exclude such a gain.",
+        shown="tab-h2_2",
     )
     def validation_placebo() -> Verdict:
         value = stored("mean_placebo_gain")
@@ -122,6 +129,7 @@ def patch_test(judge: Judge) -> None:
         "interval above 0",
         "Uncertain states without leverage taught as much as those with it: check that Q2 and Q4 were not "
         "swapped, then the interval.",
+        shown="fig-h2_2",
         null=0,
     )
     def utility() -> Verdict:

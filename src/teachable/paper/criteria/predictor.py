@@ -16,6 +16,7 @@ def predictor(judge: Judge) -> None:
         "NDCG@k of the predictor minus entropy, middle k",
         "interval above 0",
         "Label more snapshots (figure H6.4 shows whether more would help) or add features.",
+        shown="fig-h6_1",
         null=0,
     )
     def against_entropy() -> Verdict:
@@ -52,6 +53,7 @@ def predictor(judge: Judge) -> None:
             f"> {number(goal)}, interval above {number(null)}",
             "Noise in the labels bounds this: compare with the standard errors of the labels and with the "
             "oracle features in Tab H6.1.",
+            shown="tab-h6_1",
             null=null,
         )
         def quality(target: str = target, metric: str = metric, goal: float = goal, null: float = null) -> Verdict:

@@ -37,6 +37,7 @@ def selection(judge: Judge) -> None:
             f"Selection at the smallest k, from failures: {method.replace('_', ', ')} minus {rival}",
             "interval above 0",
             advice,
+            shown="tab-h7_1",
             null=0,
         )
         def gain(method: str = method, rival: str = rival) -> Verdict:
@@ -52,6 +53,7 @@ def selection(judge: Judge) -> None:
                 f"Selection{f' of {k}' if k else ''}, from failures: {method}, diverse minus {method}",
                 "interval above 0",
                 "Weighing what is covered gains nothing certain: see figure H7.1, and Tab H7.2 for what was chosen.",
+                shown="fig-h7_1",
                 null=0,
             )
             def covering(method: str = method, k: int | None = k) -> Verdict:
@@ -64,6 +66,7 @@ def selection(judge: Judge) -> None:
         "Predictor minus entropy, retention",
         f"interval above {number(-0.05)}",
         "The predictor's choice may forget more: see figure H7.2 for the trade-off.",
+        shown="fig-h7_2",
     )
     def kept() -> Verdict:
         value = paired("predictor", "entropy", "retention")

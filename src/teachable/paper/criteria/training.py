@@ -23,6 +23,7 @@ def training(judge: Judge) -> None:
         "interval above 0",
         "Demonstrations are as good as choosing by quadrant here; figure H3.1 shows how large the cells' "
         "intervals are.",
+        shown="fig-h3_1",
         null=0,
     )
     def formats() -> Verdict:
@@ -36,6 +37,7 @@ def training(judge: Judge) -> None:
         "interval above 0",
         "What is learned is not specific to quadrants: compare B1_uniform, see which skills fill which quadrant, "
         "and enlarge the failure panel before concluding.",
+        shown="fig-h4_1",
         null=0,
     )
     def diagonal() -> Verdict:
@@ -48,6 +50,7 @@ def training(judge: Judge) -> None:
         "p of that difference when quadrant labels are permuted",
         f"{LE} 0.05, difference above 0",
         "Labels dealt out at random over the same held-out snapshots give such a difference as well.",
+        shown="tab-h4_2",
     )
     def permuted() -> Verdict:
         rows = select(data, "contrasts", contrast="transfer_diagonal_permutation", metric="success")
@@ -86,7 +89,7 @@ def training(judge: Judge) -> None:
         ),
     ):
 
-        @judge.criterion(name, "H5", text, "interval above 0", advice, null=0)
+        @judge.criterion(name, "H5", text, "interval above 0", advice, shown="fig-h5_1", null=0)
         def gain(pair: str = pair) -> Verdict:
             value = contrast(pair)
             return value, value.low > 0
@@ -97,6 +100,7 @@ def training(judge: Judge) -> None:
         "B1_uniform minus C_random (the same snapshots, a random command as the answer)",
         "interval above 0",
         "What the examples answer does not matter: what is gained comes from training as such.",
+        shown="tab-h5_1",
         null=0,
     )
     def answers() -> Verdict:
@@ -109,6 +113,7 @@ def training(judge: Judge) -> None:
         "Gain from failure states of C_random against replay alone",
         "interval not above 0",
         "Random answers improve the student as well: the gains of the other runs are not (only) the teacher's.",
+        shown="fig-h5_1",
     )
     def random_answers() -> Verdict:
         value = contrast("C_random-vs-C_replay")
@@ -126,6 +131,7 @@ def training(judge: Judge) -> None:
             f"interval below {number(limit)}",
             "If the drop itself is large, lower the learning rate or the number of epochs, or replay more "
             "(figure H5.2 shows when it is forgotten); if only its interval is, enlarge the retention panel.",
+            shown="fig-h5_3",
         )
         def forgotten(limit: float = limit) -> Verdict:
             found = intervals(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import polars as pl
 from teachable.errors import TableError
 from teachable.paper.limits import limits
 from teachable.paper.registry import FIGURES, TABLES
-from teachable.paper.report import Report, Run, report
+from teachable.paper.report import Report, Run, packed, report
 from teachable.paper.skills import sentences
 from teachable.paper.typeset import headings
 from teachable.terms import expert_name
@@ -30,12 +30,13 @@ LIBRARIES = (
 )
 
 
-def write(data: Mapping[str, Any], libraries: Sequence[str], viewer: str | None = None) -> Report:
-    """The report of ``data``: frames and values by name, and the paths of ``pictures`` and ``listings``.
+def write(data: Mapping[str, Any], libraries: Sequence[str]) -> Report:
+    """The report of ``data``: frames and values by name, the paths of ``pictures`` (PNG) and ``listings`` (CSV), those
+    of ``vectors`` (PDF) and ``sources`` (LaTeX), which the page carries, and of the folder ``viewer``, where there is
+    one: it lies beside the report.
 
-    Versions are shown of :data:`LIBRARIES` and of the distributions ``libraries``; ``viewer`` is the page that points
-    lead to, as seen from the report. What a run took is no part of it (``teachable costs`` says that): two runs with
-    the same results have the same report.
+    Versions are shown of :data:`LIBRARIES` and of the distributions ``libraries``. What a run took is no part of it
+    (``teachable costs`` says that): two runs with the same results have the same report.
     """
     config, entries = data["config"], data["criteria"]
     made = {path.name.partition("_")[2].rsplit(".", 1)[0]: path for path in data["pictures"]}
@@ -56,8 +57,23 @@ def write(data: Mapping[str, Any], libraries: Sequence[str], viewer: str | None 
         entries,
         pictures={name: made[name].read_bytes() for name in FIGURES if name in made},
         tables={name: _listing(listed[name], name) for name in TABLES if name in listed},
-        viewer=viewer,
+        files={path.name: path.read_bytes() for path in (*data["vectors"], *data["listings"], *data["sources"])},
+        viewer=f"{data['viewer'].name}/index.html" if data["viewer"] else None,
     )
+
+
+def archive(page: Report, viewer: Path | None) -> bytes:
+    """What is mailed: the page and the folder of the ``viewer`` that it leads to, in one ZIP archive."""
+    return packed(_members(page, viewer))
+
+
+def _members(page: Report, viewer: Path | None) -> Iterator[tuple[str, bytes]]:
+    yield "report.html", page.html.encode()
+    if viewer is None:
+        return
+    for path in sorted(viewer.rglob("[!.]*")):  # Snakemake leaves a hidden file of its own there
+        if path.is_file():
+            yield f"{viewer.name}/{path.relative_to(viewer).as_posix()}", path.read_bytes()
 
 
 def _listing(path: Path, name: str) -> pl.DataFrame:

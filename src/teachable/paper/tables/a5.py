@@ -18,6 +18,7 @@ ABOUT = {
     ),
     "inputs": ("mechanistic",),
     "expert": True,
+    "printed": {"wide": True},
 }
 
 TARGETS = ("state", "goal")

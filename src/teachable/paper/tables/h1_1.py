@@ -17,6 +17,7 @@ ABOUT = {
     "inputs": ("labeled", "thresholds", "label_metrics"),
     "expert": True,
     "minimum": True,
+    "printed": {"wide": True, "columns": ("quadrant", "snapshots", "games", "U", "L_*", "ELP_net_debiased", "route*")},
 }
 
 HEADINGS = {

@@ -15,6 +15,7 @@ ABOUT = {
     ),
     "inputs": ("label_metrics",),
     "expert": True,
+    "printed": {"wide": True},
 }
 
 HEADINGS = {

@@ -15,6 +15,10 @@ ABOUT = {
         "intervals clustered by game."
     ),
     "inputs": ("label_metrics",),
+    "printed": {
+        "wide": True,
+        "columns": ("distance", "snapshots", "games", "U", "L_local", "ELP_net_debiased", "already_right"),
+    },
 }
 
 METRICS = ("U", "L_local", "ELP_net", "ELP_net_debiased", "already_right")

@@ -17,6 +17,11 @@ ABOUT = {
         " and Q2. A pretrained student has none planted."
     ),
     "inputs": ("skills",),
+    "printed": {
+        "wide": True,
+        "rows": {"quadrant": ("all", "Q1", "Q4")},
+        "note": "Shown are all snapshots and the quadrants of high leverage.",
+    },
 }
 
 HEADINGS = {

@@ -16,6 +16,7 @@ ABOUT = {
     ),
     "inputs": ("label_metrics", "cpt_correlation"),
     "expert": True,
+    "printed": {"wide": True, "columns": ("group", "placebo_gain", "net_*", "n", "games")},
 }
 
 HEADINGS = {

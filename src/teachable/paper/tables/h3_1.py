@@ -16,6 +16,7 @@ ABOUT = {
         "and their paired difference; p-values with Holm's correction."
     ),
     "inputs": ("transfer", "contrasts"),
+    "printed": {"wide": True},
 }
 
 HEADINGS = {

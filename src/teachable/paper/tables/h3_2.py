@@ -14,6 +14,7 @@ ABOUT = {
     "caption": "Examples and tokens of every run, and the difference to the target number of examples.",
     "inputs": ("budget",),
     "expert": True,
+    "printed": {"wide": True},
 }
 
 HEADINGS = {

@@ -15,6 +15,7 @@ ABOUT = {
         "95 % intervals clustered by game."
     ),
     "inputs": ("transfer",),
+    "printed": {"columns": ("trained_on", "Q?")},
 }
 
 HEADINGS = {

@@ -19,6 +19,7 @@ ABOUT = {
         "held-out snapshots, with the p-value of that test (the trained models stay as they are)."
     ),
     "inputs": ("contrasts",),
+    "printed": {"wide": True, "columns": ("formats", "difference", "p_*", "null", "mde", "n", "games")},
 }
 
 HEADINGS = {

@@ -18,6 +18,7 @@ ABOUT = {
     "inputs": ("metrics", "contrasts"),
     "expert": True,
     "minimum": True,
+    "printed": {"wide": True},
 }
 
 PANELS = ("test", "failure", "retention")

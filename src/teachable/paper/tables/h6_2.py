@@ -12,6 +12,7 @@ ABOUT = {
     "title": "Cost of a label",
     "caption": "What ranking one snapshot of the pool costs by each method, beside the quality it buys.",
     "inputs": ("cost",),
+    "printed": {"columns": ("name", "student_passes", "rollouts", "teacher_calls", "ndcg")},
 }
 
 HEADINGS = {

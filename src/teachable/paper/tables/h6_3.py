@@ -21,6 +21,7 @@ ABOUT = {
         "measured ELP_net of the drift panel ranks beside the base student's."
     ),
     "inputs": ("feature_drift", "drift_metrics"),
+    "printed": {"wide": True},
 }
 
 HEADINGS = {

@@ -17,6 +17,10 @@ ABOUT = {
         "clustered by game."
     ),
     "inputs": ("selection_metrics", "selection_contrasts"),
+    "printed": {
+        "wide": True,
+        "columns": ("k", "name", "test", "failure", "retention", "over_replay", "over_random", "p_holm"),
+    },
 }
 
 PANELS = ("test", "failure", "retention")

@@ -19,6 +19,7 @@ ABOUT = {
     ),
     "inputs": ("selection", "labeled"),
     "words": True,
+    "printed": {"wide": True},
 }
 
 HEADINGS = {

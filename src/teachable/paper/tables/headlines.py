@@ -17,6 +17,7 @@ ABOUT = {
         "and the control that it is measured against. Changes are of success, absolute."
     ),
     "inputs": ("label_metrics", "cpt_correlation", "contrasts", "predictor_metrics", "selection_contrasts"),
+    "printed": {"wide": True},
 }
 
 HEADINGS = {

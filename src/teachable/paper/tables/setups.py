@@ -16,6 +16,7 @@ ABOUT = {
     ),
     "inputs": ("setups",),
     "expert": True,
+    "printed": {"wide": True, "columns": ("setup", "snapshots", "share_*", "L_local", "ELP_net")},
 }
 
 HEADINGS = {

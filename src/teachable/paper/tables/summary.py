@@ -12,6 +12,11 @@ ABOUT = {
     "caption": "Every criterion of the protocol with its estimate, 95 % interval and threshold.",
     "inputs": ("criteria",),
     "expert": True,
+    "printed": {
+        "wide": True,
+        "rows": {"hypothesis": ("H?",)},
+        "note": "Shown are those of the hypotheses; how sound the run was is judged before them.",
+    },
 }
 
 HEADINGS = {
