@@ -68,7 +68,7 @@ def test_locks_agree_and_users_get_no_development_tool() -> None:
 
 
 def test_tools_are_apart_and_of_the_same_lock() -> None:
-    """What reads exports back comes beside the rest: where a library is in both, Inspect wants another version of it."""
+    """What reads exports back comes beside the rest; of a library that is in both, Inspect wants another version."""
     tools, ours = pins("requirements-tools.lock"), pins("requirements.lock") | pins("requirements-dev.lock")
     assert tools.keys() >= APART | {"datasets", "tensorboard"}
     assert "torch" not in tools
