@@ -1,6 +1,7 @@
 # make run    preset laptop, from nothing to the report      make test   the tests (MARKS=slurm: on a cluster)
 # make lint   format, lint, types, import laws, workflow     make docs   the generated pages
 # make setup  .venv with the tools of tests and lint         make lock   the pins anew (needs uv)
+# make test-tools   the tests that read exports with Inspect, Hugging Face datasets and TensorBoard
 # make fuzz   17,000 damaged inputs (hours; FUZZ=0.1: a tenth of them)
 PRESET ?= laptop
 CORES ?= 2
@@ -9,6 +10,7 @@ FUZZ ?= long
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := $(CURDIR)/$(VENV)/tools
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
 # some containers set it, and then every job compiles its libraries anew: twice the CPU time of a small run
@@ -16,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # what is never imported need not be compiled (half of the time that installing takes); the rest is, when first used
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: run test fuzz lint docs sample lock clean install setup
+.PHONY: run test test-tools fuzz lint docs sample lock clean install setup
 .DEFAULT_GOAL := run
 
 install: $(VENV)/.ready
@@ -35,6 +37,12 @@ $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	@$(PIP) -r requirements-dev.lock
 	@touch $@
 
+# in a folder of its own, in front of the path for these tests alone: Inspect wants older libraries than ours
+$(VENV)/.ready-tools: requirements-tools.lock $(VENV)/.ready-dev
+	@rm -rf $(TOOLS)
+	@$(PIP) --no-deps --target $(TOOLS) -r requirements-tools.lock
+	@touch $@
+
 run: install
 	@snakemake --cores $(CORES) --quiet reason --config preset=$(PRESET)
 
@@ -42,6 +50,11 @@ test: setup
 	@pytest -n $(CORES) -m "not workflow and not slurm" $(TESTARGS) || [ $$? = 5 ]
 	@pytest -n $(CORES) --dist loadgroup -m "workflow and ($(MARKS))" $(TESTARGS) || [ $$? = 5 ]
 	@pytest -m "slurm and not workflow and ($(MARKS))" $(TESTARGS) || [ $$? = 5 ]
+
+test-tools: $(VENV)/.ready-tools
+	@PYTHONPATH=$(TOOLS)$(addprefix :,$(PYTHONPATH)) python -c "import datasets, inspect_ai, tensorboard"
+	@PYTHONPATH=$(TOOLS)$(addprefix :,$(PYTHONPATH)) pytest tests/export/test_inspect.py tests/export/test_data.py \
+		tests/student/test_monitoring.py $(TESTARGS)
 
 fuzz: setup
 	@TEACHABLE_FUZZ=$(FUZZ) pytest -n $(CORES) --timeout 0 tests/fuzz $(TESTARGS)

@@ -22,3 +22,4 @@ uv lock --quiet ${UPGRADE:+--upgrade}
 } >requirements-dev.lock.new
 mv requirements.lock.new requirements.lock
 mv requirements-dev.lock.new requirements-dev.lock
+"${PYTHON:-python3}" scripts/lock_tools.py

@@ -67,6 +67,19 @@ def test_locks_agree_and_users_get_no_development_tool() -> None:
     assert {name: versions[name] for name in (*users, *developers)} == users | developers
 
 
+def test_tools_are_apart_and_of_the_same_lock() -> None:
+    """What reads exports back comes beside the rest; of a library that is in both, Inspect wants another version."""
+    tools, ours = pins("requirements-tools.lock"), pins("requirements.lock") | pins("requirements-dev.lock")
+    assert tools.keys() >= APART | {"datasets", "tensorboard"}
+    assert "torch" not in tools
+    assert not tools.items() & ours.items()
+    locked: dict[str, set[str]] = {}
+    for package in LOCKED:
+        locked.setdefault(normal(package["name"]), set()).add(package.get("version", ""))
+    assert [name for name, version in tools.items() if name in locked and version not in locked[name]] == []
+    assert {name for name in tools if name in ours} == {"fsspec", "python-dateutil"}
+
+
 def test_every_locked_file_has_its_hash() -> None:
     for package in LOCKED:
         if "registry" in package["source"]:

@@ -73,7 +73,9 @@ complete -o default -F _teachable teachable
 
 
 def _zsh(words: Mapping[str, Sequence[str]]) -> str:
-    return f"autoload -U +X bashcompinit && bashcompinit\n{_bash(words)}"
+    # bash's way of completing stands on zsh's own, which a shell without an .zshrc has not set up
+    ready = "(( $+functions[compdef] )) || { autoload -U compinit && compinit -i }"
+    return f"{ready}\nautoload -U +X bashcompinit && bashcompinit\n{_bash(words)}"
 
 
 def _fish(words: Mapping[str, Sequence[str]]) -> str:

@@ -49,7 +49,7 @@ def _view(arguments: argparse.Namespace) -> int:
     if not inputs.get("labeled"):
         raise MissingInput(
             f"{results / ARTIFACTS['labeled'].path} is missing: there are no labelled snapshots to view. `snakemake "
-            "phase1` makes them; another run's results are given as `teachable view DIR`."
+            "-c 2 phase1` makes them; another run's results are given as `teachable view DIR`."
         )
     out: Path = arguments.out or results / ARTIFACTS[STAGE].path
     page = out / PAGE

@@ -55,7 +55,9 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object], w
     for name, paths in invocation.inputs.items():
         for path in paths:
             if not path.exists():
-                raise MissingInput(f"{stage.name}: input {name}={path} does not exist: `snakemake {path}` makes it.")
+                raise MissingInput(
+                    f"{stage.name}: input {name}={path} does not exist: `snakemake -c 2 {path}` makes it."
+                )
     params = validated(invocation, stage)
     store = Store.from_environment()
     if stage.computes(invocation.inputs) and stage.beside:

@@ -37,7 +37,7 @@ class Ranker:
         :func:`teachable.predictor.kept.from_bytes`."""
         path = Path(path)
         if not path.is_file():
-            raise MissingInput(f"there is no predictor at {path}: `snakemake {path}` makes the one of a study.")
+            raise MissingInput(f"there is no predictor at {path}: `snakemake -c 2 {path}` makes the one of a study.")
         return cls(from_bytes(path.read_bytes(), str(path)))
 
     def rank(
