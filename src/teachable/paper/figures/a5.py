@@ -18,7 +18,6 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("mechanistic",),
-    "expert": True,
 }
 
 MEASURES = {

@@ -19,7 +19,6 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("contrasts",),
-    "expert": True,
     "minimum": True,
 }
 
