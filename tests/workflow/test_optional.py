@@ -94,16 +94,17 @@ def test_selection_by_influence_loss_and_diversity(smoke: Workplace, place: Work
     assert gradients["norm"].min() > 0
     assert chosen.filter(method="influence")["score"].is_between(-1, 1).all(), "cosines"
 
-    digests = set()
+    digests, budgets = set(), set()
     for method in METHODS:
         run = f"S_{method}_k4"
         examples = tables.read(place.path(f"results/phase5/examples/{run}.parquet"), tables.EXAMPLES)
         assert {part["snapshot_id"].n_unique() for part in examples.partition_by("draw")} == {4}, "one budget"
         assert set(examples["format"]) == {"demo"}, "one format"
         records = [tables.read_json(place.path(f"results/phase5/records/{run}/{seed}.json")) for seed in "12"]
-        assert {(one["examples"], one["replayed"]) for one in records} == {(4, 12)}
+        budgets |= {(one["examples"], one["replayed"], one["steps"]) for one in records}
         digests |= {one["sha256"] for one in records}
     assert len(digests) == 2 * len(METHODS)
+    assert len(budgets) == 1
     played = table(place, "phase5/metrics", tables.METRICS)
     assert {"base", *(f"S_{method}_k4" for method in METHODS)} <= set(played["model"])
 
