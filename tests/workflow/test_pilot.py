@@ -84,7 +84,7 @@ def test_the_panel_of_validation_is_the_protocol_s() -> None:
 
 
 @pytest.mark.workflow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_the_pilot_up_to_its_labels(server: Server, model: Path, tmp_path: Path) -> None:
     server.script = [error(429, Retry_After="0.1"), inadmissible]
     server.otherwise = sound
@@ -93,7 +93,7 @@ def test_the_pilot_up_to_its_labels(server: Server, model: Path, tmp_path: Path)
     config = ["preset=pilot", f"teacher={{base_url: '{server.url}'}}", f"student={{path: {model}}}"]
     config += [f"{name}={value}" for name, value in CUT.items()]
 
-    result = place.snakemake("--cores", "2", "--config", *config, "--", *TARGETS, OPENAI_API_KEY=KEY, timeout=580)
+    result = place.snakemake("--cores", "2", "--config", *config, "--", *TARGETS, OPENAI_API_KEY=KEY, timeout=1500)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
 
     assert server.listed == [f"Bearer {KEY}"], "looked at once, before the first job"
