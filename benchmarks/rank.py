@@ -1,18 +1,23 @@
 """What does ranking new failures cost beside labelling them, and how well does it rank? On a finished study.
 
-    python benchmarks/rank.py results [other/results ...] [--without-student]
+    python benchmarks/rank.py results [other/results ...] [--without-student] [--shards 1]
 
 Of each study: ``teachable rank`` in a process of its own on the held-out failures (games that the kept predictor never
-saw) and on 1,000 snapshots, without and with the student, in CPU-seconds beside those of the jobs that labelled them
-(``results/benchmarks``); NDCG@k of predicted ELP_net against entropy, with intervals that draw games; how often the
-intervals hold the labels; how good the chances of quadrant and route are; how many failures are called outside, of the
-same study and of every other one named. Prints a table and writes ``benchmarks/out/rank.json``.
+saw) and on 1,000 snapshots, without and with the student, in CPU-seconds beside those of labelling them; NDCG@k of
+predicted ELP_net against entropy, with intervals that draw games; how often the intervals hold the labels; how good the
+chances of quadrant and route are; how many failures are called outside, of the same study and of every other one named.
+Prints a table and writes ``benchmarks/out/rank.json``.
+
+Labelling is measured by doing it again: the stages that turn snapshots into labels run on ``--shards`` of the study's
+shards, without the store, in processes of their own, and the kernel says what they and their children used
+(``getrusage``). What Snakemake's benchmarks say is no measure: they look at a job every half minute, and miss what it
+uses after the last look. Needs the games and the student of the study; asks no teacher that costs, whose advice is then
+taken as it stands.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import resource
@@ -20,36 +25,41 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from runs import ROOT
 
 from teachable import stats, tables
+from teachable.config.load import read_yaml
 from teachable.predictor.metrics import Bootstrap
 from teachable.predictor.ranking import difference, ndcg
 from teachable.terms import FORMATS, QUADRANTS
+from teachable.workflow.configuration import configuration
+from teachable.workflow.lines import Line, inputs_of, operational_parameters, outputs_of, parameters
 
 OUT = Path(__file__).parent / "out" / "rank.json"
 KS = (10, 25, 50, 100)
 THOUSAND = 1000
-LABELLING = ("phase0/advise", "phase1/action_values", "phase1/label", "concat/estimates", "concat/advice")
-"""Jobs that turn snapshots into labels."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="+", type=Path, help="results/ of finished studies")
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--without-student", action="store_true", help="leave out what loads the student")
+    parser.add_argument("--without-student", action="store_true", help="leave out ranking with the student")
+    parser.add_argument("--shards", type=int, default=1, help="of the study to label again (default: %(default)s)")
     arguments = parser.parse_args(argv)
     found = {}
     for results in arguments.results:
         if not (results / "phase4/predictor.safetensors").exists():
             parser.error(f"{results} has no phase4/predictor.safetensors: `snakemake phase4` makes it")
         others = [other for other in arguments.results if other != results]
-        found[str(results)] = study(results, others, with_student=not arguments.without_student)
+        with_student = not arguments.without_student
+        found[str(results)] = study(results, others, with_student=with_student, shards=arguments.shards)
         print(json.dumps(found[str(results)], indent=1), flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found, indent=1) + "\n")
@@ -57,16 +67,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def study(results: Path, others: Sequence[Path], *, with_student: bool) -> dict[str, Any]:
+def study(results: Path, others: Sequence[Path], *, with_student: bool, shards: int) -> dict[str, Any]:
     """Everything measured of one study."""
     labeled = tables.read(results / "phase1/labeled_snapshots.parquet", tables.LABELED)
     panels = tables.read(results / "phase1/panels.parquet", tables.PANELS)
     games = panels.filter(side="held_out")["task_id"].unique().to_list()
     held_out = labeled.filter(pl.col("task_id").is_in(games) & pl.col("ELP_net").is_not_null())
-    labelling = _labelling(results) / len(labeled)
+    by_stage = labelling_cost(results, shards)
+    labelling = sum(by_stage.values())
     found: dict[str, Any] = {
         "held_out": {"snapshots": len(held_out), "games": held_out["task_id"].n_unique()},
         "labelling_cpu_s_per_1000": labelling * THOUSAND,
+        "of_which": {stage: seconds * THOUSAND for stage, seconds in by_stage.items()},
     }
     for tiers in ("tier1", "tier1 tier2")[: 1 + with_student]:
         student = results / "student" if tiers != "tier1" else None
@@ -88,15 +100,57 @@ def study(results: Path, others: Sequence[Path], *, with_student: bool) -> dict[
     return found
 
 
-def _labelling(results: Path) -> float:
-    """CPU-seconds of the jobs that labelled a study's snapshots, as Snakemake's benchmarks have them."""
-    total = 0.0
-    for name in LABELLING:
-        home, stem = (results / "benchmarks" / name).parent, Path(name).name
-        for path in [*home.glob(f"{stem}.tsv"), *home.glob(f"{stem}-*.tsv")]:
-            with path.open() as file:
-                total += sum(float(row["cpu_time"]) for row in csv.DictReader(file, delimiter="\t"))
-    return total
+def labelling_cost(results: Path, shards: int) -> dict[str, float]:
+    """CPU-seconds a snapshot of each stage that labels, run anew on the first ``shards`` shards; `label` on all.
+
+    Every snapshot of a shard counts, those of the expert's failures and of recovery depth, too.
+    """
+    recorded = tables.read_json(results / "config.json")
+    given = {name: value for name, value in recorded.items() if name != "preset"}
+    config, _ = configuration(
+        {**read_yaml(ROOT / "workflow_config.yaml"), "override": given}, preset=recorded["preset"]
+    )
+    snapshots = len(tables.read(results / "phase0/snapshots.parquet", tables.SNAPSHOTS))
+    count = ceil(snapshots / config.snapshots.shard_size)
+    layout = config.student.layout or ("compact" if config.student.source == "builtin" else "chat")
+    games = sorted(f"results/{path.relative_to(results)}" for path in (results / "world/train/games").iterdir())
+    paths = {"tasks": "results/phase0/tasks_train.parquet", "games": games, "student": "results/student"}
+    linked = {"checkpoint": "results/expert.json"} if config.expert.source == "checkpoint" else {}
+    used: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "results").symlink_to(results.absolute())
+
+        def again(stage: str, **own: Any) -> float:
+            inputs = inputs_of(stage, paths, **(linked if stage == "action-values" else {}))
+            outputs = {name: str(place / "made" / Path(path).name) for name, path in outputs_of(stage).items()}
+            outputs = {name: path.replace("{shard}", f"{name}-{own.get('shard', 0)}") for name, path in outputs.items()}
+            how = operational_parameters(config).get(stage, "")
+            line = Line(stage, inputs, outputs, parameters(config, stage, **own), how)
+            return cpu_seconds(["bash", "-c", f"{sys.executable} -m teachable.cli {line}"], cwd=place)
+
+        if config.teacher.source == "oracle":
+            own = {"student_layout": layout, "shards": count}
+            used["advise"] = sum(again("advise", shard=shard, **own) for shard in range(shards))
+        used["action-values"] = sum(again("action-values", shard=shard, shards=count) for shard in range(shards))
+        parts = [pl.read_parquet(path) for path in sorted((place / "made").glob("estimates-*.parquet"))]
+        played = pl.concat(parts)["snapshot_id"].n_unique()
+        used = {stage: seconds / played for stage, seconds in used.items()}
+        used["label"] = again("label") / snapshots
+    return used
+
+
+def cpu_seconds(line: Sequence[str], *, cwd: Path | None = None) -> float:
+    """CPU-seconds of a command and of all that it started and waited for, as the kernel counts them. Raises
+    CalledProcessError where it fails."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TEACHABLE_STORE": "off"}
+    done = subprocess.run(line, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        print(done.stdout[-2000:], file=sys.stderr)
+        raise subprocess.CalledProcessError(done.returncode, line)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _bare(labeled: pl.DataFrame) -> pl.DataFrame:
@@ -111,10 +165,7 @@ def rank(results: Path, snapshots: pl.DataFrame, student: Path | None) -> tuple[
         tables.write(snapshots, given, tables.SNAPSHOTS)
         line = [sys.executable, "-m", "teachable.cli", "rank", str(results / "phase4/predictor.safetensors")]
         line += ["--snapshots", str(given), "--out", str(out), *(["--student", str(student)] if student else [])]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(line, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        used = cpu_seconds(line)
         return tables.read(out, tables.RANKING), used
 
 

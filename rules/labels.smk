@@ -1,8 +1,8 @@
 """Each label alone, for those who want no more than one, and a judge of them: no part of the default target.
 
-Needs: snapshots; leverage and patch test also games and student, the patch test advice; recovery also labels and panels;
-the judge rollouts, labels, advice and action values.
-Makes: results/phase1/{uncertainty,leverage,patch_test}.parquet, what leverage and patch test rest on
+Needs: snapshots; leverage and patch test also games and student, the patch test advice; recovery also labels and panels,
+the validation panel labels and the retention panel; the judge rollouts, labels, advice and action values.
+Makes: results/phase1/{uncertainty,leverage,patch_test,validation_panel}.parquet, what leverage and patch test rest on
 (results/phase1/{leverage,patch}_{estimates,episodes,nodes}.parquet) and results/phase2/recovery_trajectories.parquet; results/phase1/judge{ments,_agreement}.parquet.
 """
 
@@ -114,6 +114,27 @@ rule patch_labels:
         "Phase 1: the patch test alone"
     shell:
         command("patch-test")
+
+
+rule validation_panel:
+    input:
+        **needs("validation-panel"),
+    output:
+        **makes("validation-panel"),
+    log:
+        log_of("phase1/validation_panel"),
+    benchmark:
+        timing_of("phase1/validation_panel")
+    localrule: True
+    resources:
+        **OTHER_JOB,
+    params:
+        code=code("validation-panel"),
+        settings=settings("validation-panel"),
+    message:
+        "Phase 1: choose the snapshots of micro-training alone"
+    shell:
+        command("validation-panel")
 
 
 rule recovery_trajectories:

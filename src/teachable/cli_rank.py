@@ -62,7 +62,26 @@ def run(arguments: argparse.Namespace) -> int:
     with tables.made_by("rank"):
         tables.write(ranking, arguments.out, tables.RANKING)
     print(_summary(ranker, ranking, arguments.out), file=sys.stderr)
+    known, found = ranker.kept.about.student, _student_of(arguments.features or arguments.snapshots)
+    if found not in (None, known):
+        print(
+            f"rank: these are failures of the student {found[:12]}, and this predictor learned from those of "
+            f"{known[:12]}: label some of them before trusting this order",
+            file=sys.stderr,
+        )
     return 0
+
+
+def _student_of(table: Path) -> str | None:
+    """Fingerprint of the student of the study in whose ``results/<phase>/`` the table lies; None anywhere else: the
+    table itself names no student."""
+    from teachable import tables
+
+    record = table.absolute().parent.parent / "student" / "settings.json"
+    if not record.is_file():
+        return None
+    found = tables.read_json(record)
+    return str(found["fingerprint"]) if isinstance(found, dict) and "fingerprint" in found else None
 
 
 def _of_snapshots(ranker: Ranker, arguments: argparse.Namespace) -> pl.DataFrame:
@@ -88,7 +107,7 @@ def _summary(ranker: Ranker, ranking: pl.DataFrame, out: Path) -> str:
 
     about, count, outside = ranker.kept.about, ranking.height, int(ranking["outside"].sum())
     text = f"rank: {count} snapshots by {ranking['tiers'][0] if count else 'nothing'} into {out}"
-    text += f"; learned from {about.snapshots} of {about.games} games in {about.world}"
+    text += f"; learned from {about.snapshots} of {about.games} games in {about.world} and student {about.student[:12]}"
     if not count:
         return text
     text += f"\nrank: {outside} of {count} are outside of what it knows, where {OUTSIDE:.0%} are expected"

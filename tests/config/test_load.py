@@ -20,6 +20,26 @@ def test_every_preset_resolves(preset: str) -> None:
     assert load_config(RAW, preset=preset).preset == preset
 
 
+@pytest.mark.parametrize("preset", preset_names(RAW))
+def test_who_selects_by_the_expert_s_failures_has_some(preset: str) -> None:
+    config = load_config(RAW, preset=preset)
+    assert "eef_failures" in config.selection.methods
+    assert config.rollouts.expert_episodes_per_task > 0
+    assert config.snapshots.max_expert_snapshots > 0
+    assert config.rollouts.expert_noise > 0, "the solver by itself never fails"
+
+
+@pytest.mark.parametrize("preset", ["pilot", "paper"])
+def test_fifty_snapshots_a_quadrant_can_be_had(preset: str) -> None:
+    """Of the held-out side, where quadrants are alike and the student fails as often as not."""
+    config = load_config(RAW, preset=preset)
+    failures = sum(config.tasks.train.values()) * config.rollouts.episodes_per_task * 0.5
+    assert failures * config.snapshots.per_episode >= config.snapshots.max_snapshots
+    assert config.snapshots.per_episode <= config.snapshots.farthest - config.snapshots.nearest + 1
+    assert config.panels.validation_per_quadrant == 50
+    assert config.panels.held_out * config.snapshots.max_snapshots >= 4 * config.panels.validation_per_quadrant
+
+
 def test_default_preset_is_laptop() -> None:
     assert load_config(RAW).preset == "laptop"
 

@@ -280,6 +280,7 @@ class _Maker:
         self.make("label-metrics")
         self.make("setups")
         self.make("panels")
+        self.make("validation-panel")
         self.make("skills", own={"gaps": {}})
         self.make("quadrant-shares", own={"planted": ["go"]})
         self.make("continuations")

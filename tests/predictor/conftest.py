@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from student.conftest import student_directory, tiny_settings  # noqa: F401
 
 from predictor.synthetic import hidden_states, labeled
 from teachable.predictor import Settings, cross_fit, feature_set

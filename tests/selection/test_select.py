@@ -152,6 +152,52 @@ def test_expert_failures_without_estimates_are_not_beneficial():
     assert not eligible.any()
 
 
+def by_definition(row: dict[str, object], episodes: list[dict[str, object]]) -> tuple[float, bool]:
+    """Score and eligibility of one expert snapshot, by looking through all states that the expert's episodes gave."""
+    later = [
+        other
+        for other in episodes
+        if other["source"] == "expert" and other["episode_id"] == row["episode_id"] and other["step"] > row["step"]
+    ]
+    after = min(later, key=lambda other: other["step"], default={"p_policy": None, "step": None})
+    before, forced, opened = row["p_policy"], row["p_force"], after["p_policy"]
+    evidence = []
+    if before is not None and forced is not None:
+        evidence.append(forced - before)
+    if before is not None and opened is not None:
+        evidence.append((opened - before) / (after["step"] - row["step"]))
+    best = max(evidence, default=-np.inf)
+    return best, best > 0 and any(chance is not None and chance > 0 for chance in (forced, opened))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_expert_failures_are_scored_as_defined_whatever_the_episodes(seed):
+    """Random episodes: gaps between states, estimates that are missing, rows in no order, the student's own beside."""
+    rng = np.random.default_rng(seed)
+    chance = lambda: None if rng.random() < 0.2 else float(rng.choice([0.0, 0.1, 0.3, 0.6, 1.0]))  # noqa: E731
+    rows = [
+        {"episode_id": f"e{number}", "step": int(step), "p_policy": chance(), "p_force": chance()}
+        for number in range(12)
+        for step in rng.choice(10, size=rng.integers(1, 5), replace=False)
+    ]
+    rng.shuffle(rows)
+    theirs = expert(rows)
+    own = theirs.sample(15, seed=seed).with_columns(
+        pl.col("step") + 1, source=pl.lit("student"), snapshot_id=pl.col("snapshot_id") + "-own", p_policy=pl.lit(1.0)
+    )
+    everything = pl.concat([own, theirs])
+    pool = theirs.sample(25, seed=seed)
+    score, eligible = rank(pool, everything)
+    wanted = [by_definition(row, everything.to_dicts()) for row in pool.to_dicts()]
+    assert score.tolist() == pytest.approx([value for value, _ in wanted])
+    assert eligible.tolist() == [good for _, good in wanted]
+    assert 2 < sum(eligible) < len(pool)
+    found = [by_definition(row, everything.to_dicts()) for row in theirs.to_dicts()]
+    whole = sorted((value for value, good in found if good), reverse=True)
+    chosen = select("eef_failures", everything, 5, seed=seed).frame
+    assert chosen["score"].to_list() == pytest.approx(whole[:5])
+
+
 def surrogate(points: np.ndarray, where: np.ndarray, noise: np.ndarray) -> Surrogate:
     kernel = lambda a, b: np.exp(-0.5 * (a[:, None] - b[None]) ** 2)  # noqa: E731
     return Surrogate(kernel(points, points), kernel(where, points), noise, np.full(len(where), 1 / len(where)))

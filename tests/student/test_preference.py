@@ -27,6 +27,9 @@ from .tiny import COMMANDS, context
 
 SETTINGS = LoraSettings(rank=4, alpha=8, learning_rate=3e-3, epochs=4, batch_size=4, micro_batch=4)
 TRL = json.loads((Path(__file__).parent / "trl_dpo.json").read_text())
+"""Made once, in an environment that had TRL 1.16.0, which the project does not: random log-probabilities of six pairs
+at three betas, and what ``DPOTrainer._compute_loss`` of that version (``loss_type`` sigmoid) said of them. The script
+is not in the repository; the inputs are in the file, so that TRL can be asked again."""
 
 
 def pairs_of(student: Student, count: int = 6) -> list[Pair]:

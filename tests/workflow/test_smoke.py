@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from configured import section
 from polars.testing import assert_frame_equal
 from teacher.conftest import Reply, Server, completion
 
@@ -98,7 +99,7 @@ def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(s
         "judge-agreement",
         "link-expert",
     }
-    alone = {"uncertainty", "leverage-values", "leverage", "patch-values", "patch-test"}
+    alone = {"uncertainty", "leverage-values", "leverage", "patch-values", "patch-test", "validation-panel"}
     assert stages == STAGES.keys() - asked_for - alone
     children = 0
     for trace in traces:
@@ -123,7 +124,7 @@ def test_snapshots_by_fall_of_value(smoke: Workplace, tmp_path: Path) -> None:
 
 def test_each_label_alone(smoke: Workplace) -> None:
     """Beside a finished run: the same numbers where they rest on no draw, and a log of every episode or tree."""
-    smoke.smoke("uncertainty", "leverage", "patch_test", "quadrants", "panels", "recovery")
+    smoke.smoke("uncertainty", "leverage", "patch_test", "quadrants", "validation_panel", "recovery")
     labeled = tables.read(smoke.path("results/phase1/labeled_snapshots.parquet"), tables.LABELED)
     found = {
         name: tables.read(smoke.path(f"results/phase1/{name}.parquet"), getattr(tables, name.upper()))
@@ -134,14 +135,27 @@ def test_each_label_alone(smoke: Workplace) -> None:
     assert both.select("snapshot_id", "U").equals(mine.join(both, on="snapshot_id", how="semi").sort("snapshot_id"))
     pairs = both.join(found["leverage"], on="snapshot_id", suffix="_alone")
     assert pairs["p_expert"].equals(pairs["p_expert_alone"].rename("p_expert")), "the expert draws nothing"
+    theirs = tables.read(smoke.path("results/phase1/expert_snapshots.parquet"), tables.LABELED)
+    setup_b = found["leverage"].filter(source="expert").select("snapshot_id", "p_expert").sort("snapshot_id")
+    assert setup_b.height
+    assert setup_b.equals(theirs.select("snapshot_id", "p_expert").sort("snapshot_id"))
     tested = both.drop_nulls("ELP_net")["snapshot_id"]
     assert set(tested) <= set(found["patch_test"]["snapshot_id"])
     for name in ("leverage", "patch"):
         nodes = tables.read(smoke.path(f"results/phase1/{name}_nodes.parquet"), tables.TREE_NODES)
         assert set(tested) <= set(nodes.filter(node=0)["snapshot_id"])
+    validation, panels = (
+        tables.read(smoke.path(f"results/phase1/{name}.parquet"), tables.PANELS)
+        for name in ("validation_panel", "panels")
+    )
+    assert validation.height
+    assert validation.equals(panels.filter(panel="validation"))
     recovered = tables.read(smoke.path("results/phase2/recovery_trajectories.parquet"), tables.CONTINUATIONS)
-    high = labeled.filter(pl.col("L_upper") > 0)["snapshot_id"]
-    assert set(recovered["snapshot_id"]) <= set(high)
+    least = section("training", "smoke").recovery_minimum
+    training = panels.filter(panel="train")["snapshot_id"]
+    high = labeled.filter((pl.col("L_upper") > least) & pl.col("snapshot_id").is_in(training.implode()))
+    assert set(recovered["snapshot_id"]) == set(high["snapshot_id"]), "each of them and no other"
+    assert set(labeled["snapshot_id"]) > set(high["snapshot_id"])
 
 
 def test_end_to_end_evaluation_plays_nothing_again(smoke: Workplace) -> None:

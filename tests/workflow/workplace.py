@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -51,6 +52,11 @@ class Workplace:
 
     def path(self, name: str) -> Path:
         return self.directory / name
+
+    def copied(self, directory: Path) -> Workplace:
+        """What stands here, once more in ``directory``, on the same store."""
+        shutil.copytree(self.directory, directory, symlinks=True, ignore=shutil.ignore_patterns("modules"))
+        return Workplace(directory, self.store)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> None:

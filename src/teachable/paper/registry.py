@@ -27,7 +27,8 @@ class Item:
 
     ``inputs`` are names of results (:data:`teachable.artifacts.catalogue.ARTIFACTS`); ``minimum``: of the minimum
     paper; ``whiskers``: the caption ends in :data:`WHISKERS`; ``words``: it reads the vocabulary of the world,
-    ``data["words"]``; ``expert``: it shows what the expert can do or what was learnt from it, and so names who that is.
+    ``data["words"]``. Every item names an expert that is not the game's solver: the forced command is the expert's, and
+    so are L_local, the quadrants and all that is chosen, trained or predicted by them.
     """
 
     id: str
@@ -38,7 +39,6 @@ class Item:
     minimum: bool = False
     whiskers: bool = False
     words: bool = False
-    expert: bool = False
 
     def __post_init__(self) -> None:
         if self.hypothesis not in ORDER:
@@ -50,13 +50,13 @@ class Item:
         return self.id.replace("_", ".").upper() if self.id[1].isdigit() else self.id.capitalize()
 
     def captioned(self, expert: str | None) -> str:
-        """The caption, with the name of the ``expert`` where the item depends on one that is not the game's solver."""
+        """The caption, with the name of an ``expert`` that is not the game's solver."""
         named = self.named(expert)
         return f"{self.caption} The expert here is {named}, not the game's solver." if named else self.caption
 
     def named(self, expert: str | None) -> str | None:
-        """The expert that the item must name; None: it shows nothing of it, or it is the game's solver."""
-        return expert if self.expert and expert != ORACLE else None
+        """The expert that the item must name; None: it is the game's solver."""
+        return expert if expert != ORACLE else None
 
 
 @dataclass(frozen=True, slots=True)

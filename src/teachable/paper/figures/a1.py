@@ -17,7 +17,6 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("label_metrics",),
-    "expert": True,
 }
 
 COLUMNS = {"placebo": "placebo_gain", **{kind: f"raw_{kind}" for kind in FORMATS}}

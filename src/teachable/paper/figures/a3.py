@@ -15,7 +15,6 @@ ABOUT = {
     "caption": "Share of leverage profiles by quadrant, and of each profile by depth of recovery.",
     "whiskers": True,
     "inputs": ("labeled", "label_metrics"),
-    "expert": True,
 }
 
 PROFILES = ("A_bottleneck", "B_trajectory", "C_deadend", "mixed")

@@ -19,7 +19,6 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("mechanistic",),
-    "expert": True,
 }
 
 MEASURES = {

@@ -18,7 +18,6 @@ ABOUT = {
         "snapshots and its 95 % interval."
     ),
     "inputs": ("labeled", "label_metrics"),
-    "expert": True,
 }
 
 MARKERS = {"A_bottleneck": "o", "B_trajectory": "s", "C_deadend": "D", "mixed": "^"}

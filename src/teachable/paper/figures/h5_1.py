@@ -15,7 +15,6 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("contrasts",),
-    "expert": True,
 }
 
 

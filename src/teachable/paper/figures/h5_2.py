@@ -18,7 +18,6 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("checkpoints",),
-    "expert": True,
 }
 
 STAGES = ("base", "first", "middle", "last")

@@ -20,7 +20,6 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("contrasts",),
-    "expert": True,
     "minimum": True,
 }
 

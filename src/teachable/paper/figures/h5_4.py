@@ -14,7 +14,6 @@ ABOUT = {
     "caption": "How runs get stuck on test tasks, against the base student (line and band).",
     "whiskers": True,
     "inputs": ("metrics",),
-    "expert": True,
 }
 
 MEASURES = {

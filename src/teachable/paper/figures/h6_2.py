@@ -15,7 +15,6 @@ ABOUT = {
     "caption": "Mean observed against mean predicted value in bins of the prediction.",
     "whiskers": True,
     "inputs": ("calibration",),
-    "expert": True,
 }
 
 ORDER = ("ELP_net", "L_local", "L_upper", "U", "route")

@@ -16,7 +16,6 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("predictor_metrics", "importance"),
-    "expert": True,
 }
 
 METHODS = ("predictor", "tier1", "tier2")

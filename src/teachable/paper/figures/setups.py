@@ -20,7 +20,6 @@ ABOUT = {
     ),
     "whiskers": True,
     "inputs": ("setups",),
-    "expert": True,
 }
 
 STUDENT, EXPERT = "student", "expert"  # panels

@@ -17,7 +17,6 @@ ABOUT = {
         "run; the run's own probe is the ceiling. Probes are judged on games that they never saw."
     ),
     "inputs": ("mechanistic",),
-    "expert": True,
     "printed": {"wide": True},
 }
 

@@ -15,7 +15,6 @@ ABOUT = {
         "most common best format."
     ),
     "inputs": ("labeled", "thresholds", "label_metrics"),
-    "expert": True,
     "minimum": True,
     "printed": {"wide": True, "columns": ("quadrant", "snapshots", "games", "U", "L_*", "ELP_net_debiased", "route*")},
 }

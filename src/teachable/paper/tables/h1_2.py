@@ -14,7 +14,6 @@ ABOUT = {
         "Spearman correlations between uncertainty, leverage and teachability, with 95 % intervals clustered by game."
     ),
     "inputs": ("label_metrics",),
-    "expert": True,
     "printed": {"wide": True},
 }
 

@@ -15,7 +15,6 @@ ABOUT = {
         "placebo, with 95 % intervals clustered by game."
     ),
     "inputs": ("label_metrics", "cpt_correlation"),
-    "expert": True,
     "printed": {"wide": True, "columns": ("group", "placebo_gain", "net_*", "n", "games")},
 }
 

@@ -13,7 +13,6 @@ ABOUT = {
     "title": "Budget parity",
     "caption": "Examples and tokens of every run, and the difference to the target number of examples.",
     "inputs": ("budget",),
-    "expert": True,
     "printed": {"wide": True},
 }
 

@@ -16,7 +16,6 @@ ABOUT = {
         "base student, with 95 % intervals clustered by game."
     ),
     "inputs": ("metrics", "contrasts"),
-    "expert": True,
     "minimum": True,
     "printed": {"wide": True},
 }

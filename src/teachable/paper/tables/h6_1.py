@@ -12,7 +12,6 @@ ABOUT = {
     "title": "Predictor",
     "caption": "Held-out quality of the teachability predictor and its rivals, split by game, with 95 % intervals.",
     "inputs": ("predictor_metrics",),
-    "expert": True,
     "printed": {
         "columns": ("metric", "name", "value"),
         "rows": {"target": ("ELP_net",), "metric": ("NDCG@*", "spearman")},

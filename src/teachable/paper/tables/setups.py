@@ -15,7 +15,6 @@ ABOUT = {
         "minus student, with 95 % intervals clustered by game. Quadrants are cut where the student's snapshots are."
     ),
     "inputs": ("setups",),
-    "expert": True,
     "printed": {"wide": True, "columns": ("setup", "snapshots", "share_*", "L_local", "ELP_net")},
 }
 

@@ -11,7 +11,6 @@ ABOUT = {
     "title": "Criteria",
     "caption": "Every criterion of the protocol with its estimate, 95 % interval and threshold.",
     "inputs": ("criteria",),
-    "expert": True,
     "printed": {
         "wide": True,
         "rows": {"hypothesis": ("H?",)},
