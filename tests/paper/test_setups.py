@@ -90,9 +90,10 @@ def test_an_expert_is_named_below_every_figure(item: str, data) -> None:
 def test_a_table_says_it_in_its_caption(item: str, data, tmp_path: Path) -> None:
     run, words = module_of_stage("table").run, "textworld" if TABLES[item].words else None
     for expert, there in ((None, False), ("checkpoint Qwen3-8B", True)):
-        out = {"tex": tmp_path / f"{expert}.tex", "csv": tmp_path / f"{expert}.csv"}
+        out = {kind: tmp_path / f"{expert}-{kind}" for kind in ("tex", "csv", "full")}
         run(data, out, item, words, expert)
-        assert ("checkpoint Qwen3-8B" in out["tex"].read_text()) == there
+        for kind in ("tex", "full"):
+            assert ("checkpoint Qwen3-8B" in out[kind].read_text()) == there
 
 
 def module_of_stage(name: str):

@@ -26,7 +26,6 @@ ABOUT = {
         "and the selections. Completions, replay and, of a run on pairs, the loss itself differ by run, so levels do."
     ),
     "inputs": ("losses",),
-    "expert": True,
 }
 
 LINES = ("-", "--", ":", "-.")  # of the budgets k, smallest first
