@@ -153,6 +153,8 @@ def prepare(reference: Place, room: Path, rng: random.Random, *, empty: bool, ca
     taken = rng.sample(sorted(known), TAKEN)
     if campaign:
         taken.append(ADVICE)
+        for record in (place.files / "records/advise").glob("*.json"):  # of its parts, which no output keeps
+            record.unlink()
         for path in place.answers().values():
             if rng.random() < 0.5:
                 path.unlink()
