@@ -62,7 +62,7 @@ THERE, AWAY = (1.0, 6.0), (0.3, 2.5)  # seconds that the campaign's store is the
 PORT = 18377  # of the campaign's teacher; the endpoint is part of what its advice follows from
 CONCURRENCY = 4  # questions in flight
 ANSWERS = ".cache/teacher"
-ADVICE = "results/phase0/advice.parquet"
+ADVICE = "results/phase0/advice"  # the table and its parts
 GONE = (errno.EIO, errno.ENOTCONN, errno.ENOENT)  # what a server that is away answers, or an empty mount point
 NOT_RESULTS = {"benchmarks", "preset", ".snakemake_timestamp"}
 DIRECTORIES = (
@@ -152,9 +152,7 @@ def prepare(reference: Place, room: Path, rng: random.Random, *, empty: bool, ca
     known = {name: records for name, path in files.items() if (records := made.get(store.digest(path)))}
     taken = rng.sample(sorted(known), TAKEN)
     if campaign:
-        taken.append(ADVICE)
-        for record in (place.files / "records/advise").glob("*.json"):  # of its parts, which no output keeps
-            record.unlink()
+        taken += [name for name in known if name.startswith(ADVICE)]
         for path in place.answers().values():
             if rng.random() < 0.5:
                 path.unlink()
