@@ -180,6 +180,7 @@ def label_points(
     if figure is None:
         return
     style.own_math(figure)
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # names move no limit
     figure.draw_without_rendering()
     named = [
         axes.text(*point, text, fontsize=size, zorder=6, color=colour, path_effects=style.HALO)

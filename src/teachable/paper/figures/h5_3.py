@@ -87,6 +87,7 @@ def panel(axes: Axes, data: Data) -> list[Interval]:
         va="bottom",
     )
     style.at_least(axes, 0.1)
+    axes.locator_params(axis="x", nbins=5)
     named = [i for i, m in enumerate(models) if i in front or not m.startswith("Q")]
     plots.label_points(
         axes,
