@@ -117,11 +117,11 @@ def test_a_checkpoint_that_was_changed_since_is_refused_with_the_command_that_li
     settings = linked(model, student)
     a_model(tmp_path / "other", 8)
     (tmp_path / "other/model.safetensors").replace(model / "model.safetensors")
-    with pytest.raises(StudentError, match="snakemake --forcerun link_expert"), expert_of(chosen(model), settings):
+    with pytest.raises(StudentError, match="snakemake -c 1 --forcerun link_expert"), expert_of(chosen(model), settings):
         pass
     wrong = {**linked(place / "adapter", student), "sha256": "0" * 64}
     with (
-        pytest.raises(StudentError, match="snakemake --forcerun link_expert"),
+        pytest.raises(StudentError, match="snakemake -c 1 --forcerun link_expert"),
         expert_of(chosen(place / "adapter"), wrong, student=lambda: student),
     ):
         pass

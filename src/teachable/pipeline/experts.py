@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from teachable.student.model import Student
 
 ADAPTER = "expert"  # the name of an expert's adapter on the student
-AGAIN = "snakemake --forcerun link_expert"
+AGAIN = "snakemake -c 1 --forcerun link_expert"
 
 
 def beside(params: BaseModel) -> Mapping[str, Any]:

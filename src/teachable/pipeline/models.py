@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SETTINGS = "settings.json"
 WEIGHTS = "weights"
 ABSENT = "absent.json"  # all there is in the adapter directory of a run that could not be trained
-AGAIN = "snakemake --forcerun link_student"
+AGAIN = "snakemake -c 1 --forcerun link_student"
 
 
 def beside(params: BaseModel) -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ FORMAT = 1
 """Raised when files of another layout are written."""
 BOUNDS = (-1.0, 1.0)  # of an ELP_net
 _KEY = "teachable.predictor"
-_AGAIN = "copy it anew, or make it again: `snakemake results/phase4/predictor.safetensors`"
+_AGAIN = "copy it anew, or make it again: `snakemake -c 1 results/phase4/predictor.safetensors`"
 Tensors = dict[str, NDArray[Any]]
 
 

@@ -223,7 +223,7 @@ def _check_units(path: Path, schema: Schema) -> None:
 def _there(path: Path | str) -> Path:
     path = Path(path)
     if not path.exists():
-        raise MissingInput(f"{path} is missing: run the stage that makes it, e.g. `snakemake {path}`.")
+        raise MissingInput(f"{path} is missing: run the stage that makes it, e.g. `snakemake -c 1 {path}`.")
     return path
 
 
