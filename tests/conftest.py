@@ -57,6 +57,7 @@ def _make(split: str, wanted: dict[str, int], root: Path) -> list[Task]:
     return TextWorldGenerator(jobs=min(2, len(pairs))).generate(families, split, seeds, root)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Parallel workers: tests that look at the finished run of preset smoke go to one of them, which runs it once."""
     for item in items:
