@@ -48,7 +48,7 @@ run: install
 
 test: setup
 	@pytest -n $(CORES) -m "not workflow and not slurm" $(TESTARGS) || [ $$? = 5 ]
-	@pytest -n $(CORES) --dist loadgroup -m "workflow and ($(MARKS))" $(TESTARGS) || [ $$? = 5 ]
+	@pytest -n $(CORES) --dist loadscope -m "workflow and ($(MARKS))" $(TESTARGS) || [ $$? = 5 ]
 	@pytest -m "slurm and not workflow and ($(MARKS))" $(TESTARGS) || [ $$? = 5 ]
 
 test-tools: $(VENV)/.ready-tools

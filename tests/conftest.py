@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -57,12 +59,21 @@ def _make(split: str, wanted: dict[str, int], root: Path) -> list[Task]:
     return TextWorldGenerator(jobs=min(2, len(pairs))).generate(families, split, seeds, root)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Parallel workers: tests that look at the finished run of preset smoke go to one of them, which runs it once."""
-    for item in items:
-        if "smoke" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("smoke"))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist loadscope`` all that looks at the finished run of preset smoke goes to one worker, which runs it
+    once; every other test is a scope of its own. (``loadgroup`` of xdist 3.8 has no effect with pytest 9.2.)"""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    files = Path(__file__).parent.rglob("test_*.py")
+    looking = {path.name for path in files if re.search(r"\bsmoke: Workplace", path.read_text(encoding="utf-8"))}
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "smoke" if Path(nodeid.split("::")[0]).name in looking else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
