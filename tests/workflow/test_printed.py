@@ -36,6 +36,7 @@ from workflow.printed import commands as all_commands
 from workflow.workplace import BIN, ROOT, Workplace
 
 TREE = ("Snakefile", "workflow_config.yaml", "Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock",
+        "requirements-tools.lock",
         "README.md", "rules", "profiles", "docs", "benchmarks", "scripts", "envs", "src")  # fmt: skip
 BLOCKS, PRINTED = all_blocks(), all_commands()
 # Names that a page's own script expects to be there.
@@ -351,7 +352,7 @@ def test_the_viewer_opens_in_the_browser(verdicts: list[Verdict], place: Place) 
 @pytest.mark.timeout(1200)
 def test_snakemakes_report_holds_figures_and_viewer(verdicts: list[Verdict], place: Place, smoke: Workplace) -> None:
     """As they were when it was made: later commands cut other quadrants and make the viewer anew."""
-    with zipfile.ZipFile(place.directory / "report.zip") as archive:
+    with zipfile.ZipFile(place.directory / "run.zip") as archive:
         assert archive.testzip() is None
         names = archive.namelist()
         contents = digests(archive.read(name) for name in names)
