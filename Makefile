@@ -2,7 +2,7 @@
 # make lint   format, lint, types, import laws, workflow     make docs   the generated pages
 # make setup  .venv with the tools of tests and lint         make lock   the pins anew (needs uv)
 # make test-tools   the tests that read exports with Inspect, Hugging Face datasets and TensorBoard
-# make fuzz   17,000 damaged inputs (hours; FUZZ=0.1: a tenth of them)
+# make fuzz   18,000 damaged inputs (hours; FUZZ=0.1: a tenth of them)
 PRESET ?= laptop
 CORES ?= 2
 MARKS ?= workflow and not slurm

@@ -11,6 +11,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,6 +189,21 @@ def test_the_question_of_a_killed_process_is_free(tmp_path: Path) -> None:
     assert killed.exitcode == 9
     began, done = _ask_alone(str(tmp_path), key, 0.0)
     assert done - began < 5
+
+
+def test_a_lock_that_another_user_left_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, plain = request_key(REQUEST), Path.open
+    left = RequestCache(tmp_path).path(key).with_name(f".{key}.asking")
+    left.parent.mkdir(parents=True)
+    left.touch()
+
+    def of_another_user(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        if path == left and mode != "rb":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return plain(path, mode, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", of_another_user)
+    assert _ask_alone(str(tmp_path), key, 0.0)
 
 
 def test_without_locks_everybody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from teachable.sharing import make_directory, share
 from teachable.teacher.errors import TeacherError
@@ -119,7 +119,7 @@ class RequestCache:
         path = self.path(key).with_name(f".{key}.asking")
         make_directory(path.parent, self.root)
         while True:
-            with path.open("wb") as file:
+            with _opened(path) as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -133,7 +133,10 @@ class RequestCache:
                 try:
                     yield
                 finally:
-                    path.unlink(missing_ok=True)
+                    with contextlib.suppress(
+                        OSError
+                    ):  # another user's, in a directory where one removes only one's own
+                        path.unlink(missing_ok=True)
                 return
 
     def put_aside(self, key: str, why: str) -> None:
@@ -145,6 +148,14 @@ class RequestCache:
         log.warning("teacher cache: %s is corrupt (%s); kept as %s and asked again", path, why, aside.name)
         with contextlib.suppress(FileNotFoundError):  # another process was faster
             os.replace(path, aside)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The lock's file, made where it is not; for reading where another user made it, which locks as well."""
+    try:
+        return path.open("ab")
+    except PermissionError:
+        return path.open("rb")
 
 
 def _is(path: Path, descriptor: int) -> bool:
