@@ -2,13 +2,17 @@
 # make lint   format, lint, types, import laws, workflow     make docs   the generated pages
 # make setup  .venv with the tools of tests and lint         make lock   the pins anew (needs uv)
 # make test-tools   the tests that read exports with Inspect, Hugging Face datasets and TensorBoard
+# make benchmark   speed and error against peers, on a finished `make run` (RESULTS=...), on a machine that does nothing else
 # make fuzz   18,000 damaged inputs (hours; FUZZ=0.1: a tenth of them)
 PRESET ?= laptop
 CORES ?= 2
 MARKS ?= workflow and not slurm
 FUZZ ?= long
+RESULTS ?= results
+LLAMA ?=
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-benchmarks
 BIN := $(VENV)/bin
 TOOLS := $(CURDIR)/$(VENV)/tools
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -18,7 +22,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # what is never imported need not be compiled (half of the time that installing takes); the rest is, when first used
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: run test test-tools fuzz lint docs sample lock clean install setup
+.PHONY: run test test-tools benchmark fuzz lint docs sample lock clean install setup
 .DEFAULT_GOAL := run
 
 install: $(VENV)/.ready
@@ -55,6 +59,20 @@ test-tools: $(VENV)/.ready-tools
 	@PYTHONPATH=$(TOOLS)$(addprefix :,$(PYTHONPATH)) python -c "import datasets, inspect_ai, tensorboard"
 	@PYTHONPATH=$(TOOLS)$(addprefix :,$(PYTHONPATH)) pytest tests/export/test_inspect.py tests/export/test_data.py \
 		tests/student/test_monitoring.py $(TESTARGS)
+
+# peers in an environment of their own, with our torch, transformers and PEFT
+$(PEERS)/.ready: envs/benchmarks.txt
+	@$(PYTHON) -m venv $(PEERS)
+	@echo "Installing the peers' pinned environment into $(PEERS) (a few minutes, once) ..."
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
+	@touch $@
+
+benchmark: install $(PEERS)/.ready
+	@for one in tokens growth lora_sft labelling action_values; do \
+		python benchmarks/$$one.py --results $(RESULTS) $$([ $$one = labelling ] && echo "$(addprefix --llama ,$(LLAMA))") || exit 1; \
+	done
+	@python benchmarks/paper_hours.py
+	@python benchmarks/engine_page.py
 
 fuzz: setup
 	@TEACHABLE_FUZZ=$(FUZZ) pytest -n $(CORES) --timeout 0 tests/fuzz $(TESTARGS)

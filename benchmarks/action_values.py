@@ -1,55 +1,50 @@
-"""Rollout trees against Monte Carlo: error and time per snapshot, and prompts that the student has to answer.
+"""Rollout trees against Monte Carlo: error of success probabilities and labels at equal calls of the model.
 
-    python benchmarks/action_values.py --student DIR --games DIR --tasks tasks.parquet [--snapshots 60]
+    python benchmarks/action_values.py [--results results] [--snapshots 60] [--repeats 3]
 
-Plays the student on the tasks, draws failure snapshots, takes a large tree as the truth (its certified gap is
-printed) and then measures each method cold: fresh engines, nothing remembered. Every method sees the same
-snapshots and patches. Prints a table and writes it to ``benchmarks/out/action_values.json``.
+Snapshots, advice and student of a finished run. A large tree is the truth (its certified gap is printed); then each
+method is measured cold: fresh engines, nothing remembered. Calls are decisions that reached the model, a snapshot. For
+each n of Monte Carlo stands the largest tree that made no more calls. Writes
+`results/estimator_rmse_vs_monte_carlo.json`: `ratio` is the error of ELP_net by Monte Carlo over that by the tree at
+n = 7; every method that was tried is in `methods`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
+import workload
+from side_by_side import row, write
 
-from teachable import tables
-from teachable.config.load import load_config, read_yaml
 from teachable.labels import label
 from teachable.pipeline.valuing import patches_of
 from teachable.rollouts import (
     CachedPolicy,
-    EpisodeSpec,
     MonteCarloSettings,
     PlaySettings,
     Query,
-    Start,
     TreeSettings,
     Values,
-    choose_snapshots,
     monte_carlo,
-    play,
     starts_of,
     tree_values,
 )
-from teachable.rollouts.expert import Oracle
-from teachable.rollouts.sessions import Environments
-from teachable.rollouts.values import expert_actions
 from teachable.student import Student
-from teachable.teacher.advise import advise_snapshots
-from teachable.worlds import Task, World, get_reasons, get_world
+from teachable.worlds import World
 
-CONFIG = load_config(read_yaml(Path(__file__).parents[1] / "workflow_config.yaml"))
-PLAY = PlaySettings(stop_unwinnable=True)
-TREE = TreeSettings(play=PLAY)
+NS = (2, 7, 14)
+TREES = ((2, 4), (4, 6), (5, 8), (6, 10), (8, 14), (10, 24), (20, 40))  # prompts of the tree, episodes from its frontier
+PROBABILITIES = ["p_policy", "p_force", "p_placebo", "p_demo", "p_contrast", "p_hint"]
+WHAT = "RMSE of ELP_net by Monte Carlo (n = 7) over that by a rollout tree that asks the model no more often"
 
 
 @dataclass(frozen=True)
@@ -60,45 +55,29 @@ class Setting:
     snapshots: pl.DataFrame
     advice: pl.DataFrame
     queries: list[Query]
+    tree: TreeSettings
+    labels: Any
     seed: int
 
 
 def prepare(arguments: argparse.Namespace) -> Setting:
-    torch.set_num_threads(1)
-    world = get_world("textworld")
-    student = Student.load(arguments.student, device="cpu")
-    tasks = {row["task_id"]: Task(**row) for row in tables.read(arguments.tasks, tables.TASKS).to_dicts()}
-    chosen = [task for task in tasks.values() if task.split == arguments.split]
-    specs = [
-        EpisodeSpec(f"{task.task_id}/{repeat}", Start(task), repeat=repeat)
-        for task in chosen
-        for repeat in range(arguments.episodes)
-    ]
-    played = play(student, world, arguments.games, specs, run_seed=arguments.seed, record_steps=True)
-    snapshots = choose_snapshots(
-        played.steps,
-        played.episodes,
-        CONFIG.snapshots.model_copy(update={"max_snapshots": arguments.snapshots}),
-        run_seed=arguments.seed,
-    )
-    starts = starts_of(snapshots, tasks)
-    with Environments(world, arguments.games) as opened:
-        answers = expert_actions(opened, [Query(start) for start in starts], Oracle())
-    experts = {
-        start.snapshot_id: answer if isinstance(answer, str) else None
-        for start, answer in zip(starts, answers, strict=True)
-    }
-    teacher = CONFIG.teacher
-    advice = advise_snapshots(snapshots, experts, teacher, explain=get_reasons("textworld"), verbosity="compact")
-    rows = {row["snapshot_id"]: row for row in advice.to_dicts()}
+    torch.set_num_threads(arguments.threads)
+    run = workload.open_run(arguments.results)
+    student = Student.load(run.weights, device="cpu")
+    snapshots = run.snapshots.head(arguments.snapshots)
+    advice = {one["snapshot_id"]: one for one in run.advice.iter_rows(named=True)}
     queries = [
-        Query(start, patches_of(row, rows[row["snapshot_id"]], student.layout))
-        for start, row in zip(starts, snapshots.to_dicts(), strict=True)
+        Query(start, patches_of(one, advice[one["snapshot_id"]], student.layout))
+        for start, one in zip(starts_of(snapshots, run.tasks), snapshots.iter_rows(named=True), strict=True)
     ]
-    queries = [query for query in queries if query.patches]
-    success = played.episodes["success"].mean()
-    print(f"{len(chosen)} tasks, success {success:.2f}, {len(queries)} snapshots with advice")
-    return Setting(student, world, arguments.games, snapshots, advice, queries, arguments.seed)
+    chosen = run.advice.join(snapshots.select("snapshot_id"), on="snapshot_id", how="semi")
+    play = PlaySettings(max_steps=run.config.world.max_steps, stop_unwinnable=True)
+    tree = TreeSettings(play=play)
+    games = run.results / "world/train/games"
+    print(f"{len(queries)} snapshots of {snapshots['task_id'].n_unique()} games", flush=True)
+    return Setting(
+        student, run.world, games, snapshots, chosen, queries, tree, run.config.labels, arguments.seed
+    )
 
 
 def measured(
@@ -138,38 +117,39 @@ def cpu_seconds() -> float:
 
 def methods(setting: Setting) -> dict[str, Callable[[CachedPolicy, int], Values]]:
     def tree(prompts: int, episodes: int) -> Callable[[CachedPolicy, int], Values]:
-        budget = replace(TREE, prompts=prompts, episodes=episodes)
+        budget = replace(setting.tree, prompts=prompts, episodes=episodes)
         return lambda cached, seed: tree_values(
             cached, setting.world, setting.games, setting.queries, budget, run_seed=seed
         )
 
     def sampled(n: int) -> Callable[[CachedPolicy, int], Values]:
-        budget = MonteCarloSettings(n, n, 2, n, play=PLAY)
+        budget = MonteCarloSettings(n, n, 2, n, play=setting.tree.play)
         return lambda cached, seed: monte_carlo(
             cached, setting.world, setting.games, setting.queries, budget, run_seed=seed
         )
 
-    named: dict[str, Callable[[CachedPolicy, int], Values]] = {f"Monte Carlo n={n}": sampled(n) for n in (2, 7, 14)}
-    return named | {f"tree {p} + {e}": tree(p, e) for p, e in ((5, 12), (10, 24), (20, 40), (40, 40))}
+    named: dict[str, Callable[[CachedPolicy, int], Values]] = {f"Monte Carlo n={n}": sampled(n) for n in NS}
+    return named | {f"tree {p} + {e}": tree(p, e) for p, e in TREES}
 
 
-def compare(setting: Setting, repeats: int, large: tuple[int, int]) -> list[dict[str, float | str]]:
-    budget = replace(TREE, prompts=large[0], episodes=large[1], tolerance=0.0005)
+def compare(setting: Setting, repeats: int, large: tuple[int, int]) -> list[dict[str, Any]]:
+    """A row a method; `of_repeats` has calls and errors of each repeat."""
+    budget = replace(setting.tree, prompts=large[0], episodes=large[1], tolerance=0.0005)
     truth = tree_values(setting.student, setting.world, setting.games, setting.queries, budget, run_seed=setting.seed)
     gap = truth.estimates.filter(pl.col("quantity") != "p_expert")["gap"]
     print(f"truth: certified gap median {gap.median():.4f}, 95 % {gap.quantile(0.95):.4f}")
-    print(f"       largest gap {gap.max():.3f}, largest standard error {truth.estimates['se'].max():.4f}")
+    print(f"       largest gap {gap.max():.3f}, largest standard error {truth.estimates['se'].max():.4f}", flush=True)
     exact = labels(setting, truth)
-    rows: list[dict[str, float | str]] = []
+    rows: list[dict[str, Any]] = []
     for name, method in methods(setting).items():
         runs = [measured(setting, method, setting.seed + 1 + repeat) for repeat in range(repeats)]
         found = [labels(setting, values) for values, *_ in runs]
-        row: dict[str, float | str] = {
+        made: dict[str, Any] = {
             "method": name,
-            "prompts": float(np.mean([prompts for *_, prompts in runs])),
+            "calls": float(np.mean([calls for *_, calls in runs])),
             "cpu_s": float(np.mean([cpu for _, cpu, _, _ in runs])),
             "wall_s": float(np.mean([wall for _, _, wall, _ in runs])),
-            "rmse_p": rmse(found, exact, ["p_policy", "p_force", "p_placebo", "p_demo", "p_contrast", "p_hint"]),
+            "rmse_p": rmse(found, exact, PROBABILITIES),
             "rmse_L": rmse(found, exact, ["L_local"]),
             "rmse_ELP": rmse(found, exact, ["ELP_net"]),
             "bias_ELP": bias(found, exact, "ELP_net"),
@@ -177,17 +157,47 @@ def compare(setting: Setting, repeats: int, large: tuple[int, int]) -> list[dict
             "rank_ELP": float(np.mean([rank(one["ELP_net"], exact["ELP_net"]) for one in found])),
             "quadrant": float(np.mean([(one["quadrant"] == exact["quadrant"]).mean() for one in found])),
             "route": float(np.mean([(one["route"] == exact["route"]).mean() for one in found])),
+            "of_repeats": {
+                "rmse_p": [rmse([one], exact, PROBABILITIES) for one in found],
+                "rmse_ELP": [rmse([one], exact, ["ELP_net"]) for one in found],
+            },
         }
-        rows.append(row)
-        print(
-            f"{name:18}" + "".join(f" {key} {value:7.3f}" for key, value in row.items() if key != "method"),
-            flush=True,
-        )
+        rows.append(made)
+        numbers = ((key, value) for key, value in made.items() if isinstance(value, float))
+        print(f"{name:18}" + "".join(f" {key} {value:7.3f}" for key, value in numbers), flush=True)
     return rows
 
 
+def cases(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each n against the largest tree that made no more calls, ELP first; none for an n below the smallest tree."""
+    found = []
+    for n in (7, *(n for n in NS if n != 7)):
+        sampled = next(one for one in rows if one["method"] == f"Monte Carlo n={n}")
+        fitting = [one for one in rows if one["method"].startswith("tree") and one["calls"] <= sampled["calls"]]
+        if not fitting:
+            print(f"no tree makes as few calls as Monte Carlo n={n}")
+            continue
+        tree = max(fitting, key=lambda one: one["calls"])
+        for error in ("rmse_ELP", "rmse_p"):
+            ratios = [a / b for a, b in zip(sampled["of_repeats"][error], tree["of_repeats"][error], strict=True)]
+            found.append(
+                {
+                    "case": f"{error}, n = {n}",
+                    "ratio": sampled[error] / tree[error],
+                    "ours": tree[error],
+                    "peer": sampled[error],
+                    "spread": [min(ratios), max(ratios)],
+                    "unit": "probability",
+                    "method": tree["method"],
+                    "calls_ours": tree["calls"],
+                    "calls_peer": sampled["calls"],
+                }
+            )
+    return found
+
+
 def labels(setting: Setting, values: Values) -> pl.DataFrame:
-    return label(setting.snapshots, setting.advice, values.estimates, CONFIG.labels)[0].filter("advice_valid")
+    return label(setting.snapshots, setting.advice, values.estimates, setting.labels)[0].filter("advice_valid")
 
 
 def rmse(found: Sequence[pl.DataFrame], exact: pl.DataFrame, columns: Sequence[str]) -> float:
@@ -202,22 +212,16 @@ def rank(a: pl.Series, b: pl.Series) -> float:
     return float(np.corrcoef(a.rank().to_numpy(), b.rank().to_numpy())[0, 1])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--student", type=Path, required=True, help="model directory")
-    parser.add_argument("--games", type=Path, required=True, help="directory that the tasks' paths are relative to")
-    parser.add_argument("--tasks", type=Path, required=True, help="TASKS table")
-    parser.add_argument("--split", default="train")
-    parser.add_argument("--episodes", type=int, default=2, help="episodes per task that failures are drawn from")
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = workload.arguments(__doc__)
     parser.add_argument("--snapshots", type=int, default=60)
-    parser.add_argument("--repeats", type=int, default=2, help="times each method is run, with different seeds")
+    parser.add_argument("--repeats", type=int, default=3, help="times each method is run, with different seeds")
     parser.add_argument("--large", type=int, nargs=2, default=(1000, 1000), help="prompts and episodes of the truth")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out" / "action_values.json")
-    arguments = parser.parse_args()
-    rows = compare(prepare(arguments), arguments.repeats, tuple(arguments.large))
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(rows, indent=2) + "\n")
+    given = parser.parse_args(arguments)
+    rows = compare(prepare(given), given.repeats, tuple(given.large))
+    about = {"snapshots": given.snapshots, "repeats": given.repeats, "methods": rows}
+    write(row("estimator_rmse_vs_monte_carlo", WHAT, cases(rows), **about), given.into)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,36 @@
 
     PYTHONPATH=src python benchmarks/gpu_check.py --out gpu.json
 
-On a GPU: a model of Qwen3-8B's shape with random weights in bfloat16 scores decisions (token tree) and takes LoRA steps
-with an effective batch of 8. On a CPU: the same code at toy size. Random weights do not change speed or memory. The
-tokenizer is made here as well, so no network is needed; prompt lengths are set by repetition.
+On a GPU: a model of Qwen3-8B's shape with random weights in bfloat16, in less than eight minutes. On a CPU: the same
+code at toy size. Random weights do not change speed or memory. The tokenizer is made here as well, so no network is
+needed; prompt lengths are set by repetition. Measured are
+
+    matrix      the rate of one large matrix product: what the card gives at best
+    prefill     plain forward passes over long prompts, as a share of that rate
+    scoring     different decisions, by the student's way of scoring and by one forward pass a command
+    labelling   episodes from snapshots, wave by wave, as Monte Carlo labels ask: requests a second against one forward
+                pass a command, and tokens encoded against full sequences and the fewest possible
+    training    LoRA steps with an effective batch of 8: tokens a second, and their share of the matrix rate
+    micro       adapters of one example and two steps, each asked for a decision afterwards
+
+each with its peak memory. FLOP are 2 a weight and token in a forward pass (the output layer counts for the columns
+whose logits are made), 4 in a LoRA step; attention is left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from counting import counted, fewest
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from teachable.student.builder import train_tokenizer
@@ -28,7 +41,7 @@ from teachable.student.layouts.chat import ChatLayout
 from teachable.student.lora import LoraSettings, train_lora
 from teachable.student.model import Student
 from teachable.student.prompt import Context
-from teachable.student.scoring import Request, score_naive
+from teachable.student.scoring import Request, last_logits, log_softmax
 from teachable.student.trees import build_tree
 
 QWEN3_8B = {
@@ -54,6 +67,11 @@ class Sizes:
     turns: int  # of history in a prompt, which sets its length
     steps: int  # LoRA optimiser steps
     repeats: int
+    snapshots: int  # that episodes start from
+    adapters: int  # of one example each
+    plain: int  # decisions by one forward pass a command, for comparison
+    matrix: int  # rows of the matrix whose product is timed
+    prefill: tuple[int, int]  # prompts and tokens of each
 
 
 def make_student(shape: dict[str, int], device: torch.device, seed: int = 0) -> Student:
@@ -70,7 +88,7 @@ def make_student(shape: dict[str, int], device: torch.device, seed: int = 0) -> 
             model = Qwen3ForCausalLM(config)
     finally:
         torch.set_default_dtype(default)
-    return Student(model, tokenizer, ChatLayout(tokenizer), name="random", fingerprint="random", memory=0)
+    return Student(model, tokenizer, ChatLayout(tokenizer), name="random", fingerprint="random")
 
 
 def situations(count: int, turns: int) -> list[Context]:
@@ -112,56 +130,164 @@ def clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def score(student: Student, contexts: list[Context], repeats: int) -> dict[str, Any]:
-    """Decisions a second by the token tree, and how far it is from full sequences on a few."""
-    prompts = [student.prompt(context) for context in contexts]
-    commands = [context.commands for context in contexts]
-    ids = student.encode_prompts(prompts)
-    student.policy(prompts[:2], commands[:2])  # kernels load
+def matrix_rate(device: torch.device, dtype: torch.dtype, rows: int) -> float:
+    """FLOP a second of the fastest of ten products of two square matrices."""
+    left, right = (torch.randn(rows, rows, device=device, dtype=dtype) for _ in range(2))
     seconds = []
-    for _ in range(repeats):
-        start = clock(student.device)
-        answers = student.policy(prompts, commands)
-        seconds.append(clock(student.device) - start)
-    few = range(min(4, len(prompts)))
-    requests = []
-    for index in few:
-        command_ids = [student.encode_command(command) for command in commands[index]]
-        requests.append(Request(ids[index], build_tree(command_ids), command_ids))
+    for _ in range(10):
+        start = clock(device)
+        _ = left @ right
+        seconds.append(clock(device) - start)
+    return 2 * rows**3 / min(seconds)
+
+
+def weights_of(model: Any) -> tuple[int, int]:
+    """Weights that every token meets in a product, and those of the output layer, which only some columns meet."""
+    last = model.get_output_embeddings().weight.numel()
+    layers = sum(value.numel() for key, value in model.get_decoder().layers.named_parameters() if "lora_" not in key)
+    return layers, last
+
+
+def prefill(student: Student, sizes: Sizes, best: float) -> dict[str, Any]:
+    """Plain forward passes over whole prompts, the last column's logits alone."""
+    rows, width = sizes.prefill
+    ids = torch.randint(0, student.model.config.vocab_size, (rows, width), device=student.device)
+    layers, last = weights_of(student.model)
+    seconds = []
     with torch.inference_mode():
-        naive = [
-            request.tree.scores(values, mean=False)
-            for request, values in zip(requests, score_naive(student.model, requests, student.pad), strict=True)
-        ]
-    gaps = [np.abs(answers[i] - (naive[i] - np.logaddexp.reduce(naive[i]))).max() for i in few]
-    median = float(np.median(seconds))
+        for _ in range(sizes.repeats + 1):  # the first one loads kernels
+            start = clock(student.device)
+            last_logits(student.model, 1, input_ids=ids)
+            seconds.append(clock(student.device) - start)
+    median = float(np.median(seconds[1:]))
+    rate = 2 * (layers * rows * width + last * rows) / median
     return {
-        "decisions": len(prompts),
-        "commands_mean": float(np.mean([len(listed) for listed in commands])),
-        "prompt_tokens_mean": float(np.mean([len(row) for row in ids])),
-        "decisions_per_second": len(prompts) / median,
-        "prompt_tokens_per_second": sum(len(row) for row in ids) / median,
-        "batch_tokens": student.batch_tokens,
-        "largest_difference_to_full_sequences_nats": float(max(gaps)),
+        "tokens_per_second": rows * width / median,
+        "tflops": rate / 1e12,
+        "share_of_matrix_rate": rate / best,
         "peak_gib": peak(student.device),
     }
 
 
-def train(student: Student, contexts: list[Context], steps: int) -> dict[str, Any]:
+def requests_of(student: Student, contexts: list[Context]) -> list[Request]:
+    found = []
+    for context, ids in zip(contexts, student.encode_prompts([student.prompt(one) for one in contexts]), strict=True):
+        commands = [student.encode_command(command) for command in context.commands]
+        found.append(Request(ids, build_tree(commands), commands))
+    return found
+
+
+def plainly(student: Student, contexts: list[Context]) -> tuple[float, list[np.ndarray]]:
+    """Decisions a second by one forward pass a command, and their log-probabilities."""
+    requests = requests_of(student, contexts)
+    with torch.inference_mode():
+        student.scores(requests[:1], "naive")
+        start = clock(student.device)
+        values = student.scores(requests, "naive")
+        seconds = clock(student.device) - start
+    rows = [request.tree.scores(row, mean=False) for request, row in zip(requests, values, strict=True)]
+    return len(contexts) / seconds, [log_softmax(row) for row in rows]
+
+
+def score(student: Student, contexts: list[Context], repeats: int, plain: float, exact: list[np.ndarray]) -> dict[str, Any]:
+    """Different decisions a second, and how far the first ones are from full sequences."""
+    prompts = [student.prompt(context) for context in contexts]
+    commands = [context.commands for context in contexts]
+    student.policy(prompts[:2], commands[:2])  # kernels load
+    seconds = []
+    for _ in range(repeats):
+        student.forget(everything=True)
+        start = clock(student.device)
+        answers = student.policy(prompts, commands)
+        seconds.append(clock(student.device) - start)
+    lengths = [len(ids) for ids in student.encode_prompts(prompts)]
+    median = float(np.median(seconds))
+    return {
+        "method": student.method,
+        "decisions": len(prompts),
+        "commands_mean": float(np.mean([len(listed) for listed in commands])),
+        "prompt_tokens_mean": float(np.mean(lengths)),
+        "decisions_per_second": len(prompts) / median,
+        "plain_decisions_per_second": plain,
+        "times_plain": len(prompts) / median / plain,
+        "prompt_tokens_per_second": sum(lengths) / median,
+        "batch_tokens": student.batch_tokens,
+        "largest_difference_to_full_sequences_nats": max(
+            float(np.abs(a - b).max()) for a, b in zip(answers, exact, strict=False)
+        ),
+        "peak_gib": peak(student.device),
+    }
+
+
+EPISODES, STEPS = 7, 6  # from a snapshot, and commands of each
+
+
+def waves(snapshots: list[Context]) -> list[list[Context]]:
+    """What Monte Carlo labels ask: all episodes' first decisions, then all second ones, and so on.
+
+    An episode takes one of two commands at every step, by a fixed rule, so that beginnings are shared and ends are not.
+    """
+    found: list[list[Context]] = [[] for _ in range(STEPS)]
+    for number, snapshot in enumerate(snapshots):
+        for episode in range(EPISODES):
+            now = snapshot
+            for step in range(STEPS):
+                found[step].append(now)
+                way = (number * 31 + episode * (step + 3) * 7) // 3 % 2
+                seen = f"You do it. ({step}{way}) " * 4
+                history = (*now.history, (now.commands[way], now.observation))
+                now = replace(now, observation=seen, history=history)
+    return found
+
+
+def label(student: Student, contexts: list[Context], plain: float) -> dict[str, Any]:
+    """Requests of labelling a second, with all that the student remembers, and the tokens that it read for them."""
+    asked = waves(contexts)
+    student.forget(everything=True)
+    start = clock(student.device)
+    with counted(student.model) as read:
+        for wave in asked:
+            student.policy([student.prompt(one) for one in wave], [one.commands for one in wave])
+    seconds = clock(student.device) - start
+    every = [one for wave in asked for one in wave]
+    known = {(student.prompt(one), one.commands): one for one in every}
+    sequences = {
+        key: [request.prompt + ids[:-1] for ids in request.commands]
+        for key, request in zip(known, requests_of(student, list(known.values())), strict=True)
+    }
+    least = fewest([one for listed in sequences.values() for one in listed])
+    full = sum(len(one) for each in every for one in sequences[student.prompt(each), each.commands])
+    return {
+        "requests": len(every),
+        "distinct": len(known),
+        "requests_per_second": len(every) / seconds,
+        "times_plain": len(every) / seconds / plain,
+        "tokens_encoded": read.tokens,
+        "tokens_fewest": least,
+        "tokens_of_full_sequences": full,
+        "encoded_over_fewest": read.tokens / least,
+        "full_over_encoded": full / read.tokens,
+        "peak_gib": peak(student.device),
+    }
+
+
+def train(student: Student, contexts: list[Context], steps: int, best: float) -> dict[str, Any]:
     """LoRA steps with an effective batch of 8 examples, and whether the adapter is in force afterwards."""
     examples = [Example(student.prompt(context), context.commands[0]) for context in contexts]
-    settings = LoraSettings(rank=16, alpha=32, learning_rate=1e-4, batch_size=8, micro_batch=8)
-    train_lora(student, examples[:8], LoraSettings(**{**asdict(settings), "max_steps": 1}), seed=0, name="check")
+    settings = LoraSettings(rank=16, alpha=32, learning_rate=1e-4, batch_size=8, micro_batch=8, max_steps=steps)
+    train_lora(student, examples[:8], replace(settings, max_steps=1), seed=0, name="check")
     peak(student.device)
-    record = train_lora(
-        student, examples, LoraSettings(**{**asdict(settings), "max_steps": steps}), seed=0, name="check"
-    )
+    record = train_lora(student, examples, settings, seed=0, name="check")
     change = student.check_adapter("check")
+    student.remove_adapter("check")
+    layers, last = weights_of(student.model)
+    rate = 4 * (layers * record.tokens + last * record.completion_tokens) / record.seconds
     return {
         "steps": record.steps,
         "seconds_per_step": record.seconds / record.steps,
         "tokens_per_second": record.tokens / record.seconds,
         "tokens_per_example": record.tokens / record.steps / 8,
+        "share_of_matrix_rate": rate / best,
         "micro_batch": record.micro_batch,
         "loss_first": record.loss_first,
         "loss_last": record.loss_last,
@@ -170,17 +296,48 @@ def train(student: Student, contexts: list[Context], steps: int) -> dict[str, An
     }
 
 
+def micro(student: Student, contexts: list[Context]) -> dict[str, Any]:
+    """An adapter of one example and two steps each; each answers the decision that it was trained on."""
+    settings = LoraSettings(rank=16, alpha=32, learning_rate=1e-3, max_steps=2, warmup=0.0, schedule="constant")
+    trained = asked = 0.0
+    for number, context in enumerate(contexts):
+        start = clock(student.device)
+        example = Example(student.prompt(context), context.commands[0])
+        train_lora(student, [example], settings, seed=number, name="micro")
+        then = clock(student.device)
+        student.policy([example.prompt], [context.commands], adapters=["micro"])
+        trained, asked = trained + then - start, asked + clock(student.device) - then
+    student.remove_adapter("micro")
+    return {
+        "adapters": len(contexts),
+        "seconds_to_train_one": trained / len(contexts),
+        "seconds_to_ask_one": asked / len(contexts),
+        "peak_gib": peak(student.device),
+    }
+
+
 def run(device: torch.device, sizes: Sizes) -> dict[str, Any]:
     """The whole check; numbers as in the JSON file."""
+    began = clock(device)
     student = make_student(QWEN3_8B if device.type == "cuda" else TOY, device)
     contexts = situations(sizes.decisions, sizes.turns)
     memory = peak(device)
+    best = matrix_rate(device, student.model.dtype, sizes.matrix)
+    described = {**student.describe(), "gib_loaded": memory}
+    parts = {"prefill": prefill(student, sizes, best)}
+    plain, exact = plainly(student, contexts[: sizes.plain])
+    parts["scoring"] = score(student, contexts, sizes.repeats, plain, exact)
+    parts["labelling"] = label(student, contexts[: sizes.snapshots], plain)
+    parts["training"] = train(student, contexts[: max(8, 8 * sizes.steps)], sizes.steps, best)
+    parts["micro"] = micro(student, contexts[: sizes.adapters])
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
         "torch": torch.__version__,
-        "model": {**student.describe(), "gib_loaded": memory},
-        "scoring": score(student, contexts, sizes.repeats),
-        "training": train(student, contexts[: max(8, 8 * sizes.steps)], sizes.steps),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "model": described,
+        "matrix_tflops": best / 1e12,
+        **parts,
+        "seconds": clock(device) - began,
     }
 
 
@@ -201,6 +358,11 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
             turns=8 if gpu else 1,
             steps=given.steps or (20 if gpu else 2),
             repeats=given.repeats,
+            snapshots=24 if gpu else 3,
+            adapters=8 if gpu else 2,
+            plain=8 if gpu else 3,
+            matrix=8192 if gpu else 256,
+            prefill=(16, 1024) if gpu else (2, 64),
         ),
     )
     text = json.dumps(result, indent=2)

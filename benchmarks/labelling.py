@@ -1,0 +1,164 @@
+"""Labelling's decisions by the student, against lm-eval and against one forward pass a command.
+
+    python benchmarks/labelling.py [--results results] [--llama DIR] [--rounds 3]
+
+Two students: the built-in one, and one of SmolLM2-135M's shape behind a chat template. Two kinds of work: different
+decisions of single prompts, which shows one pass over a tree of commands; and what labelling really asks, with its
+repeats, which shows what is remembered as well. Peers remember nothing between calls. They do the whole of the first
+work and every `k`-th request of the second, and their seconds are multiplied by k: for them a request costs the same
+each time. lm-eval gets token ids and all requests at once, which it sorts by length, 32 sequences a batch.
+
+Writes `results/labelling_vs_lm_eval.json` and `results/labelling_vs_naive.json`; differences are the largest ones, in
+nats, between normalised log-probabilities.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import workload
+from side_by_side import Peer, Took, compared, row, take_turns, timed, write
+
+from teachable.rollouts import CachedPolicy
+from teachable.rollouts.policy import Request
+from teachable.student import Student
+from teachable.student.scoring import log_softmax
+
+WHAT = {
+    "lm_eval": "labelling's decisions: the student against lm-eval's HFLM, batch 32, on the same tokens",
+    "naive": "labelling's decisions: the student against one forward pass a command",
+}
+
+
+@dataclass
+class Work:
+    """Waves of decisions, the part of them that peers do, and what all of them answered last."""
+
+    student: Student
+    directory: Path
+    waves: list[workload.Wave]
+    every: int  # peers do each such request
+    answers: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        requests = [request for wave in self.waves for request in wave]
+        self.asked = len(requests)
+        self.distinct = len(set(requests))
+        self.sample = requests[:: self.every]
+        prompts = self.student.encode_prompts([prompt for prompt, _ in self.sample])
+        self.tokens = [
+            (ids, [self.student.encode_command(command) for command in commands])
+            for ids, (_, commands) in zip(prompts, self.sample, strict=True)
+        ]
+
+    def ours(self) -> Took:
+        """As labelling asks: wave by wave, remembering what was asked; with nothing remembered at the start."""
+        self.student.forget(everything=True)
+        cached = CachedPolicy(self.student)
+
+        def ask() -> None:
+            for wave in self.waves:
+                cached.ask([Request(prompt, commands) for prompt, commands in wave])
+
+        _, took = timed(ask)
+        self.answers["ours"] = cached.ask([Request(prompt, commands) for prompt, commands in self.sample])
+        return took
+
+    def naive(self) -> Took:
+        """One forward pass a command, only for the logits that are needed; nothing remembered."""
+        used, self.student.method = self.student.method, "naive"
+
+        def ask() -> list[np.ndarray]:
+            found = []
+            for prompt, commands in self.sample:
+                self.student.forget(everything=True)
+                found += self.student.policy([prompt], [commands])
+            return found
+
+        self.answers["naive"], took = timed(ask)
+        self.student.method = used
+        return took
+
+    def lm_eval(self, peer: Peer) -> Took:
+        given = peer.ask(action="score", decisions=self.tokens)
+        scores = [np.asarray(row) / self.student.temperature for row in given["scores"]]
+        self.answers["lm_eval"] = [log_softmax(row) for row in scores]
+        return Took(given["cpu"], given["wall"])
+
+    def cases(self, name: str, peer: Peer, rounds: int, warm: bool) -> dict[str, dict[str, Any]]:
+        """This work against both peers."""
+        sides = {"ours": self.ours, "naive": self.naive, "lm_eval": lambda: self.lm_eval(peer)}
+        took = take_turns(sides, rounds, warm)
+        ids = [len(prompt) for prompt, _ in self.tokens]
+        return {
+            other: {
+                "case": name,
+                **compared(took["ours"], took[other], self.asked / len(self.sample)),
+                "requests": self.asked,
+                "distinct": self.distinct,
+                "peer_did": len(self.sample),
+                "prompt_tokens": float(np.mean(ids)),
+                "commands": float(np.mean([len(commands) for _, commands in self.tokens])),
+                "largest_difference_nats": max(
+                    float(np.abs(a - b).max())
+                    for a, b in zip(self.answers["ours"], self.answers[other], strict=True)
+                ),
+            }
+            for other in ("lm_eval", "naive")
+        }
+
+
+def measure(given: Any) -> dict[str, list[dict[str, Any]]]:
+    """The cases of both rows."""
+    run = workload.open_run(given.results)
+    builtin = Student.load(run.weights, device="cpu")
+    found: dict[str, list[dict[str, Any]]] = {"lm_eval": [], "naive": []}
+    compact = workload.recorded(run, builtin, given.snapshots, builtin.prompt, "compact")
+    chat = workload.chat_waves(run, builtin, given.llama_snapshots)
+    with tempfile.TemporaryDirectory() as folder:
+        directory = given.llama or workload.llama(Path(folder) / "llama", workload.chat_tokenizer(chat))
+        large = Student.load(directory, device="cpu")
+        name = large.name if given.llama else "135M, random"
+        works = {
+            "built-in student, with repeats": Work(builtin, run.weights, compact, given.every),
+            "built-in student, distinct": Work(
+                builtin, run.weights, [workload.distinct(compact, given.distinct)], 1
+            ),
+            f"{name}, with repeats": Work(large, directory, chat, given.llama_every),
+            f"{name}, distinct": Work(large, directory, [workload.distinct(chat, given.llama_distinct)], 1),
+        }
+        for case, work in works.items():
+            with Peer("lm_eval_peer.py", given.threads) as peer:
+                loaded = peer.ask(action="load", directory=str(work.directory), batch_size=32)
+                print(f"{case}: {work.asked} requests, {work.distinct} distinct; {loaded['versions']}", flush=True)
+                small = work.student is builtin
+                cases = work.cases(case, peer, given.rounds if small else given.llama_rounds, warm=small)
+                for other, one in cases.items():
+                    found[other].append(one)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = workload.arguments(__doc__)
+    parser.add_argument("--snapshots", type=int, default=12, help="that are labelled with the built-in student")
+    parser.add_argument("--every", type=int, default=10, help="peers do each such request of the workload")
+    parser.add_argument("--distinct", type=int, default=100, help="different decisions of the built-in student")
+    parser.add_argument("--llama", type=Path, help="a model directory in place of random weights")
+    parser.add_argument("--llama-snapshots", type=int, default=1)
+    parser.add_argument("--llama-every", type=int, default=60)
+    parser.add_argument("--llama-distinct", type=int, default=6)
+    parser.add_argument("--llama-rounds", type=int, default=2)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    for other, cases in measure(given).items():
+        write(row(f"labelling_vs_{other}", WHAT[other], cases, threads=given.threads), given.into)
+
+
+if __name__ == "__main__":
+    main()
