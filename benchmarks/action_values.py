@@ -42,7 +42,15 @@ from teachable.student import Student
 from teachable.worlds import World
 
 NS = (2, 7, 14)
-TREES = ((2, 4), (4, 6), (5, 8), (6, 10), (8, 14), (10, 24), (20, 40))  # prompts of the tree, episodes from its frontier
+TREES = (
+    (2, 4),
+    (4, 6),
+    (5, 8),
+    (6, 10),
+    (8, 14),
+    (10, 24),
+    (20, 40),
+)  # prompts of the tree, episodes from its frontier
 PROBABILITIES = ["p_policy", "p_force", "p_placebo", "p_demo", "p_contrast", "p_hint"]
 WHAT = "RMSE of ELP_net by Monte Carlo (n = 7) over that by a rollout tree that asks the model no more often"
 
@@ -75,9 +83,7 @@ def prepare(arguments: argparse.Namespace) -> Setting:
     tree = TreeSettings(play=play)
     games = run.results / "world/train/games"
     print(f"{len(queries)} snapshots of {snapshots['task_id'].n_unique()} games", flush=True)
-    return Setting(
-        student, run.world, games, snapshots, chosen, queries, tree, run.config.labels, arguments.seed
-    )
+    return Setting(student, run.world, games, snapshots, chosen, queries, tree, run.config.labels, arguments.seed)
 
 
 def measured(

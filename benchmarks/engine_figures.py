@@ -23,9 +23,7 @@ def text(x: float, y: float, said: str, anchor: str = "start", colour: str = INK
 
 
 def line(x1: float, y1: float, x2: float, y2: float, colour: str = INK, width: float = 1.2) -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width:g}"/>'
-    )
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width:g}"/>'
 
 
 def box(x: float, y: float, width: float, said: str, colour: str = OURS) -> str:
@@ -53,7 +51,9 @@ def tree() -> str:
     parts.append(line(410, 114, 445, 114, PALE))
     parts.append(line(465, 47, 465, 40, PALE))
     parts += [text(718, 62, "end"), text(448, 118, "end"), text(465, 36, "end", "middle")]
-    parts.append(text(20, 158, "A node sees the prompt and its own ancestors: 300 + 7 tokens are encoded.", colour=OURS))
+    parts.append(
+        text(20, 158, "A node sees the prompt and its own ancestors: 300 + 7 tokens are encoded.", colour=OURS)
+    )
     parts.append(text(20, 200, "One forward pass a command: the prompt each time", size=14))
     for number, said in enumerate(("take red apple", "take red apple from counter", "go north")):
         y = 232 + 30 * number
@@ -72,8 +72,9 @@ def estimator(row: Mapping[str, Any]) -> str:
     errors = [one[key] for key, _ in panels for one in methods]
     bottom, top = 0.8 * min(errors), 1.25 * max(errors)
     parts: list[str] = []
+    width, head, height = 290, 40, 230
     for number, (key, title) in enumerate(panels):
-        left, width, head, height = 70 + 380 * number, 290, 40, 230
+        left = 70 + 380 * number
 
         def place(call: float, error: float, left: int = left) -> tuple[float, float]:
             across = math.log(call / low) / math.log(high / low)
@@ -90,7 +91,10 @@ def estimator(row: Mapping[str, Any]) -> str:
         for tick in (2, 5, 10, 20, 50, 100):
             if low <= tick <= high:
                 x, _ = place(tick, top)
-                parts += [line(x, head + height, x, head + height + 5), text(x, head + height + 20, str(tick), "middle")]
+                parts += [
+                    line(x, head + height, x, head + height + 5),
+                    text(x, head + height + 20, str(tick), "middle"),
+                ]
         parts.append(text(left + width / 2, head + height + 40, "calls of the model a snapshot", "middle"))
         for start, colour in (("tree", OURS), ("Monte Carlo", OTHER)):
             points = sorted(

@@ -63,7 +63,8 @@ def benchmarks(found: Sequence[Mapping[str, Any]]) -> str:
             low, high = case["spread"]
             gap = case.get("largest_difference_nats")
             lines.append(
-                f"| `{row['name']}` | {case.get('case', '')} | **{number(case['ratio'])}** | {number(low)}, {number(high)} | "
+                f"| `{row['name']}` | {case.get('case', '')} | **{number(case['ratio'])}** | "
+                f"{number(low)}, {number(high)} | "
                 f"{number(case['ours'])} | {number(case['peer'])} | {case.get('unit', row.get('unit', ''))} | "
                 f"{'' if gap is None else f'{gap:.0e}'} |"
             )
@@ -113,7 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stale = 1
             name = str(path.relative_to(ROOT))
             sys.stdout.writelines(
-                f"{line}\n" for line in difflib.unified_diff(old.splitlines(), text.splitlines(), name, "as the rows say")
+                f"{line}\n"
+                for line in difflib.unified_diff(old.splitlines(), text.splitlines(), name, "as the rows say")
             )
         else:
             path.parent.mkdir(parents=True, exist_ok=True)

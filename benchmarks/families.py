@@ -54,10 +54,14 @@ def longrope(switch: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Family:
-    """A model type of transformers, and what its small model has beside SMALL."""
+    """A model type of transformers, and what its small model has beside SMALL, or has not."""
 
     type: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+    def settings(self) -> dict[str, Any]:
+        return {key: value for key, value in {**SMALL, **self.changes}.items() if key not in self.without}
 
 
 FAMILIES: dict[str, Family] = {
@@ -89,8 +93,8 @@ FAMILIES: dict[str, Family] = {
             "interleave_moe_layer_step": 1,
         },
     ),
-    "Falcon, rotary": Family("falcon", {"alibi": False}),
-    "Falcon, ALiBi": Family("falcon", {"alibi": True}),
+    "Falcon, rotary": Family("falcon", {"alibi": False}, ("head_dim",)),
+    "Falcon, ALiBi": Family("falcon", {"alibi": True}, ("head_dim",)),
     "Bloom": Family("bloom", {"n_head": 4, "n_layer": 2}),
     "Mamba": Family("mamba", {"state_size": 4, "expand": 2}),
     "Mamba 2": Family("mamba2", {"state_size": 4, "expand": 2, "num_heads": 8, "n_groups": 2, "chunk_size": 16}),
@@ -127,7 +131,7 @@ def make(family: Family, source: Path, out: Path) -> Path:
 
     hush()
     torch.manual_seed(0)
-    config = AutoConfig.for_model(family.type, **{**SMALL, **family.changes})
+    config = AutoConfig.for_model(family.type, **family.settings())
     build: Any = AutoModelForCausalLM.from_config
     build(config).save_pretrained(str(out))
     for file in source.glob("tokenizer*"):

@@ -189,7 +189,9 @@ def plainly(student: Student, contexts: list[Context]) -> tuple[float, list[np.n
     return len(contexts) / seconds, [log_softmax(row) for row in rows]
 
 
-def score(student: Student, contexts: list[Context], repeats: int, plain: float, exact: list[np.ndarray]) -> dict[str, Any]:
+def score(
+    student: Student, contexts: list[Context], repeats: int, plain: float, exact: list[np.ndarray]
+) -> dict[str, Any]:
     """Different decisions a second, and how far the first ones are from full sequences."""
     prompts = [student.prompt(context) for context in contexts]
     commands = [context.commands for context in contexts]

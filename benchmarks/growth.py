@@ -57,7 +57,9 @@ def used() -> float:
 def fresh(results: Path, snapshots: int) -> dict[str, float]:
     """What `child` prints, from a process of its own."""
     line = [sys.executable, __file__, "--results", str(results), "--child", str(snapshots)]
-    done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        line, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 

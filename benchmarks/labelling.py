@@ -4,7 +4,8 @@
 
 Two students: the built-in one, and one of SmolLM2-135M's shape behind a chat template. Two kinds of work: different
 decisions of single prompts, which shows one pass over a tree of commands; and what labelling really asks, with its
-repeats, which shows what is remembered as well. Peers remember nothing between calls. They do the whole of the first
+repeats, which shows what is remembered as well: by the protocol's Monte Carlo and by rollout trees, which merge states
+before they ask. Peers remember nothing between calls. They do the whole of the first
 work and every `k`-th request of the second, and their seconds are multiplied by k: for them a request costs the same
 each time. lm-eval gets token ids and all requests at once, which it sorts by length, 32 sequences a batch.
 
@@ -106,8 +107,7 @@ class Work:
                 "prompt_tokens": float(np.mean(ids)),
                 "commands": float(np.mean([len(commands) for _, commands in self.tokens])),
                 "largest_difference_nats": max(
-                    float(np.abs(a - b).max())
-                    for a, b in zip(self.answers["ours"], self.answers[other], strict=True)
+                    float(np.abs(a - b).max()) for a, b in zip(self.answers["ours"], self.answers[other], strict=True)
                 ),
             }
             for other in ("lm_eval", "naive")
@@ -119,18 +119,18 @@ def measure(given: Any) -> dict[str, list[dict[str, Any]]]:
     run = workload.open_run(given.results)
     builtin = Student.load(run.weights, device="cpu")
     found: dict[str, list[dict[str, Any]]] = {"lm_eval": [], "naive": []}
-    compact = workload.recorded(run, builtin, given.snapshots, builtin.prompt, "compact")
-    chat = workload.chat_waves(run, builtin, given.llama_snapshots)
+    compact = workload.recorded(run, builtin, given.snapshots, builtin.prompt, "compact", run.protocol)
+    trees = workload.recorded(run, builtin, given.snapshots, builtin.prompt, "compact")
+    chat = workload.chat_waves(run, builtin, given.llama_snapshots, run.protocol)
     with tempfile.TemporaryDirectory() as folder:
         directory = given.llama or workload.llama(Path(folder) / "llama", workload.chat_tokenizer(chat))
         large = Student.load(directory, device="cpu")
         name = large.name if given.llama else "135M, random"
         works = {
-            "built-in student, with repeats": Work(builtin, run.weights, compact, given.every),
-            "built-in student, distinct": Work(
-                builtin, run.weights, [workload.distinct(compact, given.distinct)], 1
-            ),
-            f"{name}, with repeats": Work(large, directory, chat, given.llama_every),
+            "built-in student, Monte Carlo labels": Work(builtin, run.weights, compact, given.every),
+            "built-in student, rollout trees": Work(builtin, run.weights, trees, given.every),
+            "built-in student, distinct": Work(builtin, run.weights, [workload.distinct(compact, given.distinct)], 1),
+            f"{name}, Monte Carlo labels": Work(large, directory, chat, given.llama_every),
             f"{name}, distinct": Work(large, directory, [workload.distinct(chat, given.llama_distinct)], 1),
         }
         for case, work in works.items():

@@ -139,7 +139,8 @@ class Peer:
 
     def ask(self, **question: Any) -> dict[str, Any]:
         """The answer to one question. Raises RuntimeError where the peer has ended instead."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()

@@ -89,10 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chat = workload.chat_waves(run, builtin, given.snapshots)
     with tempfile.TemporaryDirectory() as folder:
         small = Student.load(workload.llama(Path(folder) / "tiny", workload.chat_tokenizer(chat), TINY), device="cpu")
-        protocol = run.config.estimation.model_copy(update={"estimator": "monte_carlo", "condition_episodes": 2})
         cases = [
             case("layout chat, trees", small, chat),
-            case("layout chat, Monte Carlo", small, workload.chat_waves(run, builtin, given.snapshots, protocol)),
+            case("layout chat, Monte Carlo", small, workload.chat_waves(run, builtin, given.snapshots, run.protocol)),
             case(
                 "layout compact, trees, built-in student",
                 builtin,

@@ -19,7 +19,6 @@ import polars as pl
 import torch
 from gpu_check import TEMPLATE
 
-
 from teachable import tables
 from teachable.config import Config
 from teachable.config.load import read_yaml
@@ -56,6 +55,13 @@ class Run:
     @property
     def weights(self) -> Path:
         return self.results / "student/weights"
+
+    @property
+    def protocol(self) -> Estimation:
+        """Monte Carlo labels with the protocol's budgets: 7 + 7 + 2 episodes, and 2 a condition."""
+        budget = {"policy": 7, "force": 7, "expert": 2, "condition": 2}
+        episodes = {f"{name}_episodes": count for name, count in budget.items()}
+        return self.config.estimation.model_copy(update={"estimator": "monte_carlo", **episodes})
 
     @property
     def world(self) -> World:
@@ -185,5 +191,3 @@ def chat_waves(run: Run, student: Student, snapshots: int, estimation: Estimatio
     tokenizer = train_tokenizer(["take red apple from counter"], 400)
     tokenizer.chat_template = TEMPLATE
     return recorded(run, student, snapshots, ChatLayout(tokenizer).render, "chat", estimation)
-
-
