@@ -76,7 +76,7 @@ FAMILIES: dict[str, Family] = {
     "Gemma 2": Family("gemma2", WINDOW),
     "Gemma 3": Family("gemma3_text", {**WINDOW, "num_hidden_layers": 6}),
     "Phi-3": Family("phi3"),
-    "Phi-3, LongRoPE": Family("phi3", longrope(90)),
+    "Phi-3, LongRoPE": Family("phi3", longrope(600)),
     "GPT-2": Family("gpt2"),
     "GPT-Neo": Family(
         "gpt_neo",

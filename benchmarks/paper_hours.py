@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"load the model for {LOAD_S:.0f} s each: counted from the configuration of preset {given.preset}, "
             "Monte Carlo labels, upper bounds",
             f"a decision: a prompt of {asked.prompt:.0f} tokens, {asked.commands:.1f} commands of {asked.command:.1f} "
-            f"tokens, {asked.nodes:.0f} nodes of their tree; {asked.distinct:.0%} of the requests are new, and of these "
+            f"tokens, {asked.nodes:.0f} nodes of their tree; {asked.distinct:.0%} of requests are new, and of these "
             f"tokens {asked.fresh:.0%}: measured on the protocol's Monte Carlo labels of failures of preset "
             "laptop in layout chat (`tokens.json`), taken for all stages",
             f"Qwen3-8B by its shape: {model.layers / 1e9:.2f} billion weights a token, {model.output / 1e9:.2f} more "

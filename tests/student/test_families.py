@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from transformers import AutoModelForCausalLM, Phi3Config
+from transformers import Phi3Config
 
 from teachable.student import Example, LoraSettings, Student, StudentError, train_lora
 from teachable.student import probing as module
@@ -20,31 +19,8 @@ from teachable.student.scoring import SCORERS, length_switch
 
 from .tiny import COMMANDS, context
 
-SMALL: dict[str, Any] = {
-    "vocab_size": 400, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 4096, "head_dim": 8, "pad_token_id": 0, "bos_token_id": 0,
-    "eos_token_id": 0, "initializer_range": 0.2,
-}  # fmt: skip
-
-
-def longrope(switch: int) -> dict[str, Any]:
-    rope = {
-        "rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": switch,
-        "long_factor": [8.0, 16.0, 32.0, 64.0], "short_factor": [1.0] * 4, "partial_rotary_factor": 1.0,
-    }  # fmt: skip
-    return {"rope_parameters": rope, "original_max_position_embeddings": switch}
-
-
-def make(family: str, source: Path, out: Path, **changes: Any) -> Path:
-    from transformers import AutoConfig
-
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(family, **{**SMALL, **changes})
-    build: Any = AutoModelForCausalLM.from_config
-    build(config).save_pretrained(str(out))
-    for file in source.glob("tokenizer*"):
-        shutil.copy(file, out)
-    return out
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import families
 
 
 def questions(student: Student) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -52,66 +28,54 @@ def questions(student: Student) -> tuple[list[str], list[tuple[str, ...]]]:
     return [student.prompt(c) for c in contexts], [c.commands for c in contexts]
 
 
+def make(family: str, source: Path, out: Path, **changes: Any) -> Path:
+    return families.make(families.Family(family, changes), source, out)
+
+
 def widest(student: Student) -> float:
-    """The largest difference of answers in one batch from those to single questions by plain forward passes."""
-    prompts, commands = questions(student)
-    together = student.policy(prompts, commands)
-    used, student.method = student.method, "naive"
-    found = 0.0
-    for prompt, listed, answer in zip(prompts, commands, together, strict=True):
-        student.forget(everything=True)
-        found = max(found, float(np.abs(student.policy([prompt], [listed])[0] - answer).max()))
-    student.method = used
-    return found
+    return families.widest(
+        student, [context(index, patch="better go north " * (12 * (index % 3))) for index in range(9)]
+    )
 
 
-FAMILIES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "qwen3": ({}, "tree", "sdpa"),
-    "gemma2": ({"sliding_window": 32}, "prefix_cache", ""),
-    "gptj": ({"n_embd": 32, "n_head": 4, "n_layer": 2, "rotary_dim": 4, "n_positions": 4096}, "prefix_cache", ""),
-    "gpt_neo": (
-        {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": 32},
-        "prefix_cache",
-        "",
-    ),
-    "bloom": ({"n_head": 4, "n_layer": 2}, "prefix_cache", ""),
-    "gpt_oss": ({"num_local_experts": 2, "num_experts_per_tok": 1, "sliding_window": 32}, "prefix_cache", "eager"),
-    "mamba": ({"state_size": 4, "expand": 2, "num_hidden_layers": 2}, "", ""),
-    "llama4_text": (
-        {
-            "num_local_experts": 2,
-            "intermediate_size_mlp": 48,
-            "attention_chunk_size": 64,
-            "interleave_moe_layer_step": 1,
-        },
-        "prefix_cache",
-        "",
-    ),
-}
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_answers_as_plain_forward_passes_do_and_embeds(
-    family: str, student_directory: Path, tmp_path: Path
+@pytest.mark.parametrize("name", families.FAMILIES)
+def test_a_family_answers_as_plain_forward_passes_do_and_is_served_as_the_page_says(
+    name: str, student_directory: Path, tmp_path: Path
 ) -> None:
-    changes, method, attention = FAMILIES[family]
-    student = Student.load(make(family, student_directory, tmp_path / family, **changes), device="cpu")
-    trial = try_out(student)
-    assert student.method == trial.method
-    assert not method or trial.method in (method, "batched", "naive")
-    assert not attention or student.attention == attention
-    assert widest(student) < 1e-3
+    found, student = families.examine(name, student_directory, tmp_path / "model")
+    said = families.documented()[name]
+    assert found.method == said[0], f"docs/engine.md: `python benchmarks/families.py --write` writes it: {found.row()}"
+    if student is None:
+        assert not said[1]
+        return
+    assert found.difference < 1e-4
+    assert float(said[1].removeprefix("<")) <= 1e-4, "the page tells of a difference that is no rounding"
+    assert student.method == found.method
+    assert widest(student) < 1e-4
     prompts, _ = questions(student)
     together = student.embed(prompts)
     alone = np.concatenate([student.embed([prompt]) for prompt in prompts])
     assert np.abs(together - alone).max() < 1e-3
 
 
+def test_the_page_has_every_family_and_no_other() -> None:
+    assert list(families.documented()) == list(families.FAMILIES)
+
+
+def test_longrope_is_tried_on_both_sides_of_its_switch(student_directory: Path, tmp_path: Path) -> None:
+    found, student = families.examine("Phi-3, LongRoPE", student_directory, tmp_path / "model")
+    assert found.method == "tree"
+    assert student is not None
+    assert student.length_switch is not None
+    lengths = [len(ids) for ids in student.encode_prompts([student.prompt(one) for one in families.decisions()])]
+    assert min(lengths) < student.length_switch < max(lengths)
+
+
 def test_prompts_on_both_sides_of_a_change_of_rope_do_not_share_a_pass(student_directory: Path, tmp_path: Path) -> None:
     plain = Student.load(make("phi3", student_directory, tmp_path / "plain"), device="cpu")
     prompts, _ = questions(plain)
     middle = int(np.median([len(ids) for ids in plain.encode_prompts(prompts)])) + 1
-    place = make("phi3", student_directory, tmp_path / "phi3", **longrope(middle))
+    place = make("phi3", student_directory, tmp_path / "phi3", **families.longrope(middle))
     student = Student.load(place, device="cpu", batch_tokens=100_000)
     assert student.length_switch == middle
     assert try_out(student).method == "tree"
@@ -132,8 +96,8 @@ def test_training_passes_do_not_mix_both_sides_either() -> None:
 
 
 def test_the_kind_of_rope_is_looked_at() -> None:
-    assert length_switch(Phi3Config(**SMALL)) is None
-    assert length_switch(Phi3Config(**SMALL, **longrope(300))) == 300
+    assert length_switch(Phi3Config(**families.SMALL)) is None
+    assert length_switch(Phi3Config(**families.SMALL, **families.longrope(300))) == 300
 
 
 def test_what_is_not_exact_is_not_used_and_said(

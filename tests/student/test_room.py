@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,9 +59,15 @@ def test_gpu_check_runs_at_toy_size_on_a_cpu(benchmark_module: object, tmp_path:
     assert result["scoring"]["decisions_per_second"] > 0
     assert result["scoring"]["largest_difference_to_full_sequences_nats"] < 1e-4
     assert result["training"]["probe_change"] > 0
+    assert 0 < result["prefill"]["share_of_matrix_rate"] < 1
+    assert result["micro"]["adapters"] == 2
+    labelling = result["labelling"]
+    assert labelling["distinct"] < labelling["requests"], "episodes from one snapshot share their beginnings"
+    assert labelling["tokens_fewest"] <= labelling["tokens_encoded"] < labelling["tokens_of_full_sequences"]
 
 
-def test_scoring_benchmark_compares_four_ways(benchmark_module: object) -> None:
-    result = benchmark_module("scoring").main(["--decisions", "4", "--rounds", "1"])  # type: ignore[operator]
-    assert set(result["methods"]) == {"naive", "batched", "prefix_cache", "tree"}
-    assert all(row["largest_difference_nats"] < 1e-4 for row in result["methods"].values())
+def test_it_needs_nothing_beside_the_room(tmp_path: Path) -> None:
+    script = ALONE.replace("import teachable.student.prompt", "", 1).partition("assert")[0] + "import gpu_check"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "benchmarks")])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
