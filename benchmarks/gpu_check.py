@@ -25,6 +25,7 @@ import datetime
 import json
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,17 @@ class Sizes:
     prefill: tuple[int, int]  # prompts and tokens of each
 
 
+def chat_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
+    """A tokenizer with a ChatML template, whose marks are tokens of their own."""
+    tokenizer = train_tokenizer(texts, vocabulary)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.chat_template = TEMPLATE
+    return tokenizer
+
+
 def make_student(shape: dict[str, int], device: torch.device, seed: int = 0) -> Student:
     """A student of this shape with random weights, made on the device itself."""
-    tokenizer = train_tokenizer([f"take {thing} from counter" for thing in THINGS], 400)
-    tokenizer.chat_template = TEMPLATE
+    tokenizer = chat_tokenizer([f"take {thing} from counter" for thing in THINGS], 400)
     torch.manual_seed(seed)
     config = Qwen3Config(**shape, max_position_embeddings=8192, attn_implementation="sdpa")
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32

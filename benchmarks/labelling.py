@@ -123,7 +123,7 @@ def measure(given: Any) -> dict[str, list[dict[str, Any]]]:
     trees = workload.recorded(run, builtin, given.snapshots, builtin.prompt, "compact")
     chat = workload.chat_waves(run, builtin, given.llama_snapshots, run.protocol)
     with tempfile.TemporaryDirectory() as folder:
-        directory = given.llama or workload.llama(Path(folder) / "llama", workload.chat_tokenizer(chat))
+        directory = given.llama or workload.llama(Path(folder) / "llama", workload.tokenizer_of(chat))
         large = Student.load(directory, device="cpu")
         name = large.name if given.llama else "135M, random"
         works = {

@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     builtin = Student.load(run.weights, device="cpu")
     chat = workload.chat_waves(run, builtin, given.snapshots)
     with tempfile.TemporaryDirectory() as folder:
-        small = Student.load(workload.llama(Path(folder) / "tiny", workload.chat_tokenizer(chat), TINY), device="cpu")
+        small = Student.load(workload.llama(Path(folder) / "tiny", workload.tokenizer_of(chat), TINY), device="cpu")
         cases = [
             case("layout chat, trees", small, chat),
             case("layout chat, Monte Carlo", small, workload.chat_waves(run, builtin, given.snapshots, run.protocol)),

@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 import torch
-from gpu_check import TEMPLATE
+from gpu_check import chat_tokenizer
 
 from teachable import tables
 from teachable.config import Config
@@ -28,7 +28,6 @@ from teachable.rollouts import CachedPolicy
 from teachable.rollouts.policy import Reals, Request
 from teachable.rollouts.values import Values
 from teachable.student import Student
-from teachable.student.builder import train_tokenizer
 from teachable.student.layouts.chat import ChatLayout
 from teachable.student.prompt import Context
 from teachable.workflow.configuration import configuration
@@ -166,12 +165,9 @@ def distinct(waves: Sequence[Wave], count: int) -> Wave:
     return [every[index * len(every) // count] for index in range(min(count, len(every)))]
 
 
-def chat_tokenizer(waves: Sequence[Wave]) -> Any:
+def tokenizer_of(waves: Sequence[Wave]) -> Any:
     """A tokenizer with a ChatML template that writes these prompts in some four characters a token, as SmolLM2's."""
-    texts = [prompt for prompt, _ in distinct(waves, 200)]
-    tokenizer = train_tokenizer(texts, 1500)
-    tokenizer.chat_template = TEMPLATE
-    return tokenizer
+    return chat_tokenizer([prompt for prompt, _ in distinct(waves, 200)], 1500)
 
 
 def llama(directory: Path, tokenizer: Any, shape: Mapping[str, Any] = SMOLLM2_135M) -> Path:
@@ -188,6 +184,5 @@ def llama(directory: Path, tokenizer: Any, shape: Mapping[str, Any] = SMOLLM2_13
 
 def chat_waves(run: Run, student: Student, snapshots: int, estimation: Estimation | None = None) -> list[Wave]:
     """The recorded decisions of labelling in layout chat with a ChatML template."""
-    tokenizer = train_tokenizer(["take red apple from counter"], 400)
-    tokenizer.chat_template = TEMPLATE
+    tokenizer = chat_tokenizer(["take red apple from counter"], 400)
     return recorded(run, student, snapshots, ChatLayout(tokenizer).render, "chat", estimation)
