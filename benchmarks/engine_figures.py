@@ -49,8 +49,8 @@ def tree() -> str:
     parts += [box(x, y, 70, said) for x, y, said in nodes.values()]
     parts.append(line(680, 58, 715, 58, PALE))
     parts.append(line(410, 114, 445, 114, PALE))
-    parts.append(line(465, 47, 465, 40, PALE))
-    parts += [text(718, 62, "end"), text(448, 118, "end"), text(465, 36, "end", "middle")]
+    parts.append(line(465, 69, 465, 76, PALE))
+    parts += [text(718, 62, "end"), text(448, 118, "end"), text(465, 88, "end", "middle")]
     parts.append(
         text(20, 158, "A node sees the prompt and its own ancestors: 300 + 7 tokens are encoded.", colour=OURS)
     )
@@ -68,7 +68,7 @@ def estimator(row: Mapping[str, Any]) -> str:
     panels = (("rmse_p", "RMSE of success probabilities"), ("rmse_ELP", "RMSE of ELP_net"))
     methods = row["methods"]
     calls = [one["calls"] for one in methods]
-    low, high = 0.9 * min(calls), 1.1 * max(calls)
+    low, high = 0.75 * min(calls), 1.1 * max(calls)
     errors = [one[key] for key, _ in panels for one in methods]
     bottom, top = 0.8 * min(errors), 1.25 * max(errors)
     parts: list[str] = []
