@@ -5,9 +5,9 @@
 Two students: the built-in one, and one of SmolLM2-135M's shape behind a chat template. Two kinds of work: different
 decisions of single prompts, which shows one pass over a tree of commands; and what labelling really asks, with its
 repeats, which shows what is remembered as well: by the protocol's Monte Carlo and by rollout trees, which merge states
-before they ask. Peers remember nothing between calls. They do the whole of the first
-work and every `k`-th request of the second, and their seconds are multiplied by k: for them a request costs the same
-each time. lm-eval gets token ids and all requests at once, which it sorts by length, 32 sequences a batch.
+before they ask. lm-eval gets token ids, and each wave in one call, as it is asked: within a call it sorts by length and
+scores equal sequences once, 32 a batch; it remembers nothing between calls. One pass a command does every `k`-th
+request, and its seconds are multiplied by k: for it a request costs the same each time.
 
 Writes `results/labelling_vs_lm_eval.json` and `results/labelling_vs_naive.json`; differences are the largest ones, in
 nats, between normalised log-probabilities.
@@ -39,12 +39,12 @@ WHAT = {
 
 @dataclass
 class Work:
-    """Waves of decisions, the part of them that peers do, and what all of them answered last."""
+    """Waves of decisions, the part of them that one pass a command does, and what all sides answered last."""
 
     student: Student
     directory: Path
     waves: list[workload.Wave]
-    every: int  # peers do each such request
+    every: int  # one pass a command does each such request
     answers: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -52,11 +52,14 @@ class Work:
         self.asked = len(requests)
         self.distinct = len(set(requests))
         self.sample = requests[:: self.every]
-        prompts = self.student.encode_prompts([prompt for prompt, _ in self.sample])
-        self.tokens = [
+        prompts = self.student.encode_prompts([prompt for prompt, _ in requests])
+        tokens = [
             (ids, [self.student.encode_command(command) for command in commands])
-            for ids, (_, commands) in zip(prompts, self.sample, strict=True)
+            for ids, (_, commands) in zip(prompts, requests, strict=True)
         ]
+        rest = iter(tokens)
+        self.calls = [[next(rest) for _ in wave] for wave in self.waves]
+        self.tokens = tokens[:: self.every]
 
     def ours(self) -> Took:
         """As labelling asks: wave by wave, remembering what was asked; with nothing remembered at the start."""
@@ -87,23 +90,24 @@ class Work:
         return took
 
     def lm_eval(self, peer: Peer) -> Took:
-        given = peer.ask(action="score", decisions=self.tokens)
-        scores = [np.asarray(row) / self.student.temperature for row in given["scores"]]
-        self.answers["lm_eval"] = [log_softmax(row) for row in scores]
-        return Took(given["cpu"], given["wall"])
+        given = [peer.ask(action="score", decisions=call) for call in self.calls]
+        scores = [np.asarray(row) / self.student.temperature for one in given for row in one["scores"]]
+        self.answers["lm_eval"] = [log_softmax(row) for row in scores[:: self.every]]
+        return Took(sum(one["cpu"] for one in given), sum(one["wall"] for one in given))
 
     def cases(self, name: str, peer: Peer, rounds: int, warm: bool) -> dict[str, dict[str, Any]]:
         """This work against both peers."""
         sides = {"ours": self.ours, "naive": self.naive, "lm_eval": lambda: self.lm_eval(peer)}
         took = take_turns(sides, rounds, warm)
         ids = [len(prompt) for prompt, _ in self.tokens]
+        done = {"lm_eval": 1.0, "naive": self.asked / len(self.sample)}
         return {
             other: {
                 "case": name,
-                **compared(took["ours"], took[other], self.asked / len(self.sample)),
+                **compared(took["ours"], took[other], done[other]),
                 "requests": self.asked,
                 "distinct": self.distinct,
-                "peer_did": len(self.sample),
+                "peer_did": round(self.asked / done[other]),
                 "prompt_tokens": float(np.mean(ids)),
                 "commands": float(np.mean([len(commands) for _, commands in self.tokens])),
                 "largest_difference_nats": max(
@@ -147,7 +151,7 @@ def measure(given: Any) -> dict[str, list[dict[str, Any]]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = workload.arguments(__doc__)
     parser.add_argument("--snapshots", type=int, default=12, help="that are labelled with the built-in student")
-    parser.add_argument("--every", type=int, default=10, help="peers do each such request of the workload")
+    parser.add_argument("--every", type=int, default=10, help="one pass a command does each such request")
     parser.add_argument("--distinct", type=int, default=100, help="different decisions of the built-in student")
     parser.add_argument("--llama", type=Path, help="a model directory in place of random weights")
     parser.add_argument("--llama-snapshots", type=int, default=1)
