@@ -97,7 +97,7 @@ def test_what_a_gpu_would_compute_has_another_key(model: Path, link: Any, monkey
     link(model)
     stage = STAGES["link-student"]
     student = json.loads((Path("student") / SETTINGS).read_text())
-    knobs = {key: student[key] for key in stage.params.model_fields["student"].annotation.model_fields}  # type: ignore[union-attr]
+    knobs = {key: student.get(key) for key in stage.params.model_fields["student"].annotation.model_fields}  # type: ignore[union-attr]
     call = Invocation(
         "link-student", {}, {"student": Path("student")}, {"student": {**knobs, "device": "auto", "dtype": "auto"}}
     )
