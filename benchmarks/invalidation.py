@@ -124,7 +124,7 @@ STEPS["report"] = Step(
 ALONE = {  # a label by itself, and what a mode or a method asks for that is off: no part of the plan
     *("uncertainty", "leverage", "leverage-values", "patch-test", "patch-values", "recovery-trajectories"),
     "validation-panel",
-    *("episode-values", "influence", "checkpoints", "end2end", "judge", "judge-agreement", "link-expert"),
+    *("episode-values", "influence", "checkpoints", "end2end", "judge", "judge-agreement", "link-expert", "warm-start"),
 }
 ALIASES = {  # data of the paper that a step makes beside its namesake
     "expert": "labeled",

@@ -234,6 +234,31 @@ EXPERT_JOB = STUDENT_JOB if LINKED else OTHER_JOB
 EXPERT_THREADS = STUDENT_THREADS if LINKED else 1
 
 
+# Of a warm start the demonstrations are an expert's, without gaps, and the weights that it makes are linked.
+BUILTIN = CONFIG.student.source == "builtin"
+WARM = CONFIG.student.warm_start
+DEMONSTRATED = (
+    dict(trajectories=WARM.trajectories, noise=WARM.noise, gaps={}, own_lights=0.0)
+    if WARM
+    else {}
+)
+LEARNED_FROM = dict(
+    demonstrations=expand(
+        "results/world/warmstart/demonstrations/{shard}.parquet",
+        shard=TASK_SHARDS.get("warmstart", []),
+    ),
+    tasks=expand(
+        "results/world/warmstart/tasks/{shard}.parquet",
+        shard=TASK_SHARDS.get("warmstart", []),
+    ),
+    games=GAMES.get("warmstart", []),
+)
+WEIGHTS = (
+    "results/world/builtin_student"
+    if BUILTIN
+    else "results/world/warm_student" if WARM else None
+)
+
 LAYOUT = CONFIG.student.layout or (
     "compact" if CONFIG.student.source == "builtin" else "chat"
 )

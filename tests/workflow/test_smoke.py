@@ -88,7 +88,7 @@ def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(s
             reached = [closure(*STAGES[call.stage].modules(call.params)) for call in calls]
             known[trace["pid"]] = program.union(*reached)
     # not of the default target: of snapshots.mode: fall, of selection by influence, of retention_curves: all, of a
-    # checkpoint as the expert, and what stands alone; tried below
+    # checkpoint as the expert, of a pretrained student, and what stands alone; tried below
     asked_for = {
         "episode-values",
         "influence",
@@ -98,6 +98,7 @@ def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(s
         "judge",
         "judge-agreement",
         "link-expert",
+        "warm-start",
     }
     alone = {"uncertainty", "leverage-values", "leverage", "patch-values", "patch-test", "validation-panel"}
     assert stages == STAGES.keys() - asked_for - alone

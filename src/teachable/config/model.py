@@ -25,6 +25,10 @@ from teachable.config.section import (
     Positive,
     Section,
 )
+from teachable.config.students import Builtin as Builtin
+from teachable.config.students import Gap as Gap
+from teachable.config.students import Student as Student
+from teachable.config.students import WarmStart as WarmStart
 from teachable.config.teacher import Judge, Teacher
 from teachable.terms import FORMATS, Quadrant, describe, preference_name, preference_runs, selection_of
 
@@ -45,68 +49,14 @@ class World(Section):
 
 
 class Tasks(Section):
-    warmstart: dict[str, Count] = Field(description="games per family the built-in student is cloned from")
+    warmstart: dict[str, Count] = Field(
+        description="games per family the built-in student is cloned from, or a pretrained one is warmed up on"
+    )
     train: dict[str, Count] = Field(description="games per family for rollouts, snapshots and training")
     test: dict[str, Count] = Field(description="held-out games per family")
     options: dict[str, Any] = Field(description="how the world's games are made: its own options, see below")
     test_options: dict[str, Any] = Field(description="what is different for the test games")
     shard_size: Annotated[Positive, OPERATIONAL] = Field(description="games per job, for generation and for rollouts")
-
-
-class Student(Section):
-    source: Literal["builtin", "hf"] = Field(description="built-in student, or a Hugging Face causal LM")
-    path: LocalPath | None = Field(description="for hf: local directory or hub name, e.g. Qwen/Qwen3-8B")
-    revision: str | None = Field(description="for hf: commit of the hub repository, so that weights cannot move")
-    layout: str | None = Field(
-        description="how a decision is written down, a module of student/layouts; null: as the student's file says, "
-        "chat where there is none"
-    )
-    temperature: Above0 = Field(description="policy(a) = softmax(score / temperature)")
-    length_normalisation: Literal["none", "mean"] = Field(
-        description="score of a command: sum of its tokens' log-likelihoods, or their mean"
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(description="where the model runs; auto takes a GPU if there is one")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(description="auto: bfloat16 on a GPU, float32 on a CPU")
-    batch_tokens: Positive = Field(description="tokens per forward pass to begin with; halved on out-of-memory")
-
-    @model_validator(mode="after")
-    def _path_for_hf(self) -> Student:
-        if self.source == "hf" and not self.path:
-            raise ValueError("student.path is needed when student.source is hf")
-        return self
-
-
-class Gap(Section):
-    known: Fraction = Field(description="share of needs in which the demonstrator does the right thing")
-    otherwise: Literal["habit", "dither"] = Field(
-        description="what it does else, wrong and harmless. habit: always the same; dither: anything"
-    )
-
-
-class Builtin(Section):
-    hidden: Positive = Field(description="hidden size of the built-in model")
-    layers: Positive = Field(description="transformer layers")
-    heads: Positive = Field(description="attention heads")
-    key_value_heads: Positive = Field(description="key-value heads")
-    intermediate: Positive = Field(description="MLP size")
-    vocabulary: Positive = Field(description="entries of the byte-level BPE")
-    trajectories: Positive = Field(description="trajectories per warm-start game; the first is the expert's own")
-    noise: Fraction = Field(description="share of random, not losing, commands in the others")
-    gaps: dict[str, Gap] = Field(
-        description="skills the demonstrator lacks, each {known: share of needs in which it does the right thing, "
-        "otherwise: habit (one wrong, harmless command, always the same) or dither (any)}; the world says which "
-        "skills there are; {}: it is the expert"
-    )
-    own_lights: Fraction = Field(description="share of the trajectories in which the demonstrator's gaps are played")
-    learning_rate: Above0 = Field(description="peak learning rate of AdamW, for embeddings and norms")
-    matrix_rate: From0 = Field(description="peak learning rate of Muon, for weight matrices; 0: AdamW for all")
-    batch_size: Positive = Field(description="examples per step")
-    max_steps: Positive = Field(description="optimiser steps; all of them are made")
-    band_low: Fraction = Field(description="a student with less validation success than this is an error")
-    band_high: Fraction = Field(description="a student with more is one, too: it has nothing left to learn")
-    validation_games: Positive = Field(description="warm-start games kept for validation")
-    validation_episodes: Positive = Field(description="sampled episodes on each of them")
-    threads: Positive = Field(description="CPU threads for training")
 
 
 class Rollouts(Section):
@@ -359,6 +309,8 @@ class Config(Section):
             raise ValueError("labels.given_U and labels.given_L are needed when labels.thresholds is given")
         if self.student.source == "builtin" and not sum(self.tasks.warmstart.values()):
             raise ValueError("tasks.warmstart has no games, but the built-in student is cloned from them")
+        if self.student.warm_start is not None and not sum(self.tasks.warmstart.values()):
+            raise ValueError("tasks.warmstart has no games, but student.warm_start learns from them")
         if not sum(self.tasks.train.values()) or not sum(self.tasks.test.values()):
             raise ValueError("tasks.train and tasks.test need at least one game each")
         judge = self.judge.endpoint(self.teacher).model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from teachable.config.model import Config
-from teachable.config.section import OPERATIONAL
+from teachable.config.section import OPERATIONAL, section_in
 
 HEADER = """# Configuration
 
@@ -31,7 +32,18 @@ def reference() -> str:
         model = field.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):
             lines += ["", f"## {name}", "", *table(name, model)]
+            for key, inner in _within(model):
+                lines += ["", *table(f"{name}.{key}", inner)]
     return "\n".join(lines) + "\n"
+
+
+def _within(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Sections that a section may hold beside null, where none at the top has their keys."""
+    top = {field.annotation for field in Config.model_fields.values()}
+    for key, field in model.model_fields.items():
+        inner = section_in(field.annotation)
+        if inner is not None and inner not in top:
+            yield key, inner
 
 
 def table(section: str, model: type[BaseModel]) -> list[str]:

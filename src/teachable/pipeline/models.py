@@ -56,25 +56,10 @@ def link(student: c.Student, weights: Path | None) -> dict[str, Any]:
     ``weights``: the directory of the built-in student; None: ``student.path``. Raises StudentError, in one sentence,
     for anything about the model that would end a run later.
     """
-    from teachable.student.devices import check_memory, choose_device, choose_dtype
     from teachable.student.layouts.chat import TODAY
-    from teachable.student.loading import check_files
-    from teachable.student.model import Student
     from teachable.student.probing import try_out
 
-    directory = weights if weights is not None else locate(student.path or "", student.revision)
-    check_files(directory)
-    device = choose_device(student.device)
-    check_memory(directory, device, choose_dtype(student.dtype, device))
-    loaded = Student.load(
-        directory,
-        device=student.device,
-        dtype=student.dtype,
-        batch_tokens=student.batch_tokens,
-        temperature=student.temperature,
-        length_normalisation=student.length_normalisation,
-        layout=student.layout,
-    )
+    loaded = load_pretrained(student, weights)
     trial = try_out(loaded)
     print(
         f"scored by {trial.method}, {trial.largest_difference:.1e} nats from plain forward passes"
@@ -83,8 +68,8 @@ def link(student: c.Student, weights: Path | None) -> dict[str, Any]:
     )
     described = loaded.describe()
     return {
-        **student.model_dump(),
-        "revision": commit_of(directory) or student.revision,
+        **student.model_dump(exclude={"warm_start"}),
+        "revision": commit_of(weights or locate(student.path or "", student.revision)) or student.revision,
         "fingerprint": loaded.fingerprint,
         "device": loaded.device.type,
         "dtype": described["dtype"],
@@ -93,6 +78,32 @@ def link(student: c.Student, weights: Path | None) -> dict[str, Any]:
         "refused_methods": sorted(trial.refused),
         "prompt_date": TODAY.date().isoformat(),
     }
+
+
+def load_pretrained(student: c.Student, weights: Path | None = None) -> Student:
+    """The model that the configuration names, or the one in ``weights``; looked at first as far as its files tell.
+
+    Raises StudentError where it is not on this machine, not whole or larger than the memory.
+    """
+    from teachable.student.devices import check_memory, choose_device, choose_dtype
+    from teachable.student.loading import check_files
+    from teachable.student.model import Student
+
+    source = weights or student.path or ""
+    directory = locate(source, student.revision)
+    check_files(directory)
+    device = choose_device(student.device)
+    check_memory(directory, device, choose_dtype(student.dtype, device))
+    return Student.load(
+        source,
+        revision=student.revision,
+        device=student.device,
+        dtype=student.dtype,
+        batch_tokens=student.batch_tokens,
+        temperature=student.temperature,
+        length_normalisation=student.length_normalisation,
+        layout=student.layout,
+    )
 
 
 @contextmanager

@@ -203,6 +203,17 @@ class AdapterBank:
             self._peft = None
             self._active = None
 
+    def merged(self, name: str) -> Any:
+        """The base model with the adapter `name` added to its weights (PEFT's merge); this bank is empty then, and the
+        model it had is that one. AdapterError where a weight would no longer be a number."""
+        wrapped = self._wrapped
+        try:
+            model = wrapped.base_model.merge_and_unload(safe_merge=True, adapter_names=[self._slots[name]])  # type: ignore[operator]
+        except ValueError as problem:
+            raise AdapterError(f"the adapter {name!r} cannot be merged: {problem}") from problem
+        self._peft, self._slots, self._signatures, self._active = None, {}, {}, None
+        return model
+
     def config(self, name: str) -> LoraConfig:
         config = self._wrapped.peft_config[self._slots[name]]
         assert isinstance(config, LoraConfig)

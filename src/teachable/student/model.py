@@ -16,7 +16,7 @@ from teachable.student.devices import choose_device, choose_dtype
 from teachable.student.digests import fingerprint as fingerprint_of
 from teachable.student.encoding import Encoder
 from teachable.student.errors import AdapterError, FingerprintMismatch, StudentError
-from teachable.student.files import STUDENT_FILE, locate, read_json
+from teachable.student.files import STUDENT_FILE, findable, locate, read_json
 from teachable.student.loading import check_files, check_vocabulary, hush, load_model, load_tokenizer
 from teachable.student.prompt import Context, Layout, check_layout, layout_of
 from teachable.student.scoring import SCORERS, Request, batches, last_hidden, length_switch, log_softmax, tree_is_exact
@@ -69,7 +69,7 @@ class Student:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.layout_spec = layout
-        self.name = name
+        self.name = self.home = name  # home: where its model is found
         self.fingerprint = fingerprint
         self.temperature = temperature
         self.length_normalisation = length_normalisation
@@ -148,6 +148,7 @@ class Student:
             method=method,
             memory=memory,
         )
+        student.home = findable(path)
         for name, place in (adapters or {}).items():
             student.add_adapter(name, place)
         return student

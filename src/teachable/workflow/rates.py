@@ -27,6 +27,7 @@ REFERENCE: Mapping[str, tuple[float, float]] = {
     "make-tasks": (3.9, 0.66),
     "demonstrate": (3.2, 0.03),
     "build-student": (11.0, 0.0049),
+    "warm-start": (11.0, 0.0),  # a pretrained student's: on paper
     "link-student": (10.0, 0.0),
     "rollout": (6.0, 0.06),
     "episode-values": (8.8, 0.015),  # no preset has it: as action-values
@@ -103,6 +104,7 @@ class Pretrained:
 def pretrained(config: Config, card: str | None = None) -> Pretrained | None:
     """The student of the configuration, where it is a pretrained one. Raises TeachableError where nothing says how many
     weights it has, or there is no such card."""
+    from teachable.student.catalogue import CATALOGUE
     from teachable.student.errors import StudentError
     from teachable.student.files import locate, weights_of
 
@@ -116,6 +118,8 @@ def pretrained(config: Config, card: str | None = None) -> Pretrained | None:
     try:
         return Pretrained(weights_of(locate(path, config.student.revision)), on, COUNTED)
     except StudentError:  # not on this machine, which a plan can do without
+        if path in CATALOGUE:
+            return Pretrained(CATALOGUE[path].weights, on, "by the catalogue")
         named = re.search(r"(\d+(?:\.\d+)?)[bB](?![A-Za-z])", Path(path).name)
     if not named:
         raise TeachableError(

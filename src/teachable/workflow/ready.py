@@ -60,7 +60,7 @@ class Found:
 NEEDED_BY: dict[str, frozenset[str]] = {
     "teacher": frozenset(("advise",)),
     "judge": frozenset(("judge",)),
-    "student": frozenset(("link_student", "rollout")),
+    "student": frozenset(("warm_start", "link_student", "rollout")),
     "expert": frozenset(
         ("link_expert", "action_values", "leverage_values", "recovery_trajectories", "recovery_examples")
     ),
@@ -244,7 +244,8 @@ def _checkpoint(config: Config) -> Iterator[Found]:
 
 
 def disk_bytes(config: Config) -> int:
-    """About how much a whole run writes into its results: games, trained adapters, rows, and some slack."""
+    """About how much a whole run writes into its results: games, a warmed-up student, trained adapters, rows, and some
+    slack."""
     tasks, training = config.tasks, config.training
     games = sum(sum(counts.values()) for counts in (tasks.warmstart, tasks.train, tasks.test))
     runs = (
@@ -254,14 +255,17 @@ def disk_bytes(config: Config) -> int:
         + len(config.dpo.quadrants)
         + len(config.selection.k) * len(config.selection.methods)
     )
-    adapter = 0
+    adapter = warm = 0
     if config.student.source == "hf":
         try:
-            adapter = adapter_bytes(locate(config.student.path or "", config.student.revision), config.lora.rank)
+            directory = locate(config.student.path or "", config.student.revision)
+            adapter = adapter_bytes(directory, config.lora.rank)
+            if config.student.warm_start is not None:  # made, and linked; in float32 at most
+                warm = 2 * 4 * weights_of(directory)
         except StudentError:  # that there is no such model is another problem's sentence
-            adapter = 0
+            adapter = warm = 0
     snapshots = config.snapshots.max_snapshots + config.snapshots.max_expert_snapshots
-    return games * GAME + snapshots * TREE + runs * training.seeds * CHECKPOINTS * adapter + SLACK
+    return games * GAME + snapshots * TREE + runs * training.seeds * CHECKPOINTS * adapter + warm + SLACK
 
 
 def _disk(config: Config, store: Path | None) -> Iterator[Found]:

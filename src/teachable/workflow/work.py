@@ -106,11 +106,19 @@ def _make_tasks(call: Invocation, config: Config) -> Work:
 
 def _demonstrate(call: Invocation, config: Config) -> Work:
     shard = _shard(call, "tasks")
-    return Work(games_in_shard(config, "warmstart", shard) * config.builtin.trajectories, "episodes")
+    return Work(games_in_shard(config, "warmstart", shard) * call.params["trajectories"], "episodes")
 
 
 def _build_student(call: Invocation, config: Config) -> Work:
     return Work(config.builtin.max_steps * config.builtin.batch_size, "examples")
+
+
+def _warm_start(call: Invocation, config: Config) -> Work:
+    """The examples of all steps, and the validation games before and after."""
+    warm = call.params["student"]["warm_start"]
+    trained = warm["max_steps"] * warm["batch_size"]
+    played = 2 * warm["validation_games"] * warm["validation_episodes"]
+    return Work(trained, "examples", decisions=played * length(config), trained=trained)
 
 
 def _rollout(call: Invocation, config: Config) -> Work:
@@ -236,6 +244,7 @@ _COUNTS: dict[str, Callable[[Invocation, Config], Work]] = {
     "make-tasks": _make_tasks,
     "demonstrate": _demonstrate,
     "build-student": _build_student,
+    "warm-start": _warm_start,
     "rollout": _rollout,
     "episode-values": _episode_values,
     "restore-check": _every_snapshot,

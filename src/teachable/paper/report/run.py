@@ -111,7 +111,9 @@ def _student(config: dict[str, Any]) -> str:
     if student["source"] == "builtin":
         shape = config["builtin"]
         return f"built-in, {shape['layers']} layers of {shape['hidden']}, made from scratch"
-    return f"{student['path']} at {student['revision'] or 'its newest revision here'}"
+    named = f"{student['path']} at {student['revision'] or 'its newest revision here'}"
+    warm = student.get("warm_start")
+    return f"{named}, warmed up on {warm['max_steps'] * warm['batch_size']} decisions of the expert" if warm else named
 
 
 def _teacher(config: dict[str, Any]) -> str:
