@@ -235,6 +235,15 @@ def test_each_prompt_has_its_adapter(student: Student, tmp_path: Path, student_d
     assert np.abs(loaded.embed([PROMPT], adapter="a") - loaded.embed([PROMPT])).max() > 1e-4
 
 
+def test_an_adapter_from_disk_answers_without_dropout(
+    student: Student, student_directory: Path, tmp_path: Path
+) -> None:
+    train_lora(student, examples(student), replace(SETTINGS, dropout=0.5), seed=1, out=tmp_path / "dropped")
+    loaded = Student.load(student_directory, device="cpu", adapters={"dropped": tmp_path / "dropped"}, memory=0)
+    first, second = (loaded.policy([PROMPT], [COMMANDS], adapters=["dropped"])[0] for _ in range(2))
+    assert np.array_equal(first, second)
+
+
 def test_a_retrained_adapter_of_the_same_name_is_not_answered_from_memory(student: Student) -> None:
     answers = []
     for seed in (1, 2):

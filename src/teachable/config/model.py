@@ -178,6 +178,14 @@ class Lora(Section):
     rank: Positive = Field(description="rank of the adapters")
     alpha: Positive = Field(description="LoRA alpha")
     dropout: Fraction = Field(description="dropout on the adapter's input")
+    gradient_checkpointing: bool = Field(
+        description="activations are computed again in the backward pass: less memory, more time; micro-training then "
+        "goes one adapter after the other"
+    )
+    compile: bool = Field(
+        description="runs (not micro-training) are trained through torch.compile, which needs a C++ compiler and takes "
+        "a minute or more to start"
+    )
 
 
 class Microtraining(Section):

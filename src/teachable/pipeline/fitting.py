@@ -97,6 +97,8 @@ def fit(
         rank=lora.rank,
         alpha=lora.alpha,
         dropout=lora.dropout,
+        gradient_checkpointing=lora.gradient_checkpointing,
+        compile=lora.compile,
         learning_rate=training.learning_rate,
         epochs=training.epochs,
         batch_size=training.batch_size,

@@ -76,6 +76,7 @@ def micro_train(
         rank=lora.rank,
         alpha=lora.alpha,
         dropout=lora.dropout,
+        gradient_checkpointing=lora.gradient_checkpointing,
         learning_rate=section.learning_rate,
         max_steps=section.steps,
         schedule="constant",

@@ -128,6 +128,7 @@ class AdapterBank:
         self._slots[name] = slot
         self._signatures[name] = signature
         self._active = "?"  # adding may have switched
+        self.model.eval()  # PEFT's new dropout would be in force outside training, too
         for _, parameter in self._parameters(name):
             parameter.requires_grad_(False)
 

@@ -107,7 +107,7 @@ class Stack:
         self.flat = torch.zeros((count + 1, shape.size), dtype=shape.dtype, device=shape.device)
         self.pairs = self.views(self.flat)
         self.trained = False  # whether rows are read with gradients
-        self._index: torch.Tensor | int | None = None
+        self._index: torch.Tensor | slice | int | None = None
 
     def views(self, flat: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Of `flat` [N, size]: A [N, rank, inputs] and B [N, outputs, rank] of each layer, sharing its memory."""
@@ -143,7 +143,12 @@ class Stack:
 
     def choose(self, rows: int | Sequence[int]) -> None:
         """Which adapter the next forward passes use: one for all rows of a batch, or each row's own."""
-        self._index = rows if isinstance(rows, int) else torch.tensor(rows, device=self.shape.device)
+        if isinstance(rows, int):
+            self._index = rows
+        elif list(rows) == list(range(rows[0], rows[0] + len(rows))):
+            self._index = slice(rows[0], rows[0] + len(rows))  # nothing to gather
+        else:
+            self._index = torch.tensor(rows, device=self.shape.device)
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
@@ -181,12 +186,16 @@ class Stack:
         if isinstance(index, int):
             functional = torch.nn.functional
             return (output + functional.linear(functional.linear(x, a[index]), b[index]) * scaling).to(output.dtype)
-        if x.dim() != 3 or len(x) != len(index):
+        count = index.stop - index.start if isinstance(index, slice) else len(index)
+        if x.dim() != 3 or len(x) != count:
             raise Unstackable(
-                f"a layer reads {tuple(x.shape)} where {len(index)} sequences were given: rows cannot be told apart"
+                f"a layer reads {tuple(x.shape)} where {count} sequences were given: rows cannot be told apart"
             )
-        pick: Callable[..., torch.Tensor] = Rows.apply if self.trained else _selected
-        chosen_a, chosen_b = pick(a, index), pick(b, index)
+        if isinstance(index, slice):
+            chosen_a, chosen_b = a[index], b[index]
+        else:
+            pick: Callable[..., torch.Tensor] = Rows.apply if self.trained else _selected
+            chosen_a, chosen_b = pick(a, index), pick(b, index)
         inner = torch.bmm(x, chosen_a.transpose(1, 2))
         if output.dtype == inner.dtype:
             return torch.baddbmm(output, inner, chosen_b.transpose(1, 2), alpha=scaling)
