@@ -321,7 +321,7 @@ def test_label_before_and_after_share_no_random_stream(
     evaluator = Watched(student, TinyWorld(), GAMES, labeled, tasks, estimate, PLAY, run_seed=1, repeats=3)
     settings = micro_section(similar_tasks=2)
     trials, _ = micro.plan_trials(labeled, advice(labeled), panels(labeled), lambda *_: ("prompt", "go a"), settings)
-    rows = micro.microtrain(trials, student, evaluator, lambda *_: 1.0, settings, group=8).rows
+    rows = micro.microtrain(trials, student, evaluator, lambda asked: [1.0] * len(asked), settings, group=8).rows
     assert all(streams.values())
     for one, other in (("label", "before"), ("label", "after"), ("before", "after")):
         assert not streams[one] & streams[other], (one, other)
