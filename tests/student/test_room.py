@@ -64,3 +64,14 @@ def test_scoring_benchmark_compares_four_ways(benchmark_module: object) -> None:
     result = benchmark_module("scoring").main(["--decisions", "4", "--rounds", "1"])  # type: ignore[operator]
     assert set(result["methods"]) == {"naive", "batched", "prefix_cache", "tree"}
     assert all(row["largest_difference_nats"] < 1e-4 for row in result["methods"].values())
+
+
+def test_micro_training_benchmark_writes_its_row(benchmark_module: object, tmp_path: Path) -> None:
+    arguments = ["--adapters", "4", "--rounds", "1", "--out", str(tmp_path)]
+    result = benchmark_module("micro_training").main(arguments)  # type: ignore[operator]
+    row = json.loads((tmp_path / "micro_training_vs_peft.json").read_text())
+    assert row == result
+    assert {"name", "ratio", "ours", "peer", "spread", "machine", "date"} <= row.keys()
+    assert row["ratio"] == pytest.approx(row["peer"] / row["ours"])
+    assert row["training"]["largest_difference_of_a_weight"] < 1e-3
+    assert max(row["asking"]["largest_difference_nats"].values()) < 1e-4
