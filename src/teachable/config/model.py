@@ -178,13 +178,9 @@ class Lora(Section):
     rank: Positive = Field(description="rank of the adapters")
     alpha: Positive = Field(description="LoRA alpha")
     dropout: Fraction = Field(description="dropout on the adapter's input")
-    gradient_checkpointing: bool = Field(
-        description="activations are computed again in the backward pass: less memory, more time; micro-training then "
-        "goes one adapter after the other"
-    )
+    gradient_checkpointing: bool = Field(description="less memory, more time; micro-training: one adapter at a time")
     compile: bool = Field(
-        description="runs (not micro-training) are trained through torch.compile, which needs a C++ compiler and takes "
-        "a minute or more to start"
+        description="train runs through torch.compile: needs a C++ compiler, a minute or more to start"
     )
 
 
