@@ -179,9 +179,7 @@ class Lora(Section):
     alpha: Positive = Field(description="LoRA alpha")
     dropout: Fraction = Field(description="dropout on the adapter's input")
     gradient_checkpointing: bool = Field(description="less memory, more time; micro-training: one adapter at a time")
-    compile: bool = Field(
-        description="train runs through torch.compile: needs a C++ compiler, a minute or more to start"
-    )
+    compile: bool = Field(description="train runs through torch.compile: needs a C++ compiler, starts minutes later")
 
 
 class Microtraining(Section):
