@@ -5,9 +5,9 @@
 Trained: 64 adapters of one example each, two steps, (a) with a fresh PEFT model and torch's AdamW each, (b) by
 `train_lora`, one adapter reset in place, (c) by `train_stacked`. Asked: decisions of 16 of these adapters, one each,
 (d) one adapter after the other, as PEFT switches them, (e) in one wave with an adapter a row, (f) in one wave by PEFT's
-own loop over `adapter_names`. The ways take turns, so that a slow moment of the machine hits all alike; ratios are
-medians over the rounds of the ratio within each. Without --student, a random model of the built-in student's shape;
---shape llama-135m takes one of SmolLM2-135M's shape.
+own loop over `adapter_names`. Ways take turns, so that a slow moment of the machine hits all alike; ratios are medians
+over the rounds of the ratio within each, of CPU time. Without --student, a random model of the built-in student's
+shape; --shape llama-135m takes one of SmolLM2-135M's shape.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ def fresh_peft(student: Student, rows: list[Encoded], seeds: list[int]) -> None:
 
 
 def turns(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round, after one round to warm up."""
+    """CPU-seconds of each way in each round, after one round to warm up."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             way()
             if number:
-                seconds[name].append(time.perf_counter() - begun)
+                seconds[name].append(time.process_time() - begun)
     return seconds
 
 
@@ -228,10 +228,10 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     result = {
         "name": "micro_training_vs_peft",
         **trained["to_fresh_peft"],
-        "unit": "seconds for all adapters",
+        "unit": "CPU-seconds for all adapters",
         "machine": machine(),
         "date": datetime.now(UTC).date().isoformat(),
-        "shape": str(given.student or given.shape),
+        "shape": given.student.name if given.student else given.shape,
         "rounds": given.rounds,
         "training": trained,
         "asking": asked,
