@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 import teachable.student.stacked as stacked
 from teachable.student import Example, LoraSettings, Student, StudentError, train_lora
@@ -288,6 +288,37 @@ def test_adapters_with_more_than_two_matrices_are_not_stacked(student: Student) 
     student.bank.reset("dora", 1)
     train_stacked(student, jobs(student)[:2], SETTINGS)
     assert student.bank.waves(["job 1", "dora", None, "job 0"]) == [["dora"], [None, "job 0", "job 1"]]
+
+
+SIZES = {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+FAMILIES = {
+    "gpt2": {"vocab_size": 400, "n_embd": 32, "n_layer": 2, "n_head": 4},
+    "gemma2": {**SIZES, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 64},
+    "qwen3_moe": {
+        **SIZES, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 64, "moe_intermediate_size": 32,
+        "num_experts": 4, "num_experts_per_tok": 2,
+    },
+    "mamba": {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 8},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_other_families_are_trained_as_alone_side_by_side_or_not(student: Student, family: str) -> None:
+    """Layers that are no nn.Linear, routers, kernels that read weights past the layers: the same or one by one."""
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **FAMILIES[family]))
+    about = {"name": family, "fingerprint": family, "memory": 0}
+    method = "batched" if family == "mamba" else "auto"  # its cache has another name than the others'
+    own = Student(model, student.tokenizer, student.layout_spec, **about, method=method)
+    work = jobs(own)[:3]
+    train_stacked(own, work, SETTINGS)
+    for job in work:
+        separate = alone(own, job, SETTINGS, "alone")
+        assert largest(own.bank.state(str(job.name)), own.bank.state("alone")) < 1e-4 * separate.steps
+    names = ["job 0", None, "job 2", "job 1", "alone"]
+    prompts, commands = questions(own, len(names))
+    found = own.policy(prompts, commands, adapters=names)
+    assert max(float(np.abs(a - b).max()) for a, b in zip(found, one_by_one(own, names), strict=True)) < 1e-4
 
 
 # -- passes ----------------------------------------------------------------------------------------
