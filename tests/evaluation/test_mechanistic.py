@@ -14,7 +14,7 @@ from teachable.evaluation.bins import elp_bins
 from teachable.evaluation.decisions import decision_probes
 from teachable.evaluation.errors import EvaluationError
 from teachable.evaluation.mechanistic import linear_probe, mechanistic
-from teachable.evaluation.probes import adapter_probe, check_shifts
+from teachable.evaluation.probes import adapter_probe, adapter_probes, check_shifts
 from teachable.evaluation.resampling import Resampling
 from teachable.worlds.textworld.words import WORDS
 
@@ -187,6 +187,13 @@ def test_adapter_probe() -> None:
         adapter_probe(student, "broken", ["garden"], [COMMANDS])
     with pytest.raises(EvaluationError, match="two commands"):
         adapter_probe(student, "good", ["garden"], [COMMANDS[:1]])
+    assert adapter_probes(student, ["good"] * 2, ["garden", "kitchen"], [COMMANDS] * 2)[1] == pytest.approx(
+        adapter_probe(student, "good", ["kitchen"], [COMMANDS])
+    )
+    with pytest.raises(EvaluationError, match="'broken' gives exactly"):
+        adapter_probes(student, ["good", "broken"], ["garden"] * 2, [COMMANDS] * 2)
+    with pytest.raises(EvaluationError, match="two commands"):
+        adapter_probes(student, ["good", "good"], ["garden"] * 2, [COMMANDS, COMMANDS[:1]])
     check_shifts({"Q1_demo": 0.1})
     with pytest.raises(EvaluationError, match="Q2_demo"):
         check_shifts({"Q1_demo": 0.1, "Q2_demo": 0.0})

@@ -13,7 +13,7 @@ from teachable.student import Student
 
 from .test_stage import panels
 
-LORA = Lora(rank=2, alpha=4, dropout=0.0)
+LORA = Lora(rank=2, alpha=4, dropout=0.0, gradient_checkpointing=False, compile=False)
 
 
 @pytest.fixture(scope="module")

@@ -90,9 +90,9 @@ def test_prompts_on_both_sides_of_a_change_of_rope_do_not_share_a_pass(student_d
 
 def test_training_passes_do_not_mix_both_sides_either() -> None:
     rows = [Encoded([0] * length, 1) for length in (5, 9, 10, 11, 12, 30)]
-    found = [[len(row.ids) for row in part] for part in passes(rows, 4, 9)]
+    found = [[len(row.ids) for row in part] for part in passes(rows, 4, 9, padding=0.5)]
     assert found == [[5, 9, 10], [11, 12, 30]]
-    assert [len(part) for part in passes(rows, 4, None)] == [4, 2]
+    assert [len(part) for part in passes(rows, 4, None, padding=0.5)] == [4, 2]
 
 
 def test_the_kind_of_rope_is_looked_at() -> None:

@@ -14,6 +14,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 import teachable.student.lora as lora
+import teachable.student.steps as steps
 from teachable.student import (
     AdapterError,
     Example,
@@ -72,7 +73,7 @@ def test_loss_is_on_the_completion_only(student: Student) -> None:
         behind = torch.log_softmax(logits[item.start - 1 : -1], dim=-1)
         total -= float(behind[range(len(item.ids) - item.start), item.ids[item.start :]].sum())
     with torch.inference_mode():
-        logits, wanted = lora.answers(student.model, data, student.pad)
+        logits, wanted = steps.answers(student.model, data, student.pad)
     loss = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")
     assert float(loss) == pytest.approx(total, rel=1e-5)
 
@@ -156,14 +157,14 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(
     student: Student, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     plain = train_lora(student, examples(student, 8), replace(SETTINGS, micro_batch=1), seed=2, name="a")
-    original = lora.answers
+    original = steps.answers
 
     def hungry(model: object, chosen: list[object], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
         if len(chosen) > 1:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
         return original(model, chosen, pad)
 
-    monkeypatch.setattr(lora, "answers", hungry)
+    monkeypatch.setattr(steps, "answers", hungry)
     squeezed = train_lora(student, examples(student, 8), replace(SETTINGS, micro_batch=4), seed=2, name="a")
     assert squeezed.micro_batch == 1
     assert squeezed.steps == plain.steps
@@ -175,7 +176,7 @@ def test_out_of_memory_with_one_example_is_an_error(student: Student, monkeypatc
     def always(*_: object) -> torch.Tensor:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
 
-    monkeypatch.setattr(lora, "answers", always)
+    monkeypatch.setattr(steps, "answers", always)
     with pytest.raises(StudentError, match="single example"):
         train_lora(student, examples(student), SETTINGS, seed=2, name="a")
 
@@ -232,6 +233,15 @@ def test_each_prompt_has_its_adapter(student: Student, tmp_path: Path, student_d
     assert np.abs(same[0] - same[1]).max() > 1e-4
     assert np.abs(same[1] - same[2]).max() > 1e-4
     assert np.abs(loaded.embed([PROMPT], adapter="a") - loaded.embed([PROMPT])).max() > 1e-4
+
+
+def test_an_adapter_from_disk_answers_without_dropout(
+    student: Student, student_directory: Path, tmp_path: Path
+) -> None:
+    train_lora(student, examples(student), replace(SETTINGS, dropout=0.5), seed=1, out=tmp_path / "dropped")
+    loaded = Student.load(student_directory, device="cpu", adapters={"dropped": tmp_path / "dropped"}, memory=0)
+    first, second = (loaded.policy([PROMPT], [COMMANDS], adapters=["dropped"])[0] for _ in range(2))
+    assert np.array_equal(first, second)
 
 
 def test_a_retrained_adapter_of_the_same_name_is_not_answered_from_memory(student: Student) -> None:

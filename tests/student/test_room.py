@@ -71,3 +71,14 @@ def test_it_needs_nothing_beside_the_room(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "benchmarks")])}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
+
+
+def test_micro_training_benchmark_writes_its_row(benchmark_module: object, tmp_path: Path) -> None:
+    arguments = ["--adapters", "4", "--rounds", "1", "--out", str(tmp_path)]
+    result = benchmark_module("micro_training").main(arguments)  # type: ignore[operator]
+    row = json.loads((tmp_path / "micro_training_vs_peft.json").read_text())
+    assert row == result
+    assert {"name", "ratio", "ours", "peer", "spread", "machine", "date"} <= row.keys()
+    assert row["ratio"] == pytest.approx(row["peer"] / row["ours"])
+    assert row["training"]["largest_difference_of_a_weight"] < 1e-3
+    assert max(row["asking"]["largest_difference_nats"].values()) < 1e-4

@@ -15,7 +15,7 @@ from teachable import seeds as seeding
 from teachable import tables
 from teachable.errors import ConfigError
 from teachable.evaluation.measuring import RolloutEvaluator
-from teachable.evaluation.probes import adapter_probe
+from teachable.evaluation.probes import adapter_probes
 from teachable.rollouts import (
     MonteCarloSettings,
     PlaySettings,
@@ -44,10 +44,11 @@ class Learner(TablePolicy):
         self.taught: dict[str, tuple[str, str]] = {}
         self.alive: list[int] = []
 
-    def fit(self, adapter: str, prompt: str, completion: str) -> micro.Fitted:
-        self.taught[adapter] = (prompt, completion) if self.learns else ("", "")
+    def fit(self, asked: Sequence[tuple[str, str, str]]) -> list[micro.Fitted]:
+        for adapter, prompt, completion in asked:
+            self.taught[adapter] = (prompt, completion) if self.learns else ("", "")
         self.alive.append(len(self.taught))
-        return micro.Fitted(2.0, 1.0)
+        return [micro.Fitted(2.0, 1.0)] * len(asked)
 
     def discard(self, adapter: str) -> None:
         del self.taught[adapter]
@@ -146,8 +147,9 @@ def run(
         repeats=4,
     )
 
-    def probe(adapter: str, row: Any) -> float:
-        return adapter_probe(student, adapter, [student.prompt(Context.of(row))], [row["commands"]])
+    def probe(asked: Sequence[tuple[str, Any]]) -> list[float]:
+        prompts = [student.prompt(Context.of(row)) for _, row in asked]
+        return adapter_probes(student, [name for name, _ in asked], prompts, [row["commands"] for _, row in asked])
 
     return micro.microtrain(trials, student, evaluator, probe, settings, group=group), trials, skipped
 
@@ -205,7 +207,7 @@ def test_an_adapter_that_changes_nothing_is_an_error(winnable: list[int]) -> Non
 
     settings = micro_section(similar_tasks=0, snapshot_weight=1.0)
     with pytest.raises(TrainingError, match="changes no probability"):
-        micro.microtrain([trial], Learner(), Nowhere(), lambda adapter, row: 0.0, settings)
+        micro.microtrain([trial], Learner(), Nowhere(), lambda asked: [0.0] * len(asked), settings)
 
 
 def test_similar_games_are_held_out_of_the_family_and_never_the_own(winnable: list[int]) -> None:
@@ -319,7 +321,7 @@ def test_label_before_and_after_share_no_random_stream(
     evaluator = Watched(student, TinyWorld(), GAMES, labeled, tasks, estimate, PLAY, run_seed=1, repeats=3)
     settings = micro_section(similar_tasks=2)
     trials, _ = micro.plan_trials(labeled, advice(labeled), panels(labeled), lambda *_: ("prompt", "go a"), settings)
-    rows = micro.microtrain(trials, student, evaluator, lambda *_: 1.0, settings, group=8).rows
+    rows = micro.microtrain(trials, student, evaluator, lambda asked: [1.0] * len(asked), settings, group=8).rows
     assert all(streams.values())
     for one, other in (("label", "before"), ("label", "after"), ("before", "after")):
         assert not streams[one] & streams[other], (one, other)

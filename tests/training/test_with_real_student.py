@@ -14,7 +14,8 @@ from teachable import tables
 from teachable.evaluation.decisions import decision_probes
 from teachable.evaluation.measuring import RolloutEvaluator
 from teachable.evaluation.panels import PanelStarts, Repeats, play_panels
-from teachable.evaluation.probes import adapter_probe
+from teachable.evaluation.probes import adapter_probes
+from teachable.pipeline.microtuning import Tuner
 from teachable.rollouts import PlaySettings, Start, TreeSettings, starts_of, tree_values
 from teachable.student import Context, Student
 from teachable.student.builder import StudentSettings, new_model, save_student, train_tokenizer
@@ -41,18 +42,6 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Student:
         out, new_model(settings, len(tokenizer), seed=3), tokenizer, CompactLayout("recipe"), name="tiny", about={}
     )
     return Student.load(out, device="cpu")
-
-
-class Tuner:
-    def __init__(self, student: Student) -> None:
-        self.student = student
-
-    def fit(self, adapter: str, prompt: str, completion: str) -> micro.Fitted:
-        record = train_lora(self.student, [Example(prompt, completion)], LORA, seed=1, name=adapter)
-        return micro.Fitted(record.losses[0], record.losses[-1])
-
-    def discard(self, adapter: str) -> None:
-        self.student.remove_adapter(adapter)
 
 
 def test_microtraining_moves_a_real_model(student: Student) -> None:
@@ -88,9 +77,14 @@ def test_microtraining_moves_a_real_model(student: Student) -> None:
     )
     result = micro.microtrain(
         trials,
-        Tuner(student),
+        Tuner(student, LORA, 1),
         evaluator,
-        lambda adapter, row: adapter_probe(student, adapter, [prompt(row)], [row["commands"]]),
+        lambda asked: adapter_probes(
+            student,
+            [name for name, _ in asked],
+            [prompt(row) for _, row in asked],
+            [row["commands"] for _, row in asked],
+        ),
         settings,
         group=2,
     )

@@ -128,6 +128,8 @@ class Lora(Section):
     rank: Positive = Field(description="rank of the adapters")
     alpha: Positive = Field(description="LoRA alpha")
     dropout: Fraction = Field(description="dropout on the adapter's input")
+    gradient_checkpointing: bool = Field(description="less memory, more time; micro-training: one adapter at a time")
+    compile: bool = Field(description="train runs through torch.compile: needs a C++ compiler, starts minutes later")
 
 
 class Microtraining(Section):

@@ -37,17 +37,43 @@ def adapter_probe(student: Scorer, adapter: str, prompts: Sequence[str], command
     chosen = [i for i, listed in enumerate(commands) if len(listed) > 1]
     if not chosen:
         raise EvaluationError(f"Adapter {adapter!r} cannot be probed: no decision with two commands was given.")
-    asked = [prompts[i] for i in chosen]
-    listed = [commands[i] for i in chosen]
-    base = student.policy(asked, listed, adapters=[None] * len(asked))
-    tuned = student.policy(asked, listed, adapters=[adapter] * len(asked))
-    shift = max(float(np.abs(np.exp(a) - np.exp(b)).max()) for a, b in zip(base, tuned, strict=True))
+    found = _shifts(student, [adapter] * len(chosen), [prompts[i] for i in chosen], [commands[i] for i in chosen])
+    shift = max(found)
     if not shift > 0:
         raise EvaluationError(
-            f"Adapter {adapter!r} gives exactly the base student's probabilities on {len(asked)} "
+            f"Adapter {adapter!r} gives exactly the base student's probabilities on {len(found)} "
             "decisions: it is untrained, or the base student was evaluated in its place."
         )
     return shift
+
+
+def adapter_probes(
+    student: Scorer, adapters: Sequence[str], prompts: Sequence[str], commands: Sequence[Sequence[str]]
+) -> list[float]:
+    """The same of many adapters at one decision each, all in one call to the student.
+
+    Raises :class:`EvaluationError` for the first decision without a choice, or adapter that changes nothing there.
+    """
+    for adapter, listed in zip(adapters, commands, strict=True):
+        if len(listed) < 2:
+            raise EvaluationError(f"Adapter {adapter!r} cannot be probed: no decision with two commands was given.")
+    found = _shifts(student, adapters, prompts, commands)
+    for adapter, shift in zip(adapters, found, strict=True):
+        if not shift > 0:
+            raise EvaluationError(
+                f"Adapter {adapter!r} gives exactly the base student's probabilities at its decision: "
+                "it is untrained, or the base student was evaluated in its place."
+            )
+    return found
+
+
+def _shifts(
+    student: Scorer, adapters: Sequence[str], prompts: Sequence[str], commands: Sequence[Sequence[str]]
+) -> list[float]:
+    """The largest change of a command's probability at each decision, under its adapter."""
+    base = student.policy(prompts, commands, adapters=[None] * len(prompts))
+    tuned = student.policy(prompts, commands, adapters=list(adapters))
+    return [float(np.abs(np.exp(a) - np.exp(b)).max()) for a, b in zip(base, tuned, strict=True)]
 
 
 def check_shifts(shifts: Mapping[str, float]) -> None:

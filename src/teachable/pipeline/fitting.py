@@ -12,7 +12,7 @@ import polars as pl
 from teachable import seeds
 from teachable.evaluation.probes import adapter_probe
 from teachable.student.completions import Example
-from teachable.student.lora import LoraSettings, train_lora
+from teachable.student.lora import LoraSettings, TrainRecord, train_lora
 from teachable.student.monitoring import Watch
 from teachable.student.preference import Pair
 from teachable.terms import REPLAY_ONLY, UNIFORM, cell_name, describe, preference_runs
@@ -97,6 +97,8 @@ def fit(
         rank=lora.rank,
         alpha=lora.alpha,
         dropout=lora.dropout,
+        gradient_checkpointing=lora.gradient_checkpointing,
+        compile=lora.compile,
         learning_rate=training.learning_rate,
         epochs=training.epochs,
         batch_size=training.batch_size,
@@ -126,12 +128,14 @@ def fit(
         progress=show,
         watch=watch,
     )
+    print(_pace(run, trained), flush=True)
     student.add_adapter(run, out)
     probed = (chosen or pool)[:PROBES]
     others = (pair.rejected for pair in pairs[:PROBES])
     choices = sorted({"look", *(example.completion for example in probed), *others})  # two at least, admissible or not
     shift = adapter_probe(student, run, [example.prompt for example in probed], [choices] * len(probed))
-    apart = ("path", "checkpoints", "losses", "seconds", "preferences")
+    # what depends on the machine stands in the log alone: results have equal bytes
+    apart = ("path", "checkpoints", "losses", "seconds", "preferences", "padding", "share_of_peak")
     kept = {key: value for key, value in asdict(trained).items() if key not in apart}
     if trained.preferences is not None:
         kept |= asdict(trained.preferences)
@@ -142,6 +146,13 @@ def fit(
         "probe_shift": shift,
         **kept,
     }
+
+
+def _pace(run: str, trained: TrainRecord) -> str:
+    """One line on how fast it went."""
+    rate = trained.tokens / trained.seconds
+    share = "" if trained.share_of_peak is None else f", {trained.share_of_peak:.1%} of the GPU's bfloat16 peak"
+    return f"{run}: {trained.tokens:,} tokens, {rate:,.0f} tokens/s, {trained.padding:.1%} padding{share}"
 
 
 def _texts(table: pl.DataFrame) -> list[Example]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,15 @@ import polars as pl
 
 from teachable import seeds
 from teachable.evaluation.measuring import RolloutEvaluator
-from teachable.evaluation.probes import adapter_probe
+from teachable.evaluation.probes import adapter_probes
 from teachable.pipeline.prompting import Prompter
 from teachable.pipeline.valuing import valuer
 from teachable.rollouts.episodes import PlaySettings, Progress
 from teachable.student.completions import Example
-from teachable.student.lora import LoraSettings, train_lora
+from teachable.student.lora import LoraSettings
 from teachable.student.model import Student
 from teachable.student.prompt import Context
+from teachable.student.stacked import Job, train_stacked
 from teachable.training.micro import Fitted, MicroResult, microtrain, plan_trials
 from teachable.worlds.base import Task, World
 
@@ -26,20 +27,19 @@ if TYPE_CHECKING:
 
 
 class Tuner:
-    """LoRA adapters of one example each, from the same base student."""
+    """LoRA adapters of one example each, from the same base student, trained side by side."""
 
     def __init__(self, student: Student, settings: LoraSettings, seed: int) -> None:
         self._student, self._settings, self._seed = student, settings, seed
 
-    def fit(self, adapter: str, prompt: str, completion: str) -> Fitted:
-        record = train_lora(
-            self._student,
-            [Example(prompt, completion)],
-            self._settings,
-            seed=seeds.integer(self._seed, "microtrain", adapter),
-            name=adapter,
-        )
-        return Fitted(record.losses[0], record.losses[-1])
+    def fit(self, asked: Sequence[tuple[str, str, str]]) -> list[Fitted]:
+        """Of each (adapter, prompt, completion): its loss at the first and the last step."""
+        jobs = [
+            Job([Example(prompt, completion)], seeds.integer(self._seed, "microtrain", adapter), adapter)
+            for adapter, prompt, completion in asked
+        ]
+        records = train_stacked(self._student, jobs, self._settings)
+        return [Fitted(record.losses[0], record.losses[-1]) for record in records]
 
     def discard(self, adapter: str) -> None:
         self._student.remove_adapter(adapter)
@@ -76,15 +76,18 @@ def micro_train(
         rank=lora.rank,
         alpha=lora.alpha,
         dropout=lora.dropout,
+        gradient_checkpointing=lora.gradient_checkpointing,
         learning_rate=section.learning_rate,
         max_steps=section.steps,
         schedule="constant",
         warmup=0.0,
     )
 
-    def probe(adapter: str, row: Mapping[str, Any]) -> float:
-        prompt = student.prompt(Context.of(row))
-        return adapter_probe(student, adapter, [prompt], [row["commands"]])
+    def probe(asked: Sequence[tuple[str, Mapping[str, Any]]]) -> list[float]:
+        prompts = [student.prompt(Context.of(row)) for _, row in asked]
+        return adapter_probes(
+            student, [adapter for adapter, _ in asked], prompts, [row["commands"] for _, row in asked]
+        )
 
     evaluator = RolloutEvaluator(
         student,

@@ -1,18 +1,21 @@
 """LoRA adapters on one base model: by name, loaded from PEFT directories or trained in place.
 
 `AdapterBank` injects PEFT's LoRA layers into the base model once and then adds, resets, switches and
-removes adapters. A directory holds PEFT's own `adapter_config.json` and `adapter_model.safetensors` (so
-that plain `peft.PeftModel.from_pretrained` reads it) and `teachable_adapter.json`, which says which base
-model and prompt layout it was trained for.
+removes adapters; those that were trained side by side it holds in their stack (:mod:`teachable.student.stacks`),
+so that the rows of one forward pass may have an adapter each. A directory holds PEFT's own `adapter_config.json`
+and `adapter_model.safetensors` (so that plain `peft.PeftModel.from_pretrained` reads it) and
+`teachable_adapter.json`, which says which base model and prompt layout it was trained for.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +25,13 @@ from safetensors.torch import load_file, save
 
 from teachable.student.errors import AdapterError
 from teachable.student.files import ADAPTER_FILES, ADAPTER_RECORD, new_directory, read_json, write_json
+from teachable.student.stacks import Shape, Stack, Unstackable, detach, told_apart
+
+log = logging.getLogger(__name__)
 
 ADAPTER_FILE = ADAPTER_RECORD
 CONFIG_FILE, WEIGHTS_FILE = ADAPTER_FILES
+_TRIED = "being tried for its shape"
 # Families whose fused kernels read the weights of out_proj past any adapter on it, so that PEFT refuses one there.
 STATE_SPACE = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
 
@@ -63,13 +70,23 @@ class AdapterBank:
         self._made = 0
         self._signatures: dict[str, tuple[object, ...]] = {}
         self._active: str | None = None
+        self._held: dict[str, tuple[Stack, int, LoraConfig]] = {}  # adapters in a stack, without layers of PEFT's
+        self._slot_shapes: dict[str, Shape | str] = {}
+        self._shapes: dict[tuple[object, ...], tuple[Shape, LoraConfig]] = {}
+        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
+        self._beside: tuple[Stack, dict[str, int]] | None = None  # copies made to stand side by side, while they hold
+        self._stackable: bool | None = None  # not yet tried
 
     def __contains__(self, name: str) -> bool:
-        return name in self._slots
+        return name in self._slots or name in self._held
 
     @property
     def names(self) -> list[str]:
-        return sorted(self._slots)
+        return sorted([*self._slots, *self._held])
+
+    def _known(self, name: str) -> None:
+        if name not in self:
+            raise AdapterError(f"unknown adapter {name!r}; known are {', '.join(self.names) or 'none'}")
 
     @property
     def _wrapped(self) -> PeftModel:
@@ -91,10 +108,12 @@ class AdapterBank:
     def create(self, name: str, config: LoraConfig) -> None:
         """Add an adapter called `name`, for `reset` or `fill` to fill; one of the same shape is reused."""
         signature = _signature(config)
-        if name in self._slots:
-            if self._signatures[name] == signature:
+        self._beside = None
+        if name in self:
+            if self._signatures.get(name) == signature:
                 return
             self.remove(name)
+        detach(self._hooks)
         if self.model.config.model_type in STATE_SPACE and config.target_modules == "all-linear":
             config.exclude_modules = r".*\.out_proj"
         slot = f"slot{self._made}"
@@ -109,12 +128,14 @@ class AdapterBank:
         self._slots[name] = slot
         self._signatures[name] = signature
         self._active = "?"  # adding may have switched
+        self.model.eval()  # PEFT's new dropout would be in force outside training, too
         for _, parameter in self._parameters(name):
             parameter.requires_grad_(False)
 
     def reset(self, name: str, seed: int) -> None:
         """Fresh weights: A uniform as in `torch.nn.Linear`, B zero (as PEFT does), from `seed` alone."""
         generator = torch.Generator().manual_seed(seed % (1 << 63))
+        self._beside = None
         with torch.no_grad():
             for key, parameter in self._parameters(name):
                 if "lora_B" in key:
@@ -136,15 +157,20 @@ class AdapterBank:
                 raise AdapterError(
                     f"{where}: {key} has shape {tuple(state[key].shape)}, the model needs {tuple(value.shape)}"
                 )
+        self._beside = None
         set_peft_model_state_dict(self._wrapped, state, adapter_name=self._slots[name])
 
     def state(self, name: str) -> dict[str, torch.Tensor]:
         """A copy of the weights on the CPU, under PEFT's names."""
+        if name in self._held:
+            stack, row, _ = self._held[name]
+            return stack.state(row)
         found = get_peft_model_state_dict(self._wrapped, adapter_name=self._slots[name], save_embedding_layers=False)
         return {key: value.detach().to("cpu", copy=True).contiguous() for key, value in found.items()}
 
     def trainable(self, name: str) -> list[torch.nn.Parameter]:
         """Make the adapter active and only its weights trainable; returns them."""
+        self._beside = None
         self.activate(name)
         parameters = [parameter for _, parameter in self._parameters(name)]
         for parameter in parameters:
@@ -171,25 +197,32 @@ class AdapterBank:
 
     def activate(self, name: str | None) -> None:
         """Let the model answer with the adapter `name`, or as the base model for None."""
-        if self._peft is None:
-            if name is not None:
-                raise AdapterError(f"unknown adapter {name!r}: this student has none")
-            return
+        if name is not None:
+            self._known(name)
         if name == self._active:
             return
-        if name is None:
-            self._lora.disable_adapter_layers()
-        else:
-            if name not in self._slots:
-                raise AdapterError(f"unknown adapter {name!r}; known are {', '.join(self.names) or 'none'}")
+        detach(self._hooks)
+        if self._peft is not None and name in self._slots:
             self._lora.enable_adapter_layers()
             self._peft.set_adapter(self._slots[name], inference_mode=True)
+        elif self._peft is not None:
+            self._lora.disable_adapter_layers()
+        if name in self._held:
+            stack, row, _ = self._held[name]
+            stack.choose(row)
+            self._hooks = stack.attach(self.model)
         self._active = name
 
     def remove(self, name: str) -> None:
         """Forget an adapter; with the last one the model is as if it never had any."""
-        if name not in self._slots:
-            raise AdapterError(f"unknown adapter {name!r}; known are {', '.join(self.names) or 'none'}")
+        self._known(name)
+        if name in self._held:
+            if self._active == name:
+                self.activate(None)
+            del self._held[name]
+            return
+        self._beside = None
+        detach(self._hooks)
         wrapped = self._wrapped
         slot = self._slots.pop(name)
         del self._signatures[name]
@@ -215,9 +248,112 @@ class AdapterBank:
         return model
 
     def config(self, name: str) -> LoraConfig:
+        if name in self._held:
+            return self._held[name][2]
         config = self._wrapped.peft_config[self._slots[name]]
         assert isinstance(config, LoraConfig)
         return config
+
+    # -- side by side ----------------------------------------------------------------------------------
+
+    def shape(self, config: LoraConfig) -> tuple[Shape, LoraConfig]:
+        """What adapters of this configuration are in this model, as PEFT makes them, and the configuration that PEFT
+        made of it. Raises Unstackable where they are more than LoRA on linear layers."""
+        signature = _signature(config)
+        if signature not in self._shapes:
+            self.create(_TRIED, config)
+            try:
+                made = self.config(_TRIED)
+                self._shapes[signature] = Shape.of(self.model, self._slots[_TRIED], made), deepcopy(made)
+            finally:
+                self.remove(_TRIED)
+        found, made = self._shapes[signature]
+        return found, deepcopy(made)
+
+    def hold(self, name: str, stack: Stack, row: int, config: LoraConfig) -> None:
+        """Keep row `row` of `stack` as the adapter `name`, replacing one."""
+        if name in self:
+            self.remove(name)
+        self._held[name] = stack, row, config
+
+    def waves(self, names: Iterable[str | None], *, apart: bool = False) -> list[list[str | None]]:
+        """`names`, the base model's None first, in groups that may share a forward pass (:meth:`rows`).
+
+        Each is alone where adapters differ in shape, where this model's rows cannot be told apart, and with `apart`.
+        """
+        ordered = sorted(names, key=lambda value: (value is not None, value or ""))
+        if apart or len(ordered) < 2 or not self.stackable:
+            return [[name] for name in ordered]
+        groups: dict[Shape | str, list[str | None]] = {}
+        for name in ordered:
+            if name is not None:
+                self._known(name)
+                groups.setdefault(self._shape_of(name), []).append(name)
+        if ordered[0] is None:  # it goes with whichever has company to give
+            most = max(groups.values(), key=len)
+            most.insert(0, None)
+        return list(groups.values())
+
+    def _shape_of(self, name: str) -> Shape | str:
+        """An adapter's shape, or its name where it has none that another could share."""
+        if name in self._held:
+            return self._held[name][0].shape
+        slot = self._slots[name]
+        if slot not in self._slot_shapes:
+            try:
+                self._slot_shapes[slot] = Shape.of(self.model, slot, self.config(name))
+            except Unstackable:
+                self._slot_shapes[slot] = name
+        return self._slot_shapes[slot]
+
+    @contextmanager
+    def rows(self, names: Sequence[str | None]) -> Iterator[None]:
+        """Let the next forward passes, each over as many rows, answer with an adapter for each row (None: the base).
+
+        The adapters must be of one shape (:meth:`waves`). For inference only.
+        """
+        distinct = sorted({name for name in names if name is not None})
+        for name in distinct:
+            self._known(name)
+        stack, places = self._stack_of(distinct)
+        self.activate(None)
+        stack.choose([stack.count if name is None else places[name] for name in names])
+        handles = stack.attach(self.model)
+        try:
+            yield
+        finally:
+            detach(handles)
+            stack.choose(stack.count)
+
+    def _stack_of(self, names: Sequence[str]) -> tuple[Stack, dict[str, int]]:
+        """A stack that holds the adapters `names`, and their rows in it: their own if they share one, else a copy."""
+        homes = {id(self._held[name][0]) for name in names if name in self._held}
+        if len(homes) == 1 and all(name in self._held for name in names):
+            return self._held[names[0]][0], {name: self._held[name][1] for name in names}
+        if self._beside is None or not self._beside[1].keys() >= set(names):
+            shape = self._shape_of(names[0])
+            if isinstance(shape, str) or any(self._shape_of(name) != shape for name in names):
+                raise Unstackable(f"these adapters differ in shape: {', '.join(names)}")
+            stack = Stack(shape, len(names))
+            for row, name in enumerate(names):
+                stack.fill(row, self.state(name))
+            self._beside = stack, {name: row for row, name in enumerate(names)}
+        return self._beside
+
+    @property
+    def stackable(self) -> bool:
+        """Whether rows of a forward pass can have adapters of their own in this model: tried once, on random ones."""
+        if self._stackable is None:
+            before = self._active
+            try:
+                shape, _ = self.shape(lora_config(1, 1, 0.0, "all-linear"))
+                self.activate(None)
+                self._stackable = told_apart(self.model, shape)
+            except Unstackable as problem:
+                log.info("adapters are used one after the other: %s", problem)
+                self._stackable = False
+            self.activate(before if before is not None and before in self else None)
+        return self._stackable
 
 
 def state_digest(state: dict[str, torch.Tensor]) -> str:

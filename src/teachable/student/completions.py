@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from teachable.student.model import Student
 
 IGNORE = -100
+PADDING = 0.1  # share of the tokens read in training that may be padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,46 @@ def answers(model: Any, chosen: Sequence[Encoded], pad: int) -> tuple[torch.Tens
     return logits[real].float(), wanted[real]
 
 
-def passes(ordered: Sequence[Encoded], size: int, switch: int | None) -> Iterator[Sequence[Encoded]]:
-    """`ordered` by length in forward passes of at most `size`; none reads rows on both sides of `switch` tokens."""
-    long = len(ordered) if switch is None else sum(len(example.ids) - 1 <= switch for example in ordered)
-    for part in (ordered[:long], ordered[long:]):
-        for start in range(0, len(part), size):
-            yield part[start : start + size]
+def cuts(widths: Sequence[int], fits: Callable[[int, int], bool], padding: float = PADDING) -> list[int]:
+    """Where to cut sorted `widths` [N] into the fewest forward passes of which at most a share `padding` is padding.
+
+    `fits(rows, width)` says whether that many rows of that width may share a pass; one row always may. Returns the
+    ends of the passes, the last N. Of equally many passes those with the fewest tokens, by dynamic programming.
+    """
+    count, real = len(widths), sum(widths)
+    most = real / (1 - padding)
+    least: list[list[float]] = [[0.0, *[math.inf] * count]]  # [passes][rows covered]: tokens with padding
+    chosen: list[list[int]] = [[0] * (count + 1)]
+    while least[-1][count] > most + 1e-9:
+        before, now, back = least[-1], [math.inf] * (count + 1), [0] * (count + 1)
+        for stop in range(len(least), count + 1):
+            width = widths[stop - 1]
+            for start in range(stop - 1, len(least) - 2, -1):
+                if stop - start > 1 and not fits(stop - start, width):
+                    break
+                if before[start] + (stop - start) * width < now[stop]:
+                    now[stop], back[stop] = before[start] + (stop - start) * width, start
+        least.append(now)
+        chosen.append(back)
+    ends: list[int] = []
+    stop = count
+    for back in reversed(chosen[1:]):
+        ends.append(stop)
+        stop = back[stop]
+    return ends[::-1]
+
+
+def passes(
+    ordered: Sequence[Encoded], size: int, switch: int | None, padding: float = PADDING
+) -> Iterator[Sequence[Encoded]]:
+    """`ordered` by length in forward passes of at most `size`; none reads rows on both sides of `switch` tokens.
+
+    Of the tokens that the passes on one side of it read, at most a share `padding` is padding.
+    """
+    widths = [len(example.ids) - 1 for example in ordered]
+    long = len(ordered) if switch is None else sum(width <= switch for width in widths)
+    for first, last in ((0, long), (long, len(ordered))):
+        start = first
+        for end in cuts(widths[first:last], lambda rows, _: rows <= size, padding) if last > first else ():
+            yield ordered[start : first + end]
+            start = first + end

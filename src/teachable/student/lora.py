@@ -8,29 +8,29 @@ again, and the update is the one that was asked for. Pairs of commands have a lo
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from peft import LoraConfig
 from safetensors.torch import save
 
 from teachable.student.adapters import lora_config, state_digest, write_into
 from teachable.student.batches import epoch_batches
-from teachable.student.completions import Encoded, Example, answers, encode, passes
+from teachable.student.completions import Encoded, Example, encode
 from teachable.student.errors import StudentError
 from teachable.student.files import new_directory
 from teachable.student.model import Student
 from teachable.student.monitoring import Watch
-from teachable.student.preference import EncodedPair, Pair, Preferences, accumulate_pairs, encode_pairs
-
-log = logging.getLogger(__name__)
+from teachable.student.preference import EncodedPair, Pair, Preferences, encode_pairs
+from teachable.student.speed import Speed
+from teachable.student.steps import gradients, sequences
 
 _UNNAMED = "in training"
 
@@ -56,7 +56,8 @@ class LoraSettings:
     clip: float = 1.0  # gradient norm
     base_penalty: float = 0.0  # weight of KL(base || tuned) a completion token
     max_tokens: int | None = None  # longest example; None: the model's context
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: bool = False  # activations are computed again in the backward pass: less memory, more time
+    compile: bool = False  # the model by torch.compile, with a start of a minute or more
 
     def __post_init__(self) -> None:
         for name in ("rank", "alpha", "learning_rate", "epochs", "batch_size", "micro_batch", "clip"):
@@ -84,6 +85,8 @@ class TrainRecord:
     loss_first: float  # mean over the first tenth of the steps (at least one)
     loss_last: float  # mean over the last tenth
     losses: tuple[float, ...]  # per step
+    padding: float  # share of what was read that is padding, of rows that are no pairs
+    share_of_peak: float | None  # of the GPU's, see teachable.student.speed; None where that is not known
     micro_batch: int  # what it ended with
     sha256: str  # of the adapter's safetensors file
     path: str | None = None
@@ -100,35 +103,6 @@ def schedule(settings: LoraSettings, step: int, steps: int) -> float:
         return 1.0
     done = (step - warm) / max(1, steps - warm)
     return settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _accumulate(
-    student: Student, slot: str, batch: Sequence[Encoded], micro_batch: int, penalty: float, part: float = 1.0
-) -> float:
-    """Gradients of ``part`` times the batch's mean loss, micro-batch by micro-batch; returns that without the penalty.
-
-    The loss is the mean negative log-likelihood of the completion tokens plus ``penalty`` times the mean over
-    these tokens of KL(base || tuned), which pulls every probability back to the base student's (knowledge
-    distillation against forgetting: Li and Hoiem 2016).
-    """
-    functional = torch.nn.functional
-    model, pad = student.model, student.pad
-    tokens = sum(len(example.ids) - example.start for example in batch)
-    ordered = sorted(batch, key=lambda example: len(example.ids))  # similar lengths share a forward pass
-    total = 0.0
-    for chosen in passes(ordered, micro_batch, student.length_switch):
-        before = None
-        if penalty:
-            with student.bank.suspended(slot), torch.no_grad():
-                before = functional.log_softmax(answers(model, chosen, pad)[0], dim=-1)
-        logits, wanted = answers(model, chosen, pad)
-        loss = part * functional.cross_entropy(logits, wanted, reduction="sum") / tokens
-        total += float(loss.detach())
-        if before is not None:
-            after = functional.log_softmax(logits, dim=-1)
-            loss = loss + part * penalty * functional.kl_div(after, before, reduction="sum", log_target=True) / tokens
-        torch.autograd.backward(loss)
-    return total
 
 
 def _checkpointing(model: Any, action: str) -> Callable[..., None]:
@@ -151,8 +125,12 @@ def training_mode(student: Student, name: str, settings: LoraSettings, seed: int
                 _checkpointing(model, "enable")({"use_reentrant": False})
             if settings.dropout or settings.gradient_checkpointing:
                 model.train()
+            if settings.compile:
+                model.compile(dynamic=True)  # in place, for lengths of every kind
             yield parameters
     finally:
+        if settings.compile:
+            model._compiled_call_impl = None  # how nn.Module.compile is undone; answers go on without it
         if settings.gradient_checkpointing:
             _checkpointing(model, "disable")()
         model.eval()
@@ -191,13 +169,151 @@ def train_lora(
     `out`: write it there in PEFT's format, whole or not at all; checkpoints go to `out/checkpoints/<share>`
     after each share of the steps named in `checkpoints` (0 < share < 1; the end is `out` itself). `name`:
     keep it in memory as the student's adapter of that name, replacing one; an adapter of the same shape is
-    reset and trained in place, which makes a loop over many tiny trainings cheap. At least one of the two is
-    needed. `progress(step, steps, loss)` is called after every step, and so is `watch(step, measured)` with
-    `loss` (nats per completion token), `learning_rate` and `tokens_per_second` of that step; neither changes a weight.
+    reset and trained in place. At least one of the two is needed. Many adapters are trained faster side by side
+    (:func:`teachable.student.stacked.train_stacked`). `progress(step, steps, loss)` is called after every step, and so
+    is `watch(step, measured)` with `loss` (nats per completion token), `learning_rate`, `tokens_per_second`, `padding`
+    and on a known GPU `share_of_peak` (:mod:`teachable.student.speed`); neither changes a weight.
 
     The same student, examples, settings and seed give the same weights on the same machine and threads.
     Raises StudentError when even one example does not fit in memory, or for a loss that is not finite.
     """
+    begun = time.perf_counter()
+    if out is None and name is None:
+        raise StudentError("train_lora needs `out`, `name` or both, or its result is lost")
+    made = plan(
+        student,
+        examples,
+        settings,
+        seed=seed,
+        replay=replay,
+        strata=strata,
+        replayed=replayed,
+        pairs=pairs,
+        beta=beta,
+        checkpoints=checkpoints,
+    )
+    slot = name if name is not None else _UNNAMED
+    config = lora_config(settings.rank, settings.alpha, settings.dropout, settings.targets)
+    student.bank.create(slot, config)
+    student.forget(slot)
+    student.bank.reset(slot, seed)
+    kept: dict[float, dict[str, torch.Tensor]] = {}
+    losses: list[float] = []
+    margins: list[float] = []
+    speed = Speed.of(student)
+    micro_batch = min(settings.micro_batch, settings.batch_size)
+    try:
+        with training_mode(student, slot, settings, seed) as parameters:
+            optimiser = torch.optim.AdamW(
+                parameters,
+                lr=settings.learning_rate,
+                betas=settings.betas,
+                weight_decay=settings.weight_decay,
+                fused=student.device.type == "cuda",
+            )
+            for step, batch in enumerate(made.batches):
+                for group in optimiser.param_groups:
+                    group["lr"] = settings.learning_rate * schedule(settings, step, made.steps)
+                with speed.step(sum(len(one.ids) for row in batch for one in sequences(row))):
+                    done = gradients(student, slot, optimiser, batch, micro_batch, settings.base_penalty, beta)
+                    micro_batch = done.micro_batch
+                    if not math.isfinite(done.loss):
+                        raise StudentError(f"the loss became {done.loss} at step {step + 1}; lower the learning rate")
+                    torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
+                    optimiser.step()
+                speed.read(done.read, done.padded)
+                losses.append(done.loss)
+                margins += done.margins
+                if step + 1 in made.due and out is not None:
+                    kept[made.due[step + 1]] = student.bank.state(slot)
+                if progress is not None:
+                    progress(step + 1, made.steps, done.loss)
+                if watch is not None:
+                    rate = {"loss": done.loss, "learning_rate": optimiser.param_groups[0]["lr"]}
+                    watch(step + 1, rate | speed.measured())
+        state = student.bank.state(slot)
+        config = student.bank.config(slot)
+    finally:
+        if name is None:
+            student.bank.remove(slot)
+    record = made.record(losses, state, micro_batch, speed, time.perf_counter() - begun)
+    if pairs:
+        record = replace(record, preferences=Preferences.of(margins, beta, len(pairs)))
+    if out is None:
+        return record
+    return written(out, student, config, state, kept, record, {"seed": seed, "settings": asdict(settings)}, made)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a training will see: rows as token ids (first `count` examples or pairs, then decisions to replay), and the
+    rows of each of its steps; `pool`: decisions there were to replay; `due`: after which step which share is done, for
+    checkpoints."""
+
+    rows: list[Encoded | EncodedPair]
+    count: int
+    pool: int
+    order: list[list[int]]
+    due: dict[int, float]
+    beta: float | None  # of the preference loss; None: there are no pairs
+
+    @property
+    def steps(self) -> int:
+        return len(self.order)
+
+    @property
+    def batches(self) -> Iterator[list[Encoded | EncodedPair]]:
+        """The rows of every step."""
+        return ([self.rows[row] for row in chosen] for chosen in self.order)
+
+    @property
+    def again(self) -> int:
+        """How many decisions are replayed, over all steps."""
+        return sum(row >= self.count for chosen in self.order for row in chosen)
+
+    def record(
+        self,
+        losses: Sequence[float],
+        state: dict[str, torch.Tensor],
+        micro_batch: int,
+        speed: Speed,
+        seconds: float,
+    ) -> TrainRecord:
+        """The record of a training that went by this plan and ended with the weights `state`."""
+        tenth = max(1, self.steps // 10)
+        seen = [one for batch in self.batches for row in batch for one in sequences(row)]
+        return TrainRecord(
+            examples=self.count,
+            replayed=self.again,
+            replay_pool=self.pool,
+            steps=self.steps,
+            tokens=sum(len(one.ids) for one in seen),
+            completion_tokens=sum(len(one.ids) - one.start for one in seen),
+            seconds=seconds,
+            loss_first=float(np.mean(losses[:tenth])),
+            loss_last=float(np.mean(losses[-tenth:])),
+            losses=tuple(losses),
+            padding=speed.padding,
+            share_of_peak=speed.share_of_peak,
+            micro_batch=micro_batch,
+            sha256=state_digest(state),
+        )
+
+
+def plan(
+    student: Student,
+    examples: Sequence[Example],
+    settings: LoraSettings,
+    *,
+    seed: int,
+    replay: Sequence[Example] = (),
+    strata: Sequence[str] | None = None,
+    replayed: int = 0,
+    pairs: Sequence[Pair] = (),
+    beta: float = 0.1,
+    checkpoints: Sequence[float] = (),
+) -> Plan:
+    """The steps that :func:`train_lora` takes with these arguments. Raises StudentError where they cannot be taken."""
     if replayed and not replay:
         raise StudentError("there is nothing to replay")
     if strata is not None and len(strata) != len(replay):
@@ -209,157 +325,58 @@ def train_lora(
     count = len(pairs or examples)
     if not count and not replayed:
         raise StudentError("no examples to train on")
-    if out is None and name is None:
-        raise StudentError("train_lora needs `out`, `name` or both, or its result is lost")
     if any(not 0 < share < 1 for share in checkpoints):
         raise StudentError(f"checkpoints are shares between 0 and 1, not {tuple(checkpoints)}")
-    begun = time.perf_counter()
-    encoded: list[Encoded | EncodedPair] = [
+    rows: list[Encoded | EncodedPair] = [
         *encode_pairs(student, pairs, settings.max_tokens),
         *encode(student, [*examples, *(replay if replayed else ())], settings.max_tokens),
     ]
     per_epoch = math.ceil((count + replayed) / settings.batch_size)
     steps = settings.max_steps or max(1, round(settings.epochs * per_epoch))
-    slot = name if name is not None else _UNNAMED
-    config = lora_config(settings.rank, settings.alpha, settings.dropout, settings.targets)
-    student.bank.create(slot, config)
-    student.forget(slot)
-    student.bank.reset(slot, seed)
-    due = {min(steps - 1, max(1, round(share * steps))): share for share in checkpoints if steps > 1}
-    kept: dict[float, dict[str, torch.Tensor]] = {}
-    losses: list[float] = []
-    margins: list[float] = []
-    tokens = completion_tokens = again = 0
-    micro_batch = min(settings.micro_batch, settings.batch_size)
-    try:
-        with training_mode(student, slot, settings, seed) as parameters:
-            optimiser = torch.optim.AdamW(
-                parameters,
-                lr=settings.learning_rate,
-                betas=settings.betas,
-                weight_decay=settings.weight_decay,
-            )
-            order = epoch_batches(
-                count,
-                settings.batch_size,
-                steps,
-                np.random.default_rng(seed),
-                strata=strata or [""] * len(replay),
-                replayed=replayed,
-            )
-            for step, rows in enumerate(order):
-                again += sum(row >= count for row in rows)
-                batch = [encoded[row] for row in rows]
-                since = time.perf_counter()
-                for group in optimiser.param_groups:
-                    group["lr"] = settings.learning_rate * schedule(settings, step, steps)
-                loss, seen, micro_batch = _gradients(
-                    student, slot, optimiser, batch, micro_batch, settings.base_penalty, beta
-                )
-                if not math.isfinite(loss):
-                    raise StudentError(f"the loss became {loss} at step {step + 1}; lower the learning rate")
-                torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
-                optimiser.step()
-                losses.append(loss)
-                margins += seen
-                sequences = [one for row in batch for one in _sequences(row)]
-                length = sum(len(example.ids) for example in sequences)
-                tokens += length
-                completion_tokens += sum(len(example.ids) - example.start for example in sequences)
-                if step + 1 in due and out is not None:
-                    kept[due[step + 1]] = student.bank.state(slot)
-                if progress is not None:
-                    progress(step + 1, steps, loss)
-                if watch is not None:
-                    measured = {"loss": loss, "learning_rate": optimiser.param_groups[0]["lr"]}
-                    watch(step + 1, measured | {"tokens_per_second": length / (time.perf_counter() - since)})
-        state = student.bank.state(slot)
-        config = student.bank.config(slot)
-    finally:
-        if name is None:
-            student.bank.remove(slot)
-    tenth = max(1, steps // 10)
-    seconds = time.perf_counter() - begun
-    digest = state_digest(state)
-    if out is not None:
-        about = {
-            "base": student.fingerprint,
-            "base_name": student.name,
-            "layout": student.layout_spec.name,
-            "layout_version": student.layout_spec.version,
-            "seed": seed,
-            "settings": asdict(settings),
-            "examples": count,
-            "replayed": again,
-            **({"loss": "dpo", "beta": beta} if pairs else {}),
-        }
-        config.base_model_name_or_path = student.home
-        with new_directory(out) as draft:
-            for share, weights in kept.items():
-                place = draft / "checkpoints" / f"{share:g}"
-                place.mkdir(parents=True)
-                done = {"steps": round(share * steps), "sha256": state_digest(weights)}
-                write_into(place, config, save(weights, metadata={"format": "pt"}), {**about, **done})
-            write_into(
-                draft,
-                config,
-                save(state, metadata={"format": "pt"}),
-                {**about, "steps": steps, "sha256": digest},
-            )
-    return TrainRecord(
-        examples=count,
-        replayed=again,
-        replay_pool=len(replay),
-        steps=steps,
-        tokens=tokens,
-        completion_tokens=completion_tokens,
-        seconds=seconds,
-        loss_first=float(np.mean(losses[:tenth])),
-        loss_last=float(np.mean(losses[-tenth:])),
-        losses=tuple(losses),
-        micro_batch=micro_batch,
-        sha256=digest,
-        path=None if out is None else str(out),
-        checkpoints={f"{share:g}": str(out / "checkpoints" / f"{share:g}") for share in kept} if out else {},
-        preferences=Preferences.of(margins, beta, len(pairs)) if pairs else None,
+    order = epoch_batches(
+        count,
+        settings.batch_size,
+        steps,
+        np.random.default_rng(seed),
+        strata=strata or [""] * len(replay),
+        replayed=replayed,
     )
+    due = {min(steps - 1, max(1, round(share * steps))): share for share in checkpoints if steps > 1}
+    return Plan(rows, count, len(replay), list(order), due, beta if pairs else None)
 
 
-def _sequences(row: Encoded | EncodedPair) -> tuple[Encoded, ...]:
-    return (row.chosen, row.rejected) if isinstance(row, EncodedPair) else (row,)
-
-
-def _gradients(
+def written(
+    out: Path,
     student: Student,
-    slot: str,
-    optimiser: torch.optim.Optimizer,
-    batch: Sequence[Encoded | EncodedPair],
-    micro_batch: int,
-    penalty: float,
-    beta: float,
-) -> tuple[float, list[float], int]:
-    """Fill the gradients of one step, with a smaller micro-batch each time memory runs out.
+    config: LoraConfig,
+    state: dict[str, torch.Tensor],
+    kept: dict[float, dict[str, torch.Tensor]],
+    record: TrainRecord,
+    how: dict[str, Any],
+    made: Plan,
+) -> TrainRecord:
+    """Write a trained adapter and its checkpoints (`kept`, by share of the steps) to `out`, whole or not at all.
 
-    Returns the loss, the reward margins of the batch's pairs, and the micro-batch that it ended with.
+    `how` (seed and settings) goes to its record of origin. Returns `record` with the paths.
     """
-    pairs = [row for row in batch if isinstance(row, EncodedPair)]
-    plain = [row for row in batch if isinstance(row, Encoded)]
-    while True:
-        optimiser.zero_grad(set_to_none=True)
-        try:
-            loss, margins = 0.0, list[float]()
-            if pairs:
-                loss, margins = accumulate_pairs(student, slot, pairs, micro_batch, beta, len(pairs) / len(batch))
-            if plain:
-                loss += _accumulate(student, slot, plain, micro_batch, penalty, len(plain) / len(batch))
-            return loss, margins, micro_batch
-        except torch.cuda.OutOfMemoryError as problem:
-            if micro_batch == 1:
-                raise StudentError(
-                    "out of GPU memory with a single example; use gradient_checkpointing, a lower rank, or a larger GPU"
-                ) from problem
-            micro_batch = max(1, micro_batch // 2)
-            log.warning("out of GPU memory: going on with a micro-batch of %d, same effective batch", micro_batch)
-        optimiser.zero_grad(set_to_none=True)  # outside the handler, so that its traceback frees the activations
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    about = {
+        "base": student.fingerprint,
+        "base_name": student.name,
+        "layout": student.layout_spec.name,
+        "layout_version": student.layout_spec.version,
+        **how,
+        "examples": made.count,
+        "replayed": made.again,
+        **({"loss": "dpo", "beta": made.beta} if made.beta is not None else {}),
+    }
+    config.base_model_name_or_path = student.home
+    with new_directory(out) as draft:
+        for share, weights in kept.items():
+            place = draft / "checkpoints" / f"{share:g}"
+            place.mkdir(parents=True)
+            done = {"steps": round(share * made.steps), "sha256": state_digest(weights)}
+            write_into(place, config, save(weights, metadata={"format": "pt"}), {**about, **done})
+        content = save(state, metadata={"format": "pt"})
+        write_into(draft, config, content, {**about, "steps": made.steps, "sha256": record.sha256})
+    places = {f"{share:g}": str(out / "checkpoints" / f"{share:g}") for share in kept}
+    return replace(record, path=str(out), checkpoints=places)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from teachable.student.adapters import AdapterBank, read_adapter
 from teachable.student.devices import choose_device, choose_dtype
 from teachable.student.digests import fingerprint as fingerprint_of
+from teachable.student.effect import adapter_change
 from teachable.student.encoding import Encoder
 from teachable.student.errors import AdapterError, FingerprintMismatch, StudentError
 from teachable.student.files import STUDENT_FILE, findable, locate, read_json
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 CPU_BATCH_TOKENS = 2_000  # measured: small batches stay in the cache and win on a CPU
 GPU_BATCH_TOKENS = 32_768
 NORMALISATIONS = ("none", "mean")
-_PROBE = "goal: find out whether the adapter is in force\nact:"
 
 
 class Student:
@@ -231,18 +231,21 @@ class Student:
             answers.append(self._memory.get(name, {}).get(key))
             if answers[-1] is None:
                 open_questions.setdefault(name, {})[key] = None
-        fresh: dict[str | None, dict[tuple[str, tuple[str, ...]], np.ndarray]] = {}
-        for name in sorted(open_questions, key=lambda value: (value is not None, value or "")):
-            wanted = list(open_questions[name])
-            fresh[name] = dict(zip(wanted, self._answer(wanted, name), strict=True))
-            self._remember(name, fresh[name])
+        fresh: dict[str | None, dict[tuple[str, tuple[str, ...]], np.ndarray]] = {name: {} for name in open_questions}
+        for wave in self.bank.waves(open_questions, apart=self.method != "tree" or self.length_switch is not None):
+            wanted = [(key, name) for name in wave for key in open_questions[name]]
+            found = self._answer([key for key, _ in wanted], [name for _, name in wanted])
+            for (key, name), answer in zip(wanted, found, strict=True):
+                fresh[name][key] = answer
+            for name in wave:
+                self._remember(name, fresh[name])
         return [
             answer if answer is not None else fresh[name][key]
             for answer, name, key in zip(answers, names, keys, strict=True)
         ]
 
-    def _answer(self, keys: Sequence[tuple[str, tuple[str, ...]]], adapter: str | None) -> list[np.ndarray]:
-        """The policies of distinct questions under one adapter, computed."""
+    def _answer(self, keys: Sequence[tuple[str, tuple[str, ...]]], adapters: Sequence[str | None]) -> list[np.ndarray]:
+        """The policies of questions, each under its adapter: one, or some that may share a forward pass."""
         encoded = self.encode_prompts([prompt for prompt, _ in keys])
         requests = []
         for ids, (_, listed) in zip(encoded, keys, strict=True):
@@ -255,10 +258,13 @@ class Student:
         mean = self.length_normalisation == "mean"
         found: list[np.ndarray | None] = [None] * len(requests)
         vocabulary = int(self.model.config.get_text_config().vocab_size)
-        with self.answering(adapter):
+        alone = len(set(adapters)) == 1
+        with self.answering(adapters[0] if alone else None):
             for batch in batches(requests, self.batch_tokens, vocabulary):
                 chosen = [requests[index] for index in batch]
-                for index, request, values in zip(batch, chosen, self.scores(chosen), strict=True):
+                names = [adapters[index] for index in batch]
+                scores = self.scores(chosen) if alone else self._in_memory(chosen, self.method, names)
+                for index, request, values in zip(batch, chosen, scores, strict=True):
                     found[index] = log_softmax(request.tree.scores(values, mean=mean) / self.temperature)
         return [value for value in found if value is not None]
 
@@ -279,10 +285,13 @@ class Student:
                 answers |= zip(rows, self._in_memory([requests[index] for index in rows], way), strict=True)
         return [answers[index] for index in range(len(requests))]
 
-    def _in_memory(self, requests: Sequence[Request], method: str) -> list[np.ndarray]:
-        """In one forward pass; in halves, from now on, where the GPU runs out of memory."""
+    def _in_memory(
+        self, requests: Sequence[Request], method: str, adapters: Sequence[str | None] | None = None
+    ) -> list[np.ndarray]:
+        """In one forward pass (`adapters`: of each row); in halves, from now on, where the GPU runs out of memory."""
         try:
-            return SCORERS[method](self.model, requests, self.pad)
+            with self.bank.rows(adapters) if adapters else nullcontext():
+                return SCORERS[method](self.model, requests, self.pad)
         except torch.cuda.OutOfMemoryError as problem:
             if len(requests) == 1:
                 raise StudentError(
@@ -293,7 +302,11 @@ class Student:
         if torch.cuda.is_available():  # outside the handler, so that its traceback frees the activations
             torch.cuda.empty_cache()
         half = len(requests) // 2
-        return [*self._in_memory(requests[:half], method), *self._in_memory(requests[half:], method)]
+        return [
+            answer
+            for part in (slice(half), slice(half, None))
+            for answer in self._in_memory(requests[part], method, adapters and adapters[part])
+        ]
 
     @contextmanager
     def answering(self, adapter: str | None) -> Iterator[None]:
@@ -378,18 +391,7 @@ class Student:
     def check_adapter(self, name: str) -> float:
         """The largest change of a logit that the adapter makes on a probe; AdapterError if it makes none."""
         self.forget(name)
-        ids = torch.tensor([self.encode_prompts([_PROBE])[0]], device=self.device)
-        logits = []
-        for adapter in (None, name):
-            with self.answering(adapter):
-                logits.append(self.model(input_ids=ids, use_cache=False).logits.float())
-        change = float((logits[0] - logits[1]).abs().max())
-        if not change > 0:
-            raise AdapterError(
-                f"the adapter {name!r} changes nothing: with it the model answers a probe as without. "
-                "It is untrained, or its weights did not reach the model"
-            )
-        return change
+        return adapter_change(self, name)
 
     def remove_adapter(self, name: str) -> None:
         """Forget an adapter and what was remembered of it."""

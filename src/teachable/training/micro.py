@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from teachable.config.model import Microtraining
 
 Row = Mapping[str, Any]
-Probe = Callable[[str, Row], float]  # adapter, snapshot row -> largest change of a command's probability there
+# (adapter, snapshot row) each -> largest change of a command's probability there
+Probe = Callable[[Sequence[tuple[str, Row]]], Sequence[float]]
 Purpose = Literal["before", "after"]
 Progress = Callable[[int, int], None]  # (done, total)
 
@@ -42,7 +43,9 @@ class Fitted:
 class Tuner(Protocol):
     """Trains adapters from the base student, one example each, and keeps them under a name."""
 
-    def fit(self, adapter: str, prompt: str, completion: str) -> Fitted: ...
+    def fit(self, asked: Sequence[tuple[str, str, str]]) -> Sequence[Fitted]:
+        """Of each (adapter, prompt, completion); side by side or not, the adapters know nothing of each other."""
+        ...
 
     def discard(self, adapter: str) -> None: ...
 
@@ -134,7 +137,7 @@ def microtrain(
     group: int = 16,
     progress: Progress | None = None,
 ) -> MicroResult:
-    """Train and measure every trial; ``group`` adapters are kept, and measured, side by side.
+    """Train and measure every trial; ``group`` adapters are trained, kept and measured side by side.
 
     Raises :class:`TrainingError` when an adapter leaves every probability at its snapshot as it was: then
     the base student would be what is measured, and the difference 0 by mistake.
@@ -145,8 +148,10 @@ def microtrain(
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
     for done, part in _groups(trials, group):
-        fits = {trial.adapter: tuner.fit(trial.adapter, trial.prompt, trial.completion) for trial in part}
-        shifts = {trial.adapter: probe(trial.adapter, trial.row) for trial in part}
+        fitted = tuner.fit([(trial.adapter, trial.prompt, trial.completion) for trial in part])
+        fits = {trial.adapter: fit for trial, fit in zip(part, fitted, strict=True)}
+        probed = probe([(trial.adapter, trial.row) for trial in part])
+        shifts = {trial.adapter: shift for trial, shift in zip(part, probed, strict=True)}
         same = [name for name, shift in shifts.items() if not shift > 0]
         if same:
             raise TrainingError(
