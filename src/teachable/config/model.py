@@ -68,6 +68,10 @@ class Student(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(description="where the model runs; auto takes a GPU if there is one")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(description="auto: bfloat16 on a GPU, float32 on a CPU")
     batch_tokens: Positive = Field(description="tokens per forward pass to begin with; halved on out-of-memory")
+    prefix_cache_gb: Above0 | None = Field(
+        description="memory for what the student keeps of prompts, so that it reads nothing twice; null: 2 GB on a "
+        "CPU, half of what the weights leave free on a GPU"
+    )
 
     @model_validator(mode="after")
     def _path_for_hf(self) -> Student:

@@ -71,6 +71,7 @@ def link(student: c.Student, weights: Path | None) -> dict[str, Any]:
         device=student.device,
         dtype=student.dtype,
         batch_tokens=student.batch_tokens,
+        prefix_bytes=_bytes(student.prefix_cache_gb),
         temperature=student.temperature,
         length_normalisation=student.length_normalisation,
         layout=student.layout,
@@ -93,6 +94,10 @@ def link(student: c.Student, weights: Path | None) -> dict[str, Any]:
         "refused_methods": sorted(trial.refused),
         "prompt_date": TODAY.date().isoformat(),
     }
+
+
+def _bytes(gigabytes: float | None) -> int | None:
+    return None if gigabytes is None else int(gigabytes * 1e9)
 
 
 @contextmanager
@@ -132,6 +137,7 @@ def load_linked(
             device=settings["device"],
             dtype=settings["dtype"],
             batch_tokens=settings["batch_tokens"],
+            prefix_bytes=_bytes(settings["prefix_cache_gb"]),
             temperature=settings["temperature"],
             length_normalisation=settings["length_normalisation"],
             layout=settings["layout"],

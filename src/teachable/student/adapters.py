@@ -72,6 +72,11 @@ class AdapterBank:
         return sorted(self._slots)
 
     @property
+    def active(self) -> str | None:
+        """The adapter that the model answers with; None: the base model."""
+        return self._active
+
+    @property
     def _wrapped(self) -> PeftModel:
         if self._peft is None:
             raise AdapterError("this student has no adapter")

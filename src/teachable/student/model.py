@@ -14,18 +14,33 @@ import torch
 from teachable.student.adapters import AdapterBank, read_adapter
 from teachable.student.devices import choose_device, choose_dtype
 from teachable.student.digests import fingerprint as fingerprint_of
+from teachable.student.embedding import embeddings
 from teachable.student.encoding import Encoder
 from teachable.student.errors import AdapterError, FingerprintMismatch, StudentError
 from teachable.student.files import STUDENT_FILE, locate, read_json
 from teachable.student.loading import check_files, check_vocabulary, hush, load_model, load_tokenizer
+from teachable.student.meter import METER
+from teachable.student.prefixes import PrefixCache
 from teachable.student.prompt import Context, Layout, check_layout, layout_of
-from teachable.student.scoring import SCORERS, Request, batches, last_hidden, length_switch, log_softmax, tree_is_exact
+from teachable.student.scoring import (
+    METHODS,
+    RADIX,
+    SCORERS,
+    Request,
+    batches,
+    length_switch,
+    log_softmax,
+    tokens_read,
+    tree_is_exact,
+)
 from teachable.student.trees import TokenTree, build_tree
 
 log = logging.getLogger(__name__)
 
 CPU_BATCH_TOKENS = 2_000  # measured: small batches stay in the cache and win on a CPU
 GPU_BATCH_TOKENS = 32_768
+CPU_PREFIX_BYTES = 2 << 30
+GPU_PREFIX_SHARE = 0.5  # of what the weights leave free
 NORMALISATIONS = ("none", "mean")
 _PROBE = "goal: find out whether the adapter is in force\nact:"
 
@@ -55,17 +70,19 @@ class Student:
         method: str = "auto",
         memory: int = 200_000,
         attention: str = "sdpa",
+        prefix_bytes: int | None = None,
     ) -> None:
         """`attention`: what the model runs.
 
-        `method`: a scorer, or auto: tree where exact, else prefix_cache. `memory` counts answers.
+        `method`: a scorer, or auto: radix where exact, but tree for short prompts (verbosity compact), which it would
+        slow down, and prefix_cache for other models. `memory` counts answers; `prefix_bytes` is for radix's states.
         """
         if not temperature > 0:
             raise StudentError(f"temperature must be above 0, not {temperature}; greedy play takes the argmax instead")
         if length_normalisation not in NORMALISATIONS:
             raise StudentError(f"length_normalisation is one of {NORMALISATIONS}, not {length_normalisation!r}")
-        if method != "auto" and method not in SCORERS:
-            raise StudentError(f"unknown scoring method {method!r}; known are auto, {', '.join(SCORERS)}")
+        if method != "auto" and method not in METHODS:
+            raise StudentError(f"unknown scoring method {method!r}; known are auto, {', '.join(METHODS)}")
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.layout_spec = layout
@@ -76,13 +93,18 @@ class Student:
         self.attention = attention
         gpu = model.device.type == "cuda"
         self.batch_tokens = batch_tokens or (GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS)
-        self.method = method if method != "auto" else ("tree" if tree_is_exact(model.config) else "prefix_cache")
-        if method == "tree" and not tree_is_exact(model.config):
+        exact = tree_is_exact(model.config)
+        fastest = RADIX if layout.verbosity == "full" else "tree"
+        self.method = method if method != "auto" else (fastest if exact else "prefix_cache")
+        if method in (RADIX, "tree") and not exact:
             raise StudentError(
-                f"scoring method tree is not exact for {model.config.model_type} (attention other than full "
+                f"scoring method {method} is not exact for {model.config.model_type} (attention other than full "
                 "causal, or an unchecked family); use prefix_cache"
             )
         self.bank = AdapterBank(self.model)
+        if prefix_bytes is None:
+            prefix_bytes = int(torch.cuda.mem_get_info(model.device)[0] * GPU_PREFIX_SHARE) if gpu else CPU_PREFIX_BYTES
+        self._prefixes = PrefixCache(prefix_bytes)
         self._memory_size = memory
         self._memory: dict[str | None, dict[tuple[str, tuple[str, ...]], np.ndarray]] = {}
         self._trees: dict[tuple[str, ...], tuple[TokenTree, list[list[int]]]] = {}
@@ -110,6 +132,7 @@ class Student:
         method: str = "auto",
         memory: int = 200_000,
         attention: str = "auto",
+        prefix_bytes: int | None = None,
         fingerprint: str | None = None,
     ) -> Student:
         """Load a student from a directory, or by the hub name of a model that is already on this machine.
@@ -147,6 +170,7 @@ class Student:
             batch_tokens=batch_tokens,
             method=method,
             memory=memory,
+            prefix_bytes=prefix_bytes,
         )
         for name, place in (adapters or {}).items():
             student.add_adapter(name, place)
@@ -254,8 +278,12 @@ class Student:
         mean = self.length_normalisation == "mean"
         found: list[np.ndarray | None] = [None] * len(requests)
         vocabulary = int(self.model.config.get_text_config().vocab_size)
+        METER.asked(requests, adapter)
         with self.answering(adapter):
-            for batch in batches(requests, self.batch_tokens, vocabulary):
+            together = (
+                [range(len(requests))] if self.method == RADIX else batches(requests, self.batch_tokens, vocabulary)
+            )
+            for batch in together:
                 chosen = [requests[index] for index in batch]
                 for index, request, values in zip(batch, chosen, self.scores(chosen), strict=True):
                     found[index] = log_softmax(request.tree.scores(values, mean=mean) / self.temperature)
@@ -279,15 +307,21 @@ class Student:
         return [answers[index] for index in range(len(requests))]
 
     def _in_memory(self, requests: Sequence[Request], method: str) -> list[np.ndarray]:
-        """In one forward pass; in halves, from now on, where the GPU runs out of memory."""
+        """In one forward pass (by radix, in those that it needs); in halves, from now on, where the GPU runs out of
+        memory."""
         try:
-            return SCORERS[method](self.model, requests, self.pad)
+            if method == RADIX:
+                return self._prefixes.scores(self.model, requests, self.pad, self.bank.active, self.batch_tokens)
+            found = SCORERS[method](self.model, requests, self.pad)
+            METER.read(tokens_read(method, requests))
+            return found
         except torch.cuda.OutOfMemoryError as problem:
             if len(requests) == 1:
                 raise StudentError(
                     f"out of GPU memory with a single prompt of {len(requests[0].prompt)} tokens; use a larger GPU"
                 ) from problem
             self.batch_tokens = max(1, self.batch_tokens // 2)
+            self._prefixes.budget //= 2
             log.warning("out of GPU memory: going on with %d tokens a forward pass", self.batch_tokens)
         if torch.cuda.is_available():  # outside the handler, so that its traceback frees the activations
             torch.cuda.empty_cache()
@@ -303,31 +337,7 @@ class Student:
 
     def embed(self, prompts: Sequence[str], *, adapter: str | None = None) -> np.ndarray:
         """[N, H] float32: the last hidden layer (after the final norm), averaged over a prompt's tokens."""
-        encoded = self.encode_prompts(prompts)
-        found = np.zeros((len(prompts), int(self.model.config.get_text_config().hidden_size)), dtype=np.float32)
-        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
-        with self.answering(adapter):
-            start = 0
-            while start < len(order):
-                stop = start + 1
-                while stop < len(order) and (stop + 1 - start) * len(encoded[order[stop]]) <= self.batch_tokens:
-                    if self.length_switch is not None and (
-                        len(encoded[order[start]]) <= self.length_switch < len(encoded[order[stop]])
-                    ):
-                        break
-                    stop += 1
-                rows = order[start:stop]
-                width = max(len(encoded[index]) for index in rows)
-                ids = torch.full((len(rows), width), self.pad, dtype=torch.long)
-                real = torch.zeros((len(rows), width), dtype=torch.float32)
-                for row, index in enumerate(rows):
-                    ids[row, : len(encoded[index])] = torch.tensor(encoded[index])
-                    real[row, : len(encoded[index])] = 1 / len(encoded[index])
-                # right padding under causal attention: what is real never sees what is not
-                hidden = last_hidden(self.model, ids.to(self.device))
-                found[rows] = torch.einsum("bt,bth->bh", real.to(self.device), hidden.float()).cpu().numpy()
-                start = stop
-        return found
+        return embeddings(self, prompts, adapter)
 
     # -- memory ----------------------------------------------------------------------------------------
 
@@ -343,6 +353,7 @@ class Student:
 
     def forget(self, adapter: str | None = None, *, everything: bool = False) -> None:
         """Drop the remembered answers of one adapter (None: of the base model), or all of them."""
+        self._prefixes.forget(adapter, everything=everything)
         if everything:
             self._memory.clear()
         else:
