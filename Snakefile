@@ -52,8 +52,13 @@ onsuccess:
     for follower in FOLLOWERS:
         follower.detach()
     if workflow.is_main_process:
-        for line in (*closing(KEPT.parent, STARTED), took(FOLLOWERS, STARTED)):
-            logger.info(line)
+        for line in (
+            *closing(KEPT.parent, STARTED),
+            tokens(Path("logs"), KEPT.parent),
+            took(FOLLOWERS, STARTED),
+        ):
+            if line:
+                logger.info(line)
 
 
 rule all:

@@ -41,7 +41,7 @@ from teachable.student.devices import choose_device
 from teachable.student.layouts.chat import ChatLayout
 from teachable.student.lora import LoraSettings, train_lora
 from teachable.student.model import Student
-from teachable.student.prompt import Context
+from teachable.student.prompt import Context, Transition
 from teachable.student.scoring import Request, last_logits, log_softmax
 from teachable.student.trees import build_tree
 
@@ -116,7 +116,9 @@ def situations(count: int, turns: int) -> list[Context]:
                 memo=f"ingredients: {things[0]}; directions: fry the {things[0]}, prepare meal",
                 scene=f"kitchen | counter: {', '.join(things)} | exits: north | you have: nothing ({index})",
                 observation=f"You see a counter with {' and '.join(things)}.",
-                history=tuple((f"go {'north' if i % 2 else 'south'}", "You walk on. " * 6) for i in range(turns)),
+                history=tuple(
+                    Transition(f"go {'north' if i % 2 else 'south'}", "You walk on. " * 6) for i in range(turns)
+                ),
                 commands=tuple(sorted(set(commands))),
             )
         )
@@ -245,7 +247,7 @@ def waves(snapshots: list[Context]) -> list[list[Context]]:
                 found[step].append(now)
                 way = (number * 31 + episode * (step + 3) * 7) // 3 % 2
                 seen = f"You do it. ({step}{way}) " * 4
-                history = (*now.history, (now.commands[way], now.observation))
+                history = (*now.history, Transition(now.commands[way], now.observation))
                 now = replace(now, observation=seen, history=history)
     return found
 

@@ -28,6 +28,7 @@ from teachable.workflow.lines import (
     timing_of,
 )
 from teachable.workflow.during import took
+from teachable.workflow.tokens import write as tokens
 from teachable.workflow.start import begin
 from teachable.terms import (
     BASE,

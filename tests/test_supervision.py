@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from teachable.student.prompt import Transition
 from teachable.supervision import (
     TOLERANCE,
     AdviceText,
@@ -34,7 +35,7 @@ SNAPSHOT: dict[str, Any] = {
     "memo": "",
     "scene": "kitchen",
     "observation": "You look around.",
-    "history": [{"command": "go south", "observation": "A kitchen."}],
+    "history": [Transition("go south", "A kitchen.").columns()],
     "commands": ["go north", "go south", "take red hot pepper from counter"],
     "logp": [-0.5, -1.5, -2.0],
     "student_action": "go north",
@@ -125,7 +126,7 @@ def test_a_stored_decision_is_the_students_context() -> None:
 
     context = Context.of(SNAPSHOT, "do this")
     assert context.patch == "do this"
-    assert context.history == (("go south", "A kitchen."),)
+    assert context.history == (Transition("go south", "A kitchen."),)
     assert Context.of(context.columns(), "do this") == context
     assert {name: SNAPSHOT[name] for name in context.columns()} == context.columns()
 

@@ -7,7 +7,8 @@ import difflib
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from teachable.errors import TeachableError
 
@@ -71,7 +72,7 @@ def _dispatch(argv: list[str]) -> int:
 
             print(stage_help(STAGES[argv[0]]))
             return 0
-        runner.run_all(commandline.parse_all(argv), STAGES)
+        runner.run_all(commandline.parse_all(argv), STAGES, _tokens)
         return 0
     if argv and argv[0] not in COMMANDS and not argv[0].startswith("-"):
         nearest = difflib.get_close_matches(argv[0], [*STAGES, *COMMANDS], n=1)
@@ -133,6 +134,13 @@ def _parser() -> argparse.ArgumentParser:
     add_plan_parsers(commands)
     add_completion_parser(commands)
     return parser
+
+
+def _tokens() -> Mapping[str, int]:
+    """What the student read since it was asked last; nothing where no student was loaded."""
+    meter = sys.modules.get("teachable.student.meter")
+    counted = asdict(meter.METER.take()) if meter is not None else {}
+    return counted if counted.get("decisions") else {}
 
 
 def _fetch(arguments: argparse.Namespace) -> int:

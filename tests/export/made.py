@@ -13,6 +13,7 @@ from teachable.artifacts.catalogue import ARTIFACTS
 from teachable.student.builder import StudentSettings, new_model, save_student, train_tokenizer
 from teachable.student.digests import fingerprint
 from teachable.student.layouts.compact import CompactLayout
+from teachable.student.prompt import Transition
 
 COMMANDS = ["go north", "open box", "wait"]
 VALUES = {"go north": (0.9, 0.01), "open box": (0.2, 0.0), "wait": (0.5, 0.5)}
@@ -32,7 +33,7 @@ def decision(index: int) -> dict[str, Any]:
         "memo": "",
         "scene": f"room {index}",
         "observation": HOSTILE,
-        "history": [{"command": "wait", "observation": "Nothing."}],
+        "history": [Transition("wait", "Nothing.").columns()],
         "commands": COMMANDS,
     }
 

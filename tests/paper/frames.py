@@ -13,6 +13,7 @@ import polars as pl
 from lawful import allowed
 
 from teachable import tables
+from teachable.student.prompt import Transition
 from teachable.terms import FORMATS, QUADRANTS, RUNS
 from teachable.worlds.textworld.words import WORDS
 
@@ -100,7 +101,7 @@ def labeled(count: int, seed: int = 0) -> pl.DataFrame:
                 "goal": "You are hungry! Check the cookbook for the recipe, then prepare and eat the meal.",
                 "scene": SENTENCES[0],
                 "observation": "You open the fridge. Inside you see a red apple, a carrot & 50% milk.",
-                "history": [{"command": "open fridge", "observation": "You open the fridge."}],
+                "history": [Transition("open fridge", "You open the fridge.").columns()],
                 "commands": ["take red apple", "close fridge", "go east"],
                 "logp": [-0.6, -1.2, -1.9],
                 "student_action": "cook carrot with oven",

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
+from teachable.student.prompt import Transition
 from teachable.tables import LABELED, conform
 
 VERBS = ("take", "open", "go", "cook", "examine", "drop")
@@ -50,7 +51,7 @@ def _row(rng: np.random.Generator, game: int, i: int, game_effect: float, signal
     entropy = float(-(p * np.log(p)).sum())
     steps = int(rng.integers(2, 12))
     stuck = rng.random()
-    history = [{"command": str(rng.choice(commands)), "observation": f"You see thing {j}."} for j in range(steps)]
+    history = [Transition(str(rng.choice(commands)), f"You see thing {j}.").columns() for j in range(steps)]
     for j in range(1, steps):
         if rng.random() < stuck:
             history[j] = dict(history[j - 1])

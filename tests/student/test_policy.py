@@ -185,7 +185,7 @@ def test_other_families_score_the_same_by_every_method(student_directory: Path, 
     auto = Student.load(tmp_path, device="cpu")
     naive = Student.load(tmp_path, device="cpu", method="naive")
     assert auto.layout == "chat"
-    assert auto.method == ("tree" if family == "llama" else "prefix_cache")
+    assert auto.method == ("radix" if family == "llama" else "prefix_cache")
     assert widest(ask(auto), ask(naive)) < 1e-4
     if family == "mistral":
         with pytest.raises(StudentError, match="not exact for mistral"):

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from teachable.student import LayoutMismatch, StudentError
 from teachable.student.layouts.chat import SYSTEM, ChatLayout
 from teachable.student.layouts.compact import CompactLayout
-from teachable.student.prompt import check_layout, layout_of, shorten, verbosity_of
+from teachable.student.prompt import Transition, check_layout, layout_of, shorten, verbosity_of
 
 from .tiny import CHAT_TEMPLATE, COMMANDS, context
 
@@ -27,7 +27,7 @@ def test_compact_has_its_lines_and_a_patch_changes_one_of_them() -> None:
 
 
 def test_compact_shows_the_goal_until_a_memo_is_there_and_only_the_last_commands() -> None:
-    unread = replace(context(1), goal="word " * 100, history=tuple((f"go {i}", "") for i in range(9)))
+    unread = replace(context(1), goal="word " * 100, history=tuple(Transition(f"go {i}", "") for i in range(9)))
     lines = CompactLayout("recipe").render(unread).splitlines()
     assert lines[0].startswith("goal: word word")
     assert len(lines[0]) <= len("goal: ") + CompactLayout.goal_characters
@@ -79,7 +79,7 @@ def test_chat_does_not_repeat_the_current_observation(chat_tokenizer: object) ->
     text = ChatLayout(chat_tokenizer).render(
         replace(
             context(0),
-            history=(("go north", "first seen"), ("open fridge", "now seen")),
+            history=(Transition("go north", "first seen"), Transition("open fridge", "now seen")),
             observation="now seen",
         )
     )
@@ -90,7 +90,7 @@ def test_chat_does_not_repeat_the_current_observation(chat_tokenizer: object) ->
 def test_unknown_layouts_and_mismatches_are_refused() -> None:
     with pytest.raises(StudentError, match="known are"):
         layout_of({"layout": "telegram"}, None)
-    with pytest.raises(StudentError, match="known are chat, compact"):
+    with pytest.raises(StudentError, match="known are chat, compact, dialogue"):
         verbosity_of("verse")
     built = {"layout": "compact", "layout_version": CompactLayout.version, "memo_label": "recipe"}
     with pytest.raises(LayoutMismatch, match="this student reads 'chat'"):

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from teachable.student import Context
+from teachable.student.prompt import Transition
 
 COMMANDS = (
     "cook red apple with stove",
@@ -31,7 +32,16 @@ def context(index: int = 0, patch: str = "") -> Context:
         memo="" if index % 2 else "red apple: dice, fry",
         scene=f"{rooms[index % 3]}\nfridge (closed), {'stove, ' * (index % 4)}red apple\nexits: north",
         observation="You open the fridge.",
-        history=tuple((f"go {way}", "You are in a room.") for way in ("north", "east")[: index % 3]),
+        history=tuple(
+            Transition(
+                f"go {way}",
+                "You are in a room.",
+                before="You look around.",
+                scene=f"{rooms[(index + 1) % 3]}\nexits: {way}",
+                commands=(f"go {way}", *COMMANDS[3:]),
+            )
+            for way in ("north", "east")[: index % 3]
+        ),
         commands=COMMANDS[: 2 + index % 5],
         patch=patch,
     )

@@ -17,6 +17,7 @@ from configured import section
 
 from teachable import tables
 from teachable.config.teacher import Teacher
+from teachable.student.prompt import Transition
 
 KEY = "sk-test-0123456789-do-not-leak"
 
@@ -196,7 +197,7 @@ def snapshot(name: str = "s0", **changes: Any) -> dict[str, Any]:
         "memo": "ingredients: red apple; directions: slice the red apple, prepare meal",
         "scene": "kitchen | table: red apple | exits: north | you have: nothing",
         "observation": f"You look around ({name}).",
-        "history": [{"command": "open fridge", "observation": "It is open."}],
+        "history": [Transition("open fridge", "It is open.").columns()],
         "commands": ["go north", "open oven", "take red apple from table"],
         "logp": [-0.2, -2.0, -3.0],
         "student_action": "go north",

@@ -6,12 +6,14 @@ import contextlib
 import functools
 import importlib
 import inspect
+import json
 import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
@@ -23,9 +25,19 @@ from teachable.artifacts.loaded import Watch
 from teachable.artifacts.stage import Stage
 from teachable.errors import MissingInput, MissingRow, TableError
 
+NOTED = "counted"  # before what a stage noted, in its log
 
-def run_all(invocations: Sequence[Invocation], stages: Mapping[str, Stage]) -> None:
+
+Notes = Callable[[], Mapping[str, Any]]
+
+
+def run_all(
+    invocations: Sequence[Invocation], stages: Mapping[str, Stage], notes: Notes = lambda: MappingProxyType({})
+) -> None:
     """Run stages one after the other. The first that fails ends the process; what was made before it is kept.
+
+    ``notes`` is asked after each stage what it counted while it ran: facts that are no results. They go into the log,
+    and into the store beside the result, so that a stage which is restored says them again.
 
     The GPU, if any is handed out, is taken before the first stage that computes with it and kept to the end: a process
     sees the same device throughout.
@@ -40,10 +52,10 @@ def run_all(invocations: Sequence[Invocation], stages: Mapping[str, Stage]) -> N
         for invocation in invocations:
             if invocation.stage not in stages:
                 raise CommandLineError(f"{invocation.stage}: no such stage; `teachable --help` lists them")
-            _run(stages[invocation.stage], invocation, take_gpu, watch)
+            _run(stages[invocation.stage], invocation, take_gpu, watch, notes)
 
 
-def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object], watch: Watch) -> None:
+def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object], watch: Watch, notes: Notes) -> None:
     """Make the outputs of ``invocation``, from the store where it holds them.
 
     The stage writes to temporary names beside the final ones; only a stage that ended well replaces anything.
@@ -63,7 +75,9 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object], w
     if stage.computes(invocation.inputs) and stage.beside:
         take_gpu()  # what it looks at beside its inputs may be the device
     recipe = invocation.recipe(stage) if store is not None else None
-    if store is not None and recipe is not None and store.restore(recipe, outputs=invocation.outputs):
+    restored = store.restore(recipe, outputs=invocation.outputs) if store is not None and recipe is not None else None
+    if restored:
+        _say_notes(stage, restored.notes)
         say(f"{stage.name}: restored from the store")
         return
 
@@ -84,6 +98,8 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object], w
         for path in temporary.values():
             _remove(path)
     seconds = time.monotonic() - started
+    counted = dict(notes())
+    _say_notes(stage, counted)
     unknown = watch.unknown(stage.modules(invocation.params))
     if unknown:
         say(
@@ -91,7 +107,7 @@ def _run(stage: Stage, invocation: Invocation, take_gpu: Callable[[], object], w
             f"{', '.join(unknown)}. Import it, or name the file, in the code that uses it."
         )
     elif store is not None and recipe is not None:
-        store.publish(recipe, outputs=invocation.outputs, meta={"seconds": round(seconds, 3)})
+        store.publish(recipe, outputs=invocation.outputs, meta={"seconds": round(seconds, 3), "notes": counted})
     say(f"{stage.name}: done in {seconds:.1f} s")
 
 
@@ -190,6 +206,11 @@ def _schema(artifact: Artifact | None) -> Any:
     assert artifact is not None
     assert artifact.schema is not None
     return getattr(tables, artifact.schema)
+
+
+def _say_notes(stage: Stage, notes: Mapping[str, Any]) -> None:
+    if notes:
+        say(f"{stage.name}: {NOTED} {json.dumps(notes, sort_keys=True)}")
 
 
 def say(text: str) -> None:

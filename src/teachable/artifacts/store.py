@@ -98,6 +98,7 @@ class Restored:
     size: int = 0  # bytes
     seconds: float = 0.0
     problems: tuple[str, ...] = field(default=())
+    notes: Mapping[str, Any] = field(default_factory=dict)  # what the stage noted when it ran
 
     def __bool__(self) -> bool:
         return self.state == "restored"
@@ -160,7 +161,8 @@ class Store:
                 ready.append((temporary, target))
             for temporary, target in ready:
                 replace(temporary, target)
-        return self._note(Restored("restored", recipe.key, size, time.monotonic() - started), recipe.stage)
+        taken, noted = time.monotonic() - started, record.meta.get("notes") or {}
+        return self._note(Restored("restored", recipe.key, size, taken, notes=noted), recipe.stage)
 
     def publish(
         self, recipe: Recipe, outputs: Mapping[str, Path], meta: Mapping[str, Any] | None = None

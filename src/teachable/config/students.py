@@ -50,6 +50,10 @@ class Student(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(description="where the model runs; auto takes a GPU if there is one")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(description="auto: bfloat16 on a GPU, float32 on a CPU")
     batch_tokens: Positive = Field(description="tokens per forward pass to begin with; halved on out-of-memory")
+    prefix_cache_gb: Above0 | None = Field(
+        description="memory for what the student keeps of prompts, so that it reads nothing twice; null: 2 GB on a "
+        "CPU, half of what the weights leave free on a GPU"
+    )
     warm_start: WarmStart | None = Field(
         description="for hf: how the model first learns the manners of the game, from expert play of the warm-start "
         "games, see below; null: it does not"

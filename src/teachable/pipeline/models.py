@@ -100,10 +100,15 @@ def load_pretrained(student: c.Student, weights: Path | None = None) -> Student:
         device=student.device,
         dtype=student.dtype,
         batch_tokens=student.batch_tokens,
+        prefix_bytes=_bytes(student.prefix_cache_gb),
         temperature=student.temperature,
         length_normalisation=student.length_normalisation,
         layout=student.layout,
     )
+
+
+def _bytes(gigabytes: float | None) -> int | None:
+    return None if gigabytes is None else int(gigabytes * 1e9)
 
 
 @contextmanager
@@ -143,6 +148,7 @@ def load_linked(
             device=settings["device"],
             dtype=settings["dtype"],
             batch_tokens=settings["batch_tokens"],
+            prefix_bytes=_bytes(settings["prefix_cache_gb"]),
             temperature=settings["temperature"],
             length_normalisation=settings["length_normalisation"],
             layout=settings["layout"],

@@ -230,7 +230,7 @@ class _Episode:
 
     def request(self, cached: CachedPolicy) -> Request:
         patched = not self.actions or self.spec.patch_scope == "episode"
-        context = self.moment.context(self.spec.patch if patched else "")
+        context = self.moment.context(self.spec.patch if patched else "", len(self.spec.start.prefix))
         return Request(cached.prompt(context), context.commands, self.spec.adapter)
 
     def step(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from teachable.student.prompt import Context
+from teachable.student.prompt import Context, Transition
 from teachable.worlds.base import (
     EngineFault,
     InadmissibleCommand,
@@ -51,7 +51,7 @@ class Moment:
     def __init__(
         self,
         path: tuple[str, ...],
-        history: tuple[tuple[str, str], ...],
+        history: tuple[Transition, ...],
         state: State,
         saved: Any,
         generation: int,
@@ -62,8 +62,8 @@ class Moment:
         self.saved = saved
         self.generation = generation
 
-    def context(self, patch: str = "") -> Context:
-        """All the student may know here."""
+    def context(self, patch: str = "", patched: int | None = None) -> Context:
+        """All the student may know here; `patched` is the decision that `patch` is for, None: this one."""
         state = self.state
         return Context(
             goal=state.goal,
@@ -73,7 +73,13 @@ class Moment:
             history=self.history,
             commands=state.commands,
             patch=patch,
+            patched=patched,
         )
+
+    def transition(self, command: str, observation: str) -> Transition:
+        """This decision once it lies behind: `command` was chosen and gave `observation`."""
+        state = self.state
+        return Transition(command, observation, state.observation, state.memo, state.scene, state.commands)
 
 
 class Environment:
@@ -171,7 +177,7 @@ class Environment:
         state = session.step(command)
         self._here = Moment(
             (*moment.path, command),
-            (*moment.history, (command, state.observation)),
+            (*moment.history, moment.transition(command, state.observation)),
             state,
             session.save(),
             self._generation,

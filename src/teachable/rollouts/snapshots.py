@@ -16,6 +16,7 @@ from teachable.config.model import Snapshots
 from teachable.errors import TableError
 from teachable.rollouts.sessions import starts_of
 from teachable.seeds import stream
+from teachable.student.prompt import Transition
 from teachable.worlds.base import InadmissibleCommand, RestoreMismatch, Session, Task, World
 
 Row = dict[str, Any]
@@ -210,9 +211,12 @@ def _next(
     return None
 
 
-def _history(failure: _Failure, t: int) -> tuple[tuple[str, str], ...]:
+def _history(failure: _Failure, t: int) -> list[Transition]:
     following = failure.steps[1 : t + 1]
-    return tuple((row["action"], after["observation"]) for row, after in zip(failure.steps[:t], following, strict=True))
+    return [
+        Transition.of(row, row["action"], after["observation"])
+        for row, after in zip(failure.steps[:t], following, strict=True)
+    ]
 
 
 def _row(failure: _Failure, t: int, kind: str) -> Row:
@@ -227,13 +231,13 @@ def _row(failure: _Failure, t: int, kind: str) -> Row:
         "episode_id": failure.episode_id,
         "step": t,
         "distance": failure.end - t,
-        "prefix": [command for command, _ in history],
+        "prefix": [transition.command for transition in history],
         "digest": row["digest"],
         "goal": row["goal"],
         "memo": row["memo"],
         "scene": row["scene"],
         "observation": row["observation"],
-        "history": [{"command": command, "observation": seen} for command, seen in history],
+        "history": [transition.columns() for transition in history],
         "commands": row["commands"],
         "logp": row["logp"],
         "student_action": row["action"],

@@ -27,6 +27,7 @@ from teachable.rollouts.tree import (
 )
 from teachable.rollouts.tree_log import SHARED, TreeLog, Walk, log_tree
 from teachable.rollouts.values import Query
+from teachable.student.prompt import Context
 from teachable.terms import FORMATS
 
 Answers = Generator[list[Request], list[Reals], "TreeValues"]
@@ -113,8 +114,12 @@ class Grower:
         return TreeValues(commands, first, estimates, net_se, actions, log)
 
     def _request(self, moment: Moment, patch: str) -> Request:
-        context = moment.context(patch)
+        context = self._context(moment, patch)
         return Request(self._cached.prompt(context), context.commands, self._query.adapter)
+
+    def _context(self, moment: Moment, patch: str) -> Context:
+        """What the student knows at `moment`; `patch` is for the snapshot's decision, and later ones still read it."""
+        return moment.context(patch, len(self._query.start.prefix))
 
     def _ask(self, requests: list[Request]) -> Generator[list[Request], list[Reals], list[Reals]]:
         answers = yield requests
@@ -132,7 +137,7 @@ class Grower:
             return WIN
         if state.lost or state.unwinnable or node.steps_left <= 1 or not state.commands:
             return LOSS
-        return tree.find(moment, self._cached.prompt(moment.context(patch)), node.steps_left - 1)
+        return tree.find(moment, self._cached.prompt(self._context(moment, patch)), node.steps_left - 1)
 
     def _node_request(self, tree: Tree, index: int) -> Request:
         node = tree.nodes[index]

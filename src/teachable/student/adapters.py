@@ -89,6 +89,11 @@ class AdapterBank:
             raise AdapterError(f"unknown adapter {name!r}; known are {', '.join(self.names) or 'none'}")
 
     @property
+    def active(self) -> str | None:
+        """The adapter that the model answers with; None: the base model."""
+        return self._active
+
+    @property
     def _wrapped(self) -> PeftModel:
         if self._peft is None:
             raise AdapterError("this student has no adapter")

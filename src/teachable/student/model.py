@@ -15,18 +15,34 @@ from teachable.student.adapters import AdapterBank, read_adapter
 from teachable.student.devices import choose_device, choose_dtype
 from teachable.student.digests import fingerprint as fingerprint_of
 from teachable.student.effect import adapter_change
+from teachable.student.embedding import embeddings
 from teachable.student.encoding import Encoder
 from teachable.student.errors import AdapterError, FingerprintMismatch, StudentError
 from teachable.student.files import STUDENT_FILE, findable, locate, read_json
 from teachable.student.loading import check_files, check_vocabulary, hush, load_model, load_tokenizer
+from teachable.student.memory import Answers, Question
+from teachable.student.meter import METER
+from teachable.student.prefixes import PrefixCache
 from teachable.student.prompt import Context, Layout, check_layout, layout_of
-from teachable.student.scoring import SCORERS, Request, batches, last_hidden, length_switch, log_softmax, tree_is_exact
+from teachable.student.scoring import (
+    METHODS,
+    RADIX,
+    SCORERS,
+    Request,
+    batches,
+    length_switch,
+    log_softmax,
+    tokens_read,
+    tree_is_exact,
+)
 from teachable.student.trees import TokenTree, build_tree
 
 log = logging.getLogger(__name__)
 
 CPU_BATCH_TOKENS = 2_000  # measured: small batches stay in the cache and win on a CPU
 GPU_BATCH_TOKENS = 32_768
+CPU_PREFIX_BYTES = 2 << 30
+GPU_PREFIX_SHARE = 0.5  # of what the weights leave free
 NORMALISATIONS = ("none", "mean")
 
 
@@ -55,17 +71,19 @@ class Student:
         method: str = "auto",
         memory: int = 200_000,
         attention: str = "sdpa",
+        prefix_bytes: int | None = None,
     ) -> None:
         """`attention`: what the model runs.
 
-        `method`: a scorer, or auto: tree where exact, else prefix_cache. `memory` counts answers.
+        `method`: a scorer, or auto: radix where exact, but tree for short prompts (verbosity compact), which it would
+        slow down, and prefix_cache for other models. `memory` counts answers; `prefix_bytes` is for radix's states.
         """
         if not temperature > 0:
             raise StudentError(f"temperature must be above 0, not {temperature}; greedy play takes the argmax instead")
         if length_normalisation not in NORMALISATIONS:
             raise StudentError(f"length_normalisation is one of {NORMALISATIONS}, not {length_normalisation!r}")
-        if method != "auto" and method not in SCORERS:
-            raise StudentError(f"unknown scoring method {method!r}; known are auto, {', '.join(SCORERS)}")
+        if method != "auto" and method not in METHODS:
+            raise StudentError(f"unknown scoring method {method!r}; known are auto, {', '.join(METHODS)}")
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.layout_spec = layout
@@ -76,15 +94,19 @@ class Student:
         self.attention = attention
         gpu = model.device.type == "cuda"
         self.batch_tokens = batch_tokens or (GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS)
-        self.method = method if method != "auto" else ("tree" if tree_is_exact(model.config) else "prefix_cache")
-        if method == "tree" and not tree_is_exact(model.config):
+        exact = tree_is_exact(model.config)
+        fastest = RADIX if layout.verbosity == "full" else "tree"
+        self.method = method if method != "auto" else (fastest if exact else "prefix_cache")
+        if method in (RADIX, "tree") and not exact:
             raise StudentError(
-                f"scoring method tree is not exact for {model.config.model_type} (attention other than full "
+                f"scoring method {method} is not exact for {model.config.model_type} (attention other than full "
                 "causal, or an unchecked family); use prefix_cache"
             )
         self.bank = AdapterBank(self.model)
-        self._memory_size = memory
-        self._memory: dict[str | None, dict[tuple[str, tuple[str, ...]], np.ndarray]] = {}
+        if prefix_bytes is None:
+            prefix_bytes = int(torch.cuda.mem_get_info(model.device)[0] * GPU_PREFIX_SHARE) if gpu else CPU_PREFIX_BYTES
+        self._prefixes = PrefixCache(prefix_bytes)
+        self._memory = Answers(memory)
         self._trees: dict[tuple[str, ...], tuple[TokenTree, list[list[int]]]] = {}
         self._encoder = Encoder(tokenizer, layout)
         self.pad = self._encoder.pad
@@ -110,6 +132,7 @@ class Student:
         method: str = "auto",
         memory: int = 200_000,
         attention: str = "auto",
+        prefix_bytes: int | None = None,
         fingerprint: str | None = None,
     ) -> Student:
         """Load a student from a directory, or by the hub name of a model that is already on this machine.
@@ -147,6 +170,7 @@ class Student:
             batch_tokens=batch_tokens,
             method=method,
             memory=memory,
+            prefix_bytes=prefix_bytes,
         )
         student.home = findable(path)
         for name, place in (adapters or {}).items():
@@ -225,26 +249,26 @@ class Student:
             raise StudentError("policy needs as many command lists (and adapters, where given) as prompts")
         names: Sequence[str | None] = adapters if adapters is not None else [None] * len(prompts)
         keys = [(prompt, tuple(listed)) for prompt, listed in zip(prompts, commands, strict=True)]
-        open_questions: dict[str | None, dict[tuple[str, tuple[str, ...]], None]] = {}
+        open_questions: dict[str | None, dict[Question, None]] = {}
         answers: list[np.ndarray | None] = []
         for name, key in zip(names, keys, strict=True):
-            answers.append(self._memory.get(name, {}).get(key))
+            answers.append(self._memory.get(name, key))
             if answers[-1] is None:
                 open_questions.setdefault(name, {})[key] = None
-        fresh: dict[str | None, dict[tuple[str, tuple[str, ...]], np.ndarray]] = {name: {} for name in open_questions}
+        fresh: dict[str | None, dict[Question, np.ndarray]] = {name: {} for name in open_questions}
         for wave in self.bank.waves(open_questions, apart=self.method != "tree" or self.length_switch is not None):
             wanted = [(key, name) for name in wave for key in open_questions[name]]
             found = self._answer([key for key, _ in wanted], [name for _, name in wanted])
             for (key, name), answer in zip(wanted, found, strict=True):
                 fresh[name][key] = answer
             for name in wave:
-                self._remember(name, fresh[name])
+                self._memory.keep(name, fresh[name])
         return [
             answer if answer is not None else fresh[name][key]
             for answer, name, key in zip(answers, names, keys, strict=True)
         ]
 
-    def _answer(self, keys: Sequence[tuple[str, tuple[str, ...]]], adapters: Sequence[str | None]) -> list[np.ndarray]:
+    def _answer(self, keys: Sequence[Question], adapters: Sequence[str | None]) -> list[np.ndarray]:
         """The policies of questions, each under its adapter: one, or some that may share a forward pass."""
         encoded = self.encode_prompts([prompt for prompt, _ in keys])
         requests = []
@@ -259,8 +283,11 @@ class Student:
         found: list[np.ndarray | None] = [None] * len(requests)
         vocabulary = int(self.model.config.get_text_config().vocab_size)
         alone = len(set(adapters)) == 1
+        for name in dict.fromkeys(adapters):
+            METER.asked([request for request, own in zip(requests, adapters, strict=True) if own == name], name)
         with self.answering(adapters[0] if alone else None):
-            for batch in batches(requests, self.batch_tokens, vocabulary):
+            whole = [range(len(requests))]  # radix makes forward passes of its own
+            for batch in whole if self.method == RADIX else batches(requests, self.batch_tokens, vocabulary):
                 chosen = [requests[index] for index in batch]
                 names = [adapters[index] for index in batch]
                 scores = self.scores(chosen) if alone else self._in_memory(chosen, self.method, names)
@@ -288,16 +315,22 @@ class Student:
     def _in_memory(
         self, requests: Sequence[Request], method: str, adapters: Sequence[str | None] | None = None
     ) -> list[np.ndarray]:
-        """In one forward pass (`adapters`: of each row); in halves, from now on, where the GPU runs out of memory."""
+        """In one forward pass (`adapters`: of each row), by radix in those that it needs; in halves, from now on, where
+        the GPU runs out of memory."""
         try:
+            if method == RADIX:
+                return self._prefixes.scores(self.model, requests, self.pad, self.bank.active, self.batch_tokens)
             with self.bank.rows(adapters) if adapters else nullcontext():
-                return SCORERS[method](self.model, requests, self.pad)
+                found = SCORERS[method](self.model, requests, self.pad)
+            METER.read(tokens_read(method, requests))
+            return found
         except torch.cuda.OutOfMemoryError as problem:
             if len(requests) == 1:
                 raise StudentError(
                     f"out of GPU memory with a single prompt of {len(requests[0].prompt)} tokens; use a larger GPU"
                 ) from problem
             self.batch_tokens = max(1, self.batch_tokens // 2)
+            self._prefixes.budget //= 2
             log.warning("out of GPU memory: going on with %d tokens a forward pass", self.batch_tokens)
         if torch.cuda.is_available():  # outside the handler, so that its traceback frees the activations
             torch.cuda.empty_cache()
@@ -317,50 +350,14 @@ class Student:
 
     def embed(self, prompts: Sequence[str], *, adapter: str | None = None) -> np.ndarray:
         """[N, H] float32: the last hidden layer (after the final norm), averaged over a prompt's tokens."""
-        encoded = self.encode_prompts(prompts)
-        found = np.zeros((len(prompts), int(self.model.config.get_text_config().hidden_size)), dtype=np.float32)
-        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
-        with self.answering(adapter):
-            start = 0
-            while start < len(order):
-                stop = start + 1
-                while stop < len(order) and (stop + 1 - start) * len(encoded[order[stop]]) <= self.batch_tokens:
-                    if self.length_switch is not None and (
-                        len(encoded[order[start]]) <= self.length_switch < len(encoded[order[stop]])
-                    ):
-                        break
-                    stop += 1
-                rows = order[start:stop]
-                width = max(len(encoded[index]) for index in rows)
-                ids = torch.full((len(rows), width), self.pad, dtype=torch.long)
-                real = torch.zeros((len(rows), width), dtype=torch.float32)
-                for row, index in enumerate(rows):
-                    ids[row, : len(encoded[index])] = torch.tensor(encoded[index])
-                    real[row, : len(encoded[index])] = 1 / len(encoded[index])
-                # right padding under causal attention: what is real never sees what is not
-                hidden = last_hidden(self.model, ids.to(self.device))
-                found[rows] = torch.einsum("bt,bth->bh", real.to(self.device), hidden.float()).cpu().numpy()
-                start = stop
-        return found
+        return embeddings(self, prompts, adapter)
 
     # -- memory ----------------------------------------------------------------------------------------
 
-    def _remember(self, adapter: str | None, answers: Mapping[tuple[str, tuple[str, ...]], np.ndarray]) -> None:
-        if self._memory_size <= 0:
-            return
-        self._memory.setdefault(adapter, {}).update(answers)
-        excess = sum(len(part) for part in self._memory.values()) - self._memory_size
-        for part in list(self._memory.values()):  # oldest adapter first, oldest answer first
-            while excess > 0 and part:
-                del part[next(iter(part))]
-                excess -= 1
-
     def forget(self, adapter: str | None = None, *, everything: bool = False) -> None:
         """Drop the remembered answers of one adapter (None: of the base model), or all of them."""
-        if everything:
-            self._memory.clear()
-        else:
-            self._memory.pop(adapter, None)
+        self._prefixes.forget(adapter, everything=everything)
+        self._memory.forget(adapter, everything=everything)
 
     # -- adapters --------------------------------------------------------------------------------------
 

@@ -17,8 +17,8 @@ import torch
 from teachable.student.adapters import lora_config
 from teachable.student.errors import StudentError
 from teachable.student.model import Student
-from teachable.student.prompt import Context
-from teachable.student.scoring import SCORERS, Request, last_logits
+from teachable.student.prompt import Context, Transition
+from teachable.student.scoring import METHODS, Request, last_logits
 from teachable.student.trees import build_tree
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 # The largest difference, in nats of a command's log-probability, that is rounding: 2,000 times what full sequences and
 # trees differ by in float32; in half precision a single logit of 30 is rounded by up to 0.06 (bfloat16) or 0.008.
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
-PLAINER = ("tree", "prefix_cache", "batched", "naive")  # the ways of scoring, each plainer than the one before
 _ADAPTER = "being tried"
 _COMMANDS = (
     "go north",
@@ -57,7 +56,10 @@ def samples() -> list[Context]:
             "red ball: on the table",
             "hall\nbox (closed), table, red ball\nexits: north",
             "You open the box.",
-            (("go north", "You are in a hall."), ("open box", "You open the box.")),
+            (
+                Transition("go north", "You are in a hall.", "You look around.", "", "cellar\nexits: north", _COMMANDS),
+                Transition("open box", "You open the box.", "You are in a hall.", "", "hall\nbox", _COMMANDS[:3]),
+            ),
             _COMMANDS,
         ),
         Context(
@@ -65,7 +67,7 @@ def samples() -> list[Context]:
             "",
             "cellar\n" + long * 4,
             long * 4,
-            tuple(("go north", long) for _ in range(6)),
+            tuple(Transition("go north", long, long, "", "hall\n" + long, _COMMANDS) for _ in range(6)),
             _COMMANDS[1:],
             "The command that worked there was open box.",
         ),
@@ -84,9 +86,9 @@ def try_out(student: Student) -> Trial:
         with student.answering(None):
             plain = [_scores(student, [request], "naive")[0] for request in requests]
             _check_answers(student, requests, plain, tolerance)
-            start = PLAINER.index(student.method)
+            start = METHODS.index(student.method)
             refused: dict[str, str] = {}
-            for method in PLAINER[start:]:
+            for method in METHODS[start:]:
                 found = _difference(student, requests, plain, method)
                 if isinstance(found, float) and found <= tolerance:
                     break
@@ -158,7 +160,7 @@ def _check_answers(
 
 def _difference(student: Student, requests: Sequence[Request], plain: Sequence[np.ndarray], method: str) -> float | str:
     """The largest difference from `plain`, alone and in a batch, in nats; or why there is none."""
-    if method not in SCORERS:
+    if method not in METHODS:
         raise StudentError(f"unknown scoring method {method!r}")
     try:
         alone = [_scores(student, [request], method)[0] for request in requests]

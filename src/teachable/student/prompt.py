@@ -11,11 +11,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from teachable.student.errors import LayoutMismatch, StudentError
 
 Verbosity = Literal["compact", "full"]
+
+
+class Transition(NamedTuple):
+    """A decision that lies behind, and what came of it. What was read there may be left out where nobody asks for it
+    (the layout `dialogue` does)."""
+
+    command: str
+    observation: str  # the engine's text that the command gave
+    before: str = ""  # the observation at which it was chosen
+    memo: str = ""  # memo, scene and commands as in `Context`
+    scene: str = ""
+    commands: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], command: str, observation: str) -> Transition:
+        """From a decision's columns (those of STEPS), the command chosen there and what it gave."""
+        return cls(command, observation, row["observation"], row["memo"], row["scene"], tuple(row["commands"]))
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Transition:
+        """From an entry of a stored `history`."""
+        return cls(**{**row, "commands": tuple(row["commands"])})
+
+    def columns(self) -> dict[str, Any]:
+        """An entry of a stored `history`: the inverse of `read`."""
+        return {**self._asdict(), "commands": list(self.commands)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +52,10 @@ class Context:
     memo: str  # documents read so far, "" before
     scene: str  # what is visible: room, things, exits, inventory
     observation: str  # the engine's text after the last command
-    history: tuple[tuple[str, str], ...]  # (command, the observation it gave), oldest first
+    history: tuple[Transition, ...]  # oldest first
     commands: tuple[str, ...]  # admissible commands, in the order of the policy
     patch: str = ""  # text from the teacher, "" for none
+    patched: int | None = None  # the decision (0 is the first) that the patch is for; None: this one
 
     @classmethod
     def of(cls, row: Mapping[str, Any], patch: str = "") -> Context:
@@ -38,7 +65,7 @@ class Context:
             memo=row["memo"],
             scene=row["scene"],
             observation=row["observation"],
-            history=tuple((turn["command"], turn["observation"]) for turn in row["history"]),
+            history=tuple(map(Transition.read, row["history"])),
             commands=tuple(row["commands"]),
             patch=patch,
         )
@@ -50,7 +77,7 @@ class Context:
             "memo": self.memo,
             "scene": self.scene,
             "observation": self.observation,
-            "history": [{"command": command, "observation": seen} for command, seen in self.history],
+            "history": [transition.columns() for transition in self.history],
             "commands": list(self.commands),
         }
 
@@ -86,7 +113,7 @@ def shorten(text: str, characters: int) -> str:
     return line[: cut if cut > 0 else characters]
 
 
-CHAT = "chat"
+CHAT, DIALOGUE = "chat", "dialogue"
 
 
 def layouts() -> list[str]:

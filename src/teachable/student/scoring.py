@@ -1,5 +1,7 @@
-"""Log-probabilities of command tokens behind prompts, four ways that agree.
+"""Log-probabilities of command tokens behind prompts, five ways that agree.
 
+* `radix`: as `tree`, behind what is kept of earlier prompts, so that every token is read once
+  (:mod:`teachable.student.prefixes`).
 * `tree`: one forward pass over [prompt, token tree], with a mask in which a node sees the prompt and its own
   ancestors; several requests a batch. Prompts are padded on the left and trees on the right, so the columns
   that predict anything are the last ones of every row. Exact for models whose layers all use full causal
@@ -61,8 +63,17 @@ class Request:
         return len(self.prompt) + int(self.tree.lengths.max()) - 1
 
 
+def tokens_read(method: str, requests: Sequence[Request]) -> int:
+    """Tokens of the forward passes that score `requests` by `method` (but `radix`), padding apart."""
+    if method == "tree":
+        return sum(request.width for request in requests)
+    if method == "prefix_cache":
+        return sum(len(r.prompt) + sum(len(ids) - 1 for ids in r.commands) for r in requests)
+    return sum(len(r.prompt) + len(ids) - 1 for r in requests for ids in r.commands)
+
+
 def tree_is_exact(config: Any) -> bool:
-    """Whether the model described by a transformers `config` may be scored by `tree`."""
+    """Whether the model described by a transformers `config` may be scored by `tree` and `radix`."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     if text.model_type not in TREE_FAMILIES:
         return False
@@ -101,6 +112,13 @@ def last_logits(model: Any, keep: int, **inputs: Any) -> torch.Tensor:
     wanted = {"logits_to_keep": keep} if _keeps_logits(type(model).forward) else {}
     logits: torch.Tensor = model(**inputs, **wanted, use_cache=False).logits
     return logits[:, -keep:]
+
+
+def last_logits_and_cache(model: Any, keep: int, **inputs: Any) -> tuple[torch.Tensor, Any]:
+    """As `last_logits`, with the key-value cache behind `past_key_values`."""
+    wanted = {"logits_to_keep": keep} if _keeps_logits(type(model).forward) else {}
+    output = model(**inputs, **wanted, use_cache=True)
+    return output.logits[:, -keep:], output.past_key_values
 
 
 def last_hidden(model: Any, ids: torch.Tensor) -> torch.Tensor:
@@ -176,6 +194,13 @@ def score_tree(model: Any, requests: Sequence[Request], pad: int) -> list[np.nda
     ids, mask, positions, _ = _tree_inputs(requests, pad, device, model.dtype)
     keep = max(request.tree.size for request in requests) + 1  # the prompt's last column and the tree's
     logits = last_logits(model, keep, input_ids=ids, attention_mask=mask, position_ids=positions)
+    return tree_log_probabilities(logits, requests)
+
+
+def tree_log_probabilities(logits: torch.Tensor, requests: Sequence[Request]) -> list[np.ndarray]:
+    """Log-probabilities [S] of each request's tree from logits [B, N + 1, V]: of the prompt's last token and of the
+    tree's, padded on the right."""
+    device = logits.device
     counts = [len(request.tree.sources) for request in requests]
     rows = torch.from_numpy(np.repeat(np.arange(len(requests)), counts)).to(device)
     sources = torch.from_numpy(np.concatenate([request.tree.sources for request in requests]) + 1).to(device)
@@ -251,6 +276,7 @@ def score_prefix_cache(model: Any, requests: Sequence[Request], pad: int) -> lis
     return found
 
 
+RADIX = "radix"  # which keeps what it reads, so that it is no function of the requests alone
 Scorer = Callable[[Any, Sequence[Request], int], list[np.ndarray]]
 SCORERS: dict[str, Scorer] = {
     "tree": score_tree,
@@ -258,6 +284,7 @@ SCORERS: dict[str, Scorer] = {
     "batched": score_batched,
     "naive": score_naive,
 }
+METHODS = (RADIX, *SCORERS)  # each plainer than the one before
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:

@@ -12,7 +12,18 @@ Schema = Mapping[str, Any]
 
 TEXT, INT, REAL, FLAG = pl.String, pl.Int64, pl.Float64, pl.Boolean
 TEXTS, REALS = pl.List(pl.String), pl.List(pl.Float64)
-HISTORY = pl.List(pl.Struct({"command": pl.String, "observation": pl.String}))
+HISTORY = pl.List(  # teachable.student.prompt.Transition
+    pl.Struct(
+        {
+            "command": pl.String,
+            "observation": pl.String,
+            "before": pl.String,
+            "memo": pl.String,
+            "scene": pl.String,
+            "commands": pl.List(pl.String),
+        }
+    )
+)
 
 
 class Column(NamedTuple):

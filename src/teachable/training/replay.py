@@ -8,12 +8,13 @@ where it is done. So the episodes that the student wins once the teacher's comma
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import polars as pl
 
 from teachable import tables
+from teachable.student.prompt import Transition
 from teachable.terms import REPLAY
 from teachable.training.sets import RenderDecision
 
@@ -44,12 +45,13 @@ def replay_examples(
     for (episode_id,), part in decisions.group_by("episode_id", maintain_order=True):
         origin = begun[episode_id]
         history = [] if origin is None else list(histories[origin])
-        last: str | None = None
+        last: Mapping[str, Any] | None = None
         for row in part.iter_rows(named=True):
             if last is not None:
-                history = [*history, {"command": last, "observation": row["observation"]}]
+                behind = Transition.of(last, last["action"], row["observation"])
+                history = [*history, behind.columns()]
             taught = origin is not None and last is None
-            last = row["action"]
+            last = row
             if taught:
                 continue
             prompt, completion = render({**row, "history": history}, row["action"])

@@ -14,7 +14,7 @@ Three ingredients, each of which the labels need:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,19 +96,7 @@ def _one(
     rest = [command for command in commands if command != action]
     texts = patcher(context, action, rest[int(other * len(rest))], key)
     condition = FORMATS[int(form * len(FORMATS))] if helpful else "placebo"
-    return Demonstration(_patched(context, texts[condition]), action)
-
-
-def _patched(context: Context, patch: str) -> Context:
-    return Context(
-        goal=context.goal,
-        memo=context.memo,
-        scene=context.scene,
-        observation=context.observation,
-        history=context.history,
-        commands=context.commands,
-        patch=patch,
-    )
+    return Demonstration(replace(context, patch=texts[condition]), action)
 
 
 def validator(

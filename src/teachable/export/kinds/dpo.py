@@ -66,7 +66,9 @@ def write(found: Found, out: Path) -> str:
             counts[split] += 1
     if not counts:
         raise ExportError(f"{found.need('panels')} names no game of the labelled snapshots: run phase1 again.")
-    (out / "README.md").write_text(_card(found, counts, conversational=layout == "chat"), encoding="utf-8")
+    (out / "README.md").write_text(
+        _card(found, counts, conversational=layout in ("chat", "dialogue")), encoding="utf-8"
+    )
     return f"{counts.total()} preferences, {', '.join(f'{number} {split}' for split, number in sorted(counts.items()))}"
 
 

@@ -124,8 +124,8 @@ class ChatLayout:
             parts.append(f"Notes:\n{context.memo.strip()}")
         turns = context.history[-self.last_turns :]
         if turns:
-            shown = [f"> {command}\n{shorten(seen, self.turn_characters)}" for command, seen in turns[:-1]]
-            shown.append(f"> {turns[-1][0]}")  # what it gave is the current observation
+            shown = [f"> {turn.command}\n{shorten(turn.observation, self.turn_characters)}" for turn in turns[:-1]]
+            shown.append(f"> {turns[-1].command}")  # what it gave is the current observation
             parts.append("What you did so far:\n" + "\n".join(shown))
         parts.append(f"Observation:\n{context.observation.strip()}")
         parts.append(f"What you see and carry:\n{context.scene.strip()}")

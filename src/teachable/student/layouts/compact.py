@@ -42,7 +42,7 @@ class CompactLayout:
             if context.memo
             else f"goal: {shorten(context.goal, self.goal_characters)}"
         )
-        did = "; ".join(command for command, _ in context.history[-self.last_commands :])
+        did = "; ".join(behind.command for behind in context.history[-self.last_commands :])
         scene = "\n".join(one_line(line) for line in context.scene.splitlines() if line.strip())
         return f"{task}\n{scene}\ndid: {did or '-'}\ntip: {one_line(context.patch) or '-'}\nact:"
 
