@@ -57,7 +57,7 @@ def test_the_student_was_warmed_up_and_learned(place: Workplace) -> None:
     assert 0 < said["patched"] < said["examples"]
     assert said["success"] >= said["success_before"]
     settings = tables.read_json(place.path("results/student/settings.json"))
-    assert (settings["path"], settings["method"], settings["dtype"]) == ("smollm2-135m", "tree", "float32")
+    assert (settings["path"], settings["method"], settings["dtype"]) == ("smollm2-135m", "radix", "float32")
 
 
 def test_labels_are_sane(place: Workplace) -> None:
