@@ -28,10 +28,10 @@ import numpy as np
 import torch
 from gpu_check import situations
 from peft import get_peft_model
-from scoring import make_student
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from teachable.student.adapters import AdapterBank, lora_config
+from teachable.student.builder import StudentSettings, new_model, train_tokenizer
 from teachable.student.completions import Encoded, Example, encode
 from teachable.student.layouts.compact import CompactLayout
 from teachable.student.lora import LoraSettings, train_lora
@@ -43,6 +43,17 @@ LLAMA_135M = {
     "num_key_value_heads": 3, "tie_word_embeddings": True,
 }  # fmt: skip
 SETTINGS = LoraSettings(rank=8, alpha=16, learning_rate=3e-3, max_steps=2, schedule="constant", warmup=0.0)
+
+
+def make_student(directory: Path | None) -> Student:
+    """The student in `directory`, or one of the built-in shape with random weights; it remembers nothing."""
+    if directory is not None:
+        return Student.load(directory, memory=0)
+    layout = CompactLayout("recipe")
+    texts = [f"{layout.render(context)} {context.commands[0]}\n" for context in situations(24, 3)]
+    tokenizer = train_tokenizer(texts, 700)
+    model = new_model(StudentSettings(), len(tokenizer), seed=0)
+    return Student(model, tokenizer, layout, name="random", fingerprint="random", memory=0)
 
 
 def llama(shape: dict[str, Any]) -> Student:

@@ -115,7 +115,7 @@ def check(case: Case, slot: str, damage: Damage, directory: Path) -> None:
 
 def test_every_stage_that_reads_is_tried(study: Study) -> None:
     tried = {case.stage for case in study.cases.values()}
-    assert tried == set(STAGES)
+    assert tried == set(STAGES) - {"warm-start"}, "that one needs a pretrained model: tests/stages has it"
     read_by_none = {artifact.name for artifact in ARTIFACTS.values() if artifact.kind == "table"} - {
         name for case in study.cases.values() for name in case.line.inputs
     }

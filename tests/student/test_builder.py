@@ -72,7 +72,7 @@ def test_what_is_written_is_what_was_validated(settings: StudentSettings, tmp_pa
 def test_a_student_outside_of_the_band_is_an_error(
     settings: StudentSettings, tmp_path: Path, success: float, remedy: str
 ) -> None:
-    with pytest.raises(StudentError, match=rf"wins {success} .* after 20 steps.*0\.40 to 0\.60.*{remedy}"):
+    with pytest.raises(StudentError, match=rf"after 20 steps wins {success} .*0\.40 to 0\.60.*{remedy}"):
         build_student(DATA, settings, validate=scripted([success]), seed=1, memo_label="recipe", out=tmp_path / "s")
     assert not (tmp_path / "s").exists()
 

@@ -183,7 +183,7 @@ def test_the_same_weights_every_time(cache: Path, tmp_path: Path) -> None:
     assert {Path(file).name for file in model_files(NAME)} >= {"config.json", "model.safetensors", "tokenizer.json"}
     assert "Apache-2.0" in (home / "README.md").read_text()
     student = Student.load(NAME, device="cpu")
-    assert (student.layout, student.layout_spec.templated, student.method) == ("chat", True, "tree")
+    assert (student.layout, student.layout_spec.templated, student.method) == ("chat", True, "radix")
     parameters = sum(value.numel() for value in student.model.parameters())
     assert parameters == CATALOGUE[NAME].weights
     prompt = student.tokenizer("The capital of France is", return_tensors="pt").input_ids

@@ -64,7 +64,7 @@ def test_the_page_has_every_family_and_no_other() -> None:
 
 def test_longrope_is_tried_on_both_sides_of_its_switch(student_directory: Path, tmp_path: Path) -> None:
     found, student = families.examine("Phi-3, LongRoPE", student_directory, tmp_path / "model")
-    assert found.method == "tree"
+    assert found.method == "radix"
     assert student is not None
     assert student.length_switch is not None
     lengths = [len(ids) for ids in student.encode_prompts([student.prompt(one) for one in families.decisions()])]
@@ -78,7 +78,7 @@ def test_prompts_on_both_sides_of_a_change_of_rope_do_not_share_a_pass(student_d
     place = make("phi3", student_directory, tmp_path / "phi3", **families.longrope(middle))
     student = Student.load(place, device="cpu", batch_tokens=100_000)
     assert student.length_switch == middle
-    assert try_out(student).method == "tree"
+    assert try_out(student).method == "radix"
     assert widest(student) < 1e-3
     student.forget(everything=True)
     student.length_switch = None

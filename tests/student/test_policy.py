@@ -137,7 +137,7 @@ def test_answers_are_remembered_and_forgotten(student: Student, monkeypatch: pyt
 def test_memory_is_bounded(student_directory: Path) -> None:
     student = Student.load(student_directory, device="cpu", memory=5)
     student.policy([f"{i} act:" for i in range(9)], [COMMANDS[:2]] * 9)
-    assert sum(len(part) for part in student._memory.values()) == 5
+    assert sum(len(part) for part in student._memory._known.values()) == 5
 
 
 def test_bad_questions_are_refused(student: Student) -> None:

@@ -221,7 +221,7 @@ def test_rows_of_a_wave_have_each_their_adapter(student: Student, monkeypatch: p
         train_lora(student, data(student, 0, 3), settings, seed=seed, name=f"peft {seed}")
     train_lora(student, data(student, 0, 3), replace(settings, rank=2), seed=3, name="narrow")
     names = [None, "job 0", "peft 1", "job 3", "narrow", "job 1", "peft 2", "job 2", None, "job 0", "narrow"]
-    student._memory_size = 0
+    student._memory._size = 0
     expected = one_by_one(student, names)
     shared: list[int] = []
     rows = type(student.bank).rows

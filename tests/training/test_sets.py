@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachable import tables, terms
+from teachable.student.prompt import Transition
 from teachable.training import sets
 from teachable.training.budget import Replay
 from teachable.training.errors import SetError, SplitError
@@ -276,6 +277,9 @@ def test_replay_takes_won_episodes_of_games_that_evaluate_nothing() -> None:
                 "task_id": task,
                 "step": t,
                 "observation": f"o{t}",
+                "memo": "",
+                "scene": "a room",
+                "commands": [f"a{t}", "look"],
                 "action": f"a{t}",
             }
             for t in range(length)
@@ -306,11 +310,14 @@ def test_replay_takes_won_episodes_of_games_that_evaluate_nothing() -> None:
     steps = pl.DataFrame(
         [row for e, t, _, _ in kinds for row in decisions(e, t, 3)], schema=dict(tables.STEPS)
     ).reverse()
-    before = [{"command": "look", "observation": "a room"}]
+    before = [Transition("look", "a room").columns()]
     snapshots = pl.DataFrame({"snapshot_id": ["s1"], "history": [before]})
 
     def replayed(steps: pl.DataFrame, episodes: pl.DataFrame) -> pl.DataFrame:
-        render = lambda row, command: (str(row["history"]), command)  # noqa: E731
+        render = lambda row, command: (
+            str([(turn["command"], turn["observation"]) for turn in row["history"]]),
+            command,
+        )  # noqa: E731
         return replay_examples(steps, episodes, {"t2"}, render, snapshots)
 
     found = replayed(steps, episodes)
@@ -319,7 +326,7 @@ def test_replay_takes_won_episodes_of_games_that_evaluate_nothing() -> None:
     assert found["family"].to_list() == [f"family of {task}" for task in found["task_id"]]
     assert found["completion"].to_list() == ["a0", "a1", "a2"] * 2
     assert found["prompt"][0] == "[]"
-    each = [{"command": "a0", "observation": "o1"}, {"command": "a1", "observation": "o2"}]
+    each = [("a0", "o1"), ("a1", "o2")]
     assert found["prompt"][2] == str(each), "each command with what it led to"
 
     going_on = episodes.filter(episode_id="e1").with_columns(episode_id=pl.lit("s1/0"), snapshot_id=pl.lit("s1"))
@@ -327,7 +334,7 @@ def test_replay_takes_won_episodes_of_games_that_evaluate_nothing() -> None:
     found = replayed(behind, going_on)
     assert found["completion"].to_list() == ["a1", "a2"], "the first command was the teacher's"
     assert found["snapshot_id"].to_list() == ["s1", "s1"]
-    assert found["prompt"][0] == str([*before, {"command": "a0", "observation": "o1"}]), "the snapshot's own past first"
+    assert found["prompt"][0] == str([("look", "a room"), ("a0", "o1")]), "the snapshot's own past first"
 
 
 def test_order_of_rows_does_not_matter() -> None:
