@@ -6,7 +6,7 @@
 # make fuzz   18,000 damaged inputs (hours; FUZZ=0.1: a tenth of them)
 PRESET ?= laptop
 CORES ?= 2
-MARKS ?= workflow and not slurm
+MARKS ?= workflow and not slurm and not pretrained
 FUZZ ?= long
 RESULTS ?= results
 LLAMA ?=

@@ -104,7 +104,7 @@ def test_labelling_is_answered_alike_and_from_memory() -> None:
     work.naive()
     pairs = zip(work.answers["ours"], work.answers["naive"], strict=True)
     assert max(float(np.abs(a - b).max()) for a, b in pairs) < 1e-4
-    assert student.method == "tree"
+    assert student.method == "radix"
 
 
 ASKED = paper_hours.Asked(prompt=500, commands=10, command=4, nodes=30, distinct=0.5, fresh=0.25)

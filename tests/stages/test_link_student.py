@@ -44,8 +44,8 @@ def link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     def run(path: Path | str, weights: Path | None = None, **changes: Any) -> tuple[dict[str, Any], bool]:
         student: dict[str, Any] = {
             "source": "hf", "path": str(path), "revision": None, "layout": None, "temperature": 1.0,
-            "length_normalisation": "none", "device": "cpu", "dtype": "auto", "batch_tokens": 2000, "prefix_cache_gb": None,
-            "warm_start": None,
+            "length_normalisation": "none", "device": "cpu", "dtype": "auto", "batch_tokens": 2000,
+            "prefix_cache_gb": None, "warm_start": None,
             **changes,
         }  # fmt: skip
         shutil.rmtree("student", ignore_errors=True)

@@ -314,10 +314,9 @@ def test_replay_takes_won_episodes_of_games_that_evaluate_nothing() -> None:
     snapshots = pl.DataFrame({"snapshot_id": ["s1"], "history": [before]})
 
     def replayed(steps: pl.DataFrame, episodes: pl.DataFrame) -> pl.DataFrame:
-        render = lambda row, command: (
-            str([(turn["command"], turn["observation"]) for turn in row["history"]]),
-            command,
-        )  # noqa: E731
+        def render(row: Any, command: str) -> tuple[str, str]:
+            return str([(turn["command"], turn["observation"]) for turn in row["history"]]), command
+
         return replay_examples(steps, episodes, {"t2"}, render, snapshots)
 
     found = replayed(steps, episodes)

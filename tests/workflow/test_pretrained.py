@@ -17,7 +17,7 @@ from teachable.student.errors import StudentError
 from teachable.student.files import fetch_student
 from workflow.workplace import Workplace
 
-pytestmark = [pytest.mark.workflow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.workflow, pytest.mark.pretrained, pytest.mark.timeout(3600)]
 
 CUT = Path(__file__).with_name("pretrained.yaml")
 PROBE = "Which command do you choose?"
