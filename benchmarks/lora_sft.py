@@ -21,7 +21,8 @@ import workload
 from side_by_side import Peer, Took, compared, row, take_turns, timed, write
 
 from teachable.student import Example, LoraSettings, Student, train_lora
-from teachable.student.adapters import lora_config, write_adapter
+from teachable.student.adapter_files import write_adapter
+from teachable.student.adapters import lora_config
 from teachable.student.batches import epoch_batches
 from teachable.student.completions import encode
 from teachable.student.prompt import Context

@@ -13,7 +13,7 @@ import torch
 from peft import AutoPeftModelForCausalLM, PeftModel
 
 from teachable.student import Demonstration, Example, LoraSettings, Student, StudentError, train_lora
-from teachable.student.adapters import read_adapter
+from teachable.student.adapter_files import read_adapter
 from teachable.student.warming import WarmStartRecord, warm_start
 
 from .tiny import CHAT_TEMPLATE, COMMANDS, chat_student, context

@@ -21,7 +21,8 @@ import torch
 from peft import LoraConfig
 from safetensors.torch import save
 
-from teachable.student.adapters import lora_config, state_digest, write_into
+from teachable.student.adapter_files import state_digest, write_into
+from teachable.student.adapters import lora_config
 from teachable.student.batches import epoch_batches
 from teachable.student.completions import Encoded, Example, encode
 from teachable.student.errors import StudentError

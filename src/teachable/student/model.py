@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from teachable.student.adapters import AdapterBank, read_adapter
+from teachable.student.adapter_files import read_adapter
+from teachable.student.adapters import AdapterBank
 from teachable.student.devices import choose_device, choose_dtype
 from teachable.student.digests import fingerprint as fingerprint_of
 from teachable.student.effect import adapter_change
