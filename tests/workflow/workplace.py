@@ -68,12 +68,13 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def results_of(directory: Path) -> dict[str, bytes]:
-    """Every result by its path, but for the benchmark rows."""
+    """Every result by its path, but for what tells of the work done in this very run: benchmark rows, token counts."""
+    rows, counts = directory / "results/benchmarks", directory / "results/engine.json"
     return {
         str(path.relative_to(directory)): path.read_bytes()
         for folder in ("results", "figures", "tables")
         for path in sorted((directory / folder).rglob("*"))
-        if path.is_file() and not path.is_relative_to(directory / "results/benchmarks")
+        if path.is_file() and not path.is_relative_to(rows) and path != counts
     }
 
 
