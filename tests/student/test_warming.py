@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,27 +33,31 @@ def pretrained(student_directory: Path, tmp_path: Path) -> Path:
 def warmed(
     model: Path,
     out: Path,
-    successes: tuple[float, float] = (0.0, 0.5),
+    successes: Sequence[float] = (0.0, 0.5),
     band: tuple[float, float] = (0.4, 0.6),
-    seen: Callable[[Student], object] = lambda student: None,
+    seen: Callable[[Student, str | None], object] = lambda student, adapter: None,
+    checkpoints: int = 1,
 ) -> WarmStartRecord:
     left = list(successes)
 
-    def validate(student: Student) -> float:
-        seen(student)
+    def validate(student: Student, adapter: str | None) -> float:
+        seen(student, adapter)
         return left.pop(0)
 
-    return warm_start(Student.load(model, device="cpu"), DATA, SETTINGS, validate=validate, band=band, seed=1, out=out)
+    return warm_start(
+        Student.load(model, device="cpu"), DATA, SETTINGS, validate=validate, band=band, checkpoints=checkpoints,
+        seed=1, out=out,
+    )  # fmt: skip
 
 
-def answers(student: Student) -> np.ndarray:
+def answers(student: Student, adapter: str | None = None) -> np.ndarray:
     where = context(3)
-    return student.policy([student.prompt(where)], [where.commands])[0]
+    return student.policy([student.prompt(where)], [where.commands], adapters=[adapter])[0]
 
 
 def test_what_is_written_is_what_was_validated_and_it_has_learned(pretrained: Path, tmp_path: Path) -> None:
     validated: list[np.ndarray] = []
-    record = warmed(pretrained, tmp_path / "warm", seen=lambda student: validated.append(answers(student)))
+    record = warmed(pretrained, tmp_path / "warm", seen=lambda *who: validated.append(answers(*who)))
     student = Student.load(tmp_path / "warm", device="cpu")
     assert student.fingerprint == record.fingerprint != record.base
     assert np.abs(answers(student) - validated[1]).max() < 1e-6
@@ -99,10 +103,41 @@ def test_the_same_student_every_time(pretrained: Path, tmp_path: Path) -> None:
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
 
 
-@pytest.mark.parametrize(("success", "remedy"), [(0.3, "take more student.warm_start.max_steps"), (0.9, "take fewer")])
+@pytest.mark.parametrize(("success", "remedy"), [(0.3, "take more student.warm_start.max_steps"), (0.9, ".*fewer")])
 def test_outside_of_the_band_nothing_is_written(pretrained: Path, tmp_path: Path, success: float, remedy: str) -> None:
     with pytest.raises(StudentError, match=rf"model after a warm start of 20 steps wins {success:.2f} .*: {remedy}"):
         warmed(pretrained, tmp_path / "warm", (0.0, success))
+    assert not (tmp_path / "warm").exists()
+
+
+def test_the_first_checkpoint_in_the_band_is_the_student(pretrained: Path, tmp_path: Path) -> None:
+    tried: list[np.ndarray] = []
+    record = warmed(
+        pretrained,
+        tmp_path / "warm",
+        (0.0, 0.1, 0.5, 0.5),
+        checkpoints=5,
+        seen=lambda *who: tried.append(answers(*who)),
+    )
+    assert (record.steps, record.of_steps, record.course) == (8, 20, ((4, 0.1), (8, 0.5)))
+    assert (record.success_before, record.success) == (0.0, 0.5)
+    student = Student.load(tmp_path / "warm", device="cpu")
+    assert np.abs(answers(student) - tried[2]).max() < 1e-5  # the checkpoint's, merged
+    assert np.abs(tried[2] - tried[1]).max() > 1e-2
+    whole = warmed(pretrained, tmp_path / "whole")
+    assert whole.adapter != record.adapter
+    assert whole.loss_last == record.loss_last  # the same training
+
+
+def test_the_end_of_the_training_counts_where_no_earlier_point_is_in_the_band(pretrained: Path, tmp_path: Path) -> None:
+    record = warmed(pretrained, tmp_path / "warm", (0.0, 0.1, 0.2, 0.5), checkpoints=3)
+    assert (record.steps, record.course) == (20, ((7, 0.1), (13, 0.2)))
+    assert record.adapter == warmed(pretrained, tmp_path / "whole").adapter
+
+
+def test_no_point_in_the_band(pretrained: Path, tmp_path: Path) -> None:
+    with pytest.raises(StudentError, match=r"20 steps \(0.00 after 7, 0.90 after 13\) wins 0.95 .* start.checkpoints"):
+        warmed(pretrained, tmp_path / "warm", (0.0, 0.0, 0.9, 0.95), checkpoints=3)
     assert not (tmp_path / "warm").exists()
 
 
@@ -110,5 +145,5 @@ def test_nothing_to_learn_from(pretrained: Path, tmp_path: Path) -> None:
     student = Student.load(pretrained, device="cpu")
     with pytest.raises(StudentError, match="no demonstrations"):
         warm_start(
-            student, [], replace(SETTINGS), validate=lambda _: 0.5, band=(0.0, 1.0), seed=1, out=tmp_path / "warm"
+            student, [], replace(SETTINGS), validate=lambda *_: 0.5, band=(0.0, 1.0), seed=1, out=tmp_path / "warm"
         )

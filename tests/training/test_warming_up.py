@@ -18,7 +18,16 @@ from teachable.student.layouts.compact import CompactLayout
 from teachable.training.demonstrations import demonstrate, demonstrations_frame
 from teachable.worlds import get_reasons, get_words
 
-WARM = {"max_steps": 3, "batch_size": 2, "rank": 2, "alpha": 2, "patched": 0.5, "band_low": 0.0, "band_high": 1.0}
+WARM = {
+    "max_steps": 3,
+    "checkpoints": 1,
+    "batch_size": 2,
+    "rank": 2,
+    "alpha": 2,
+    "patched": 0.5,
+    "band_low": 0.0,
+    "band_high": 1.0,
+}
 
 
 @pytest.fixture

@@ -17,6 +17,10 @@ class WarmStart(Section):
     patched: Fraction = Field(description="share of the examples with a patch, so that it learns to read one")
     learning_rate: Above0 = Field(description="peak learning rate; it falls by a cosine")
     max_steps: Positive = Field(description="optimiser steps; all of them are made")
+    checkpoints: Positive = Field(
+        description="points of the training, evenly, its end among them, at which the student may be taken: the first "
+        "with validation success in the band is"
+    )
     batch_size: Positive = Field(description="examples per step")
     rank: Positive = Field(description="rank of the adapter that is merged")
     alpha: Positive = Field(description="its LoRA alpha")

