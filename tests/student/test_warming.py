@@ -136,7 +136,7 @@ def test_the_end_of_the_training_counts_where_no_earlier_point_is_in_the_band(pr
 
 
 def test_no_point_in_the_band(pretrained: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudentError, match=r"20 steps \(0.00 after 7, 0.90 after 13\) wins 0.95 .* start.checkpoints"):
+    with pytest.raises(StudentError, match=r"20 steps \(0.00 after 7, 0.90 after 13\) wins 0.95 .*start.checkpoints"):
         warmed(pretrained, tmp_path / "warm", (0.0, 0.0, 0.9, 0.95), checkpoints=3)
     assert not (tmp_path / "warm").exists()
 

@@ -113,7 +113,7 @@ def _student(config: dict[str, Any]) -> str:
         return f"built-in, {shape['layers']} layers of {shape['hidden']}, made from scratch"
     named = f"{student['path']} at {student['revision'] or 'its newest revision here'}"
     warm = student.get("warm_start")
-    return f"{named}, warmed up on {warm['max_steps'] * warm['batch_size']} decisions of the expert" if warm else named
+    return f"{named}, warmed up on at most {warm['max_steps'] * warm['batch_size']} decisions of the expert" if warm else named
 
 
 def _teacher(config: dict[str, Any]) -> str:
