@@ -113,7 +113,9 @@ def _student(config: dict[str, Any]) -> str:
         return f"built-in, {shape['layers']} layers of {shape['hidden']}, made from scratch"
     named = f"{student['path']} at {student['revision'] or 'its newest revision here'}"
     warm = student.get("warm_start")
-    return f"{named}, warmed up on at most {warm['max_steps'] * warm['batch_size']} decisions of the expert" if warm else named
+    if warm is None:
+        return named
+    return f"{named}, warmed up on at most {warm['max_steps'] * warm['batch_size']} decisions of the expert"
 
 
 def _teacher(config: dict[str, Any]) -> str:
