@@ -1,6 +1,7 @@
-"""docs/sample: every figure of a finished run, and its criteria; docs/tour: its viewer. python scripts/sample.py [RUN]
+"""Every figure of a finished run, and its criteria, for the docs. python scripts/sample.py [RUN]
 
-Pictures of the viewer want Chromium.
+A run of preset laptop goes to docs/sample, with its viewer in docs/tour (which wants Chromium); one of preset
+pretrained to docs/sample-pretrained.
 """
 
 from __future__ import annotations
@@ -19,7 +20,20 @@ from teachable import __version__
 from teachable.paper import FIGURES
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-SAMPLE = DOCS / "sample"
+ABOUT = {
+    "laptop": (
+        "sample",
+        "What `make run` leaves behind",
+        "A student of half a million parameters plays games of fifteen commands. This shows what figures look like and",
+        "that the pipeline works. It does not show what a large model would show.",
+    ),
+    "pretrained": (
+        "sample-pretrained",
+        "What `make run PRESET=pretrained` leaves behind",
+        "SmolLM2-135M-Instruct, warmed up on expert play, goes through every phase in its own chat template. This shows",
+        "that the path of a large model works. It is too small to find anything: intervals are wide, most criteria fail.",
+    ),
+}
 VERDICTS = {True: "pass", False: "**fail**", None: "not measured"}
 
 
@@ -30,12 +44,16 @@ def number(value: Any) -> str:
 def main() -> None:
     run = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
     config = json.loads((run / "results/config.json").read_text(encoding="utf-8"))
+    preset = config["preset"]
+    if preset not in ABOUT:
+        sys.exit(f"{run} is a run of preset {preset}; the docs show {' and '.join(ABOUT)}.")
+    folder, made, *about = ABOUT[preset]
+    sample = DOCS / folder
     lines = [
-        "# A run of preset laptop",
+        f"# A run of preset {preset}",
         "",
-        f"What `make run` leaves behind (version {__version__}, preset `{config['preset']}`, seed {config['seed']}).",
-        "A student of half a million parameters plays games of fifteen commands. This shows what figures look like and",
-        "that the pipeline works. It does not show what a large model would show.",
+        f"{made} (version {__version__}, preset `{preset}`, seed {config['seed']}).",
+        *about,
         "",
         "## Criteria of the protocol",
         "",
@@ -46,14 +64,15 @@ def main() -> None:
         interval = "" if entry["low"] is None else f"{number(entry['low'])} to {number(entry['high'])}"
         cells = [entry["name"], number(entry["value"]), interval, entry["threshold"], VERDICTS[entry["passed"]]]
         lines.append("| " + " | ".join(cells) + " |")
-    shutil.rmtree(SAMPLE, ignore_errors=True)
-    SAMPLE.mkdir(parents=True)
+    shutil.rmtree(sample, ignore_errors=True)
+    sample.mkdir(parents=True)
     for item in FIGURES.values():
         picture = run / item.files[1]
-        shutil.copy(picture, SAMPLE / picture.name)
+        shutil.copy(picture, sample / picture.name)
         lines += ["", f"## {item.number}: {item.title}", "", f"![{item.title}]({picture.name})", "", item.caption]
-    (SAMPLE / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    tour(run)
+    (sample / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if preset == "laptop":
+        tour(run)
 
 
 def tour(run: Path) -> None:
