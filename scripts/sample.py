@@ -30,8 +30,8 @@ ABOUT = {
     "pretrained": (
         "sample-pretrained",
         "What `make run PRESET=pretrained` leaves behind",
-        "SmolLM2-135M-Instruct, warmed up on expert play, goes through every phase in its own chat template. This shows",
-        "that the path of a large model works. It is too small to find anything: intervals are wide, most criteria fail.",
+        "SmolLM2-135M-Instruct, warmed up on expert play, goes through every phase in its own chat template. It",
+        "shows that the path of a large model works, and is too small to find anything: most intervals are wide.",
     ),
 }
 VERDICTS = {True: "pass", False: "**fail**", None: "not measured"}
