@@ -18,9 +18,9 @@ from teachable.evaluation.resampling import Resampling
 from teachable.evaluation.summary import quadrants_of
 from teachable.evaluation.transfer import best_format, quadrant_gains, transfer
 from teachable.labels import label
+from teachable.labels.metrics import label_metrics
 from teachable.labels.panels import make_panels
 from teachable.paper.criteria import criteria
-from teachable.paper.label_metrics import label_metrics
 from teachable.predictor.metrics import Bootstrap, compare, evaluate
 from teachable.terms import BASE, FORMATS, QUADRANTS, cell_name, matrix, selection_name
 from teachable.training.correlation import cpt_correlation

@@ -194,11 +194,11 @@ def theirs(own: pl.DataFrame, count: int) -> pl.DataFrame:
 
 def frames(snapshots: int = 360, seed: int = 0) -> dict[str, Any]:
     """Every result that the paper reads but ``criteria``."""
-    from teachable.paper.drift_metrics import drift_metrics
-    from teachable.paper.label_metrics import label_metrics
-    from teachable.paper.quadrants import quadrant_shares
-    from teachable.paper.setups import setups
-    from teachable.paper.skills import skills
+    from teachable.evaluation.drift_metrics import drift_metrics
+    from teachable.labels.metrics import label_metrics
+    from teachable.labels.setups import setups
+    from teachable.labels.shares import quadrant_shares
+    from teachable.labels.skills import skills
     from teachable.training.gaps import Gap
 
     rng = np.random.default_rng(seed + 1)

@@ -13,15 +13,15 @@ from evaluation.frames import failure_panel
 from teachable import tables, terms
 from teachable.artifacts.catalogue import ARTIFACTS
 from teachable.evaluation import summary
+from teachable.evaluation.drift_metrics import drift_metrics
 from teachable.evaluation.resampling import Resampling
 from teachable.labels.label import label
+from teachable.labels.metrics import label_metrics
+from teachable.labels.skills import skills
 from teachable.paper import FIGURES, TABLES, render, typeset
 from teachable.paper.criteria import criteria, explain
-from teachable.paper.drift_metrics import drift_metrics
 from teachable.paper.inputs import Interval
-from teachable.paper.label_metrics import label_metrics
 from teachable.paper.limits import limits
-from teachable.paper.skills import skills
 from teachable.training.correlation import cpt_correlation
 from teachable.training.gaps import Gap
 from teachable.worlds.textworld.words import WORDS

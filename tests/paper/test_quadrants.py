@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from teachable import tables
+from teachable.labels.shares import quadrant_shares
 from teachable.paper import typeset
-from teachable.paper.quadrants import quadrant_shares
 
 from .frames import labeled
 

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from teachable import tables
+from teachable.labels.setups import setups
 from teachable.paper import FIGURES, TABLES, typeset
 from teachable.paper.inputs import Undefined
 from teachable.paper.items import module
 from teachable.paper.render import draw
-from teachable.paper.setups import setups
 from teachable.stages import STAGES
 from teachable.terms import expert_name
 

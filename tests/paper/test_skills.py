@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from teachable.paper.skills import DEAD_END, sentences, skills
+from teachable.labels.skills import DEAD_END, skills
+from teachable.paper.planted import sentences
 from teachable.paper.tables import h1_4
 from teachable.training.gaps import Gap
 from teachable.worlds.textworld.words import WORDS

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from teachable.paper import PaperError
-from teachable.paper.drift_metrics import drift_metrics
-from teachable.paper.label_metrics import label_metrics
+from teachable.evaluation.drift_metrics import drift_metrics
+from teachable.evaluation.errors import EvaluationError
+from teachable.labels.metrics import label_metrics
 
 from .frames import labeled
 
@@ -83,5 +83,5 @@ def test_drift_of_labels_that_do_not_move(data) -> None:
 
 def test_drift_of_strangers_is_refused(data) -> None:
     other = data["labeled"].with_columns(snapshot_id=pl.lit("x") + pl.col("snapshot_id"))
-    with pytest.raises(PaperError, match="No snapshot"):
+    with pytest.raises(EvaluationError, match="No snapshot"):
         drift_metrics(data["drift"], other, seed=1, repetitions=10)

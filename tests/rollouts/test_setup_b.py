@@ -14,9 +14,9 @@ from configured import section
 
 from teachable import tables
 from teachable.labels.label import label, sets
+from teachable.labels.metrics import label_metrics
 from teachable.labels.panels import make_panels
-from teachable.paper.label_metrics import label_metrics
-from teachable.paper.quadrants import quadrant_shares
+from teachable.labels.shares import quadrant_shares
 from teachable.pipeline.advising import advise
 from teachable.pipeline.collecting import collect
 from teachable.pipeline.progress import shard_of

@@ -3,7 +3,7 @@
 Rows of ``FEATURE_DRIFT``, one a run and feature that varies at all: the population stability index with its interval
 over games, and the two-sample Kolmogorov-Smirnov test, once with snapshots taken as independent and once with games
 swapped whole. A run's p-values are corrected for its many features by Benjamini and Hochberg's method. Beside it stands
-the drift of teachability itself (:mod:`teachable.paper.drift_metrics`).
+the drift of teachability itself (:mod:`teachable.evaluation.drift_metrics`).
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from teachable.evaluation.drift_metrics import drift_metrics
 from teachable.evaluation.resampling import Resampling
 from teachable.evaluation.summary import metrics_of
-from teachable.paper.drift_metrics import drift_metrics
 
 if TYPE_CHECKING:
     from typing import Any

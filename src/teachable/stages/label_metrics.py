@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable.paper.label_metrics import label_metrics
+from teachable.labels.metrics import label_metrics
 
 if TYPE_CHECKING:
     import polars as pl

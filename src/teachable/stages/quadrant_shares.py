@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable.paper.quadrants import quadrant_shares
+from teachable.labels.shares import quadrant_shares
 from teachable.worlds import get_words
 
 if TYPE_CHECKING:

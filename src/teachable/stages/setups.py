@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable.paper.setups import setups
+from teachable.labels.setups import setups
 
 if TYPE_CHECKING:
     import polars as pl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachable.paper.skills import skills
+from teachable.labels.skills import skills
 from teachable.training.gaps import Gap
 from teachable.worlds import get_words
 

@@ -11,9 +11,9 @@ import polars as pl
 
 from teachable.errors import TableError
 from teachable.paper.limits import limits
+from teachable.paper.planted import sentences
 from teachable.paper.registry import FIGURES, TABLES
 from teachable.paper.report import Report, Run, packed, report
-from teachable.paper.skills import sentences
 from teachable.paper.typeset import headings
 from teachable.terms import expert_name
 

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from teachable import stats, tables
-from teachable.paper.inputs import Interval
 from teachable.seeds import integer
 from teachable.terms import QUADRANTS
-from teachable.training.gaps import Gap
+
+if TYPE_CHECKING:
+    from teachable.training.gaps import Gap
 
 KINDS = {"habit": "a habit", "dither": "a dithering"}
 OTHER = "not planted"
@@ -90,7 +91,7 @@ def skills(
         name = KINDS[otherwise]
         side = ["inside" if quadrant in places else "elsewhere" for quadrant in rows["quadrant"]]
         if gaps and len(set(side)) == 2:
-            difference, _, _ = stats.group_contrast(
+            found, _, _ = stats.group_contrast(
                 (rows["kind"] == name).cast(pl.Float64),
                 side,
                 rows["task_id"],
@@ -101,53 +102,15 @@ def skills(
             )
             made.append(
                 {
-                    "quadrant": _difference(otherwise),
+                    "quadrant": difference(otherwise),
                     "skill": name,
                     "snapshots": side.count("inside"),
-                    **difference.row(),
+                    **found.row(),
                 }
             )
     return tables.conform(pl.DataFrame(made, schema=dict(tables.SKILLS)), tables.SKILLS, "skills")
 
 
-def _difference(otherwise: str) -> str:
+def difference(otherwise: str) -> str:
+    """The quadrant column of a kind's difference."""
     return f"{' and '.join(PLACES[otherwise])} - rest"
-
-
-def sentences(found: pl.DataFrame) -> list[str]:
-    """What was planted and where it was found, in words, from the table SKILLS."""
-    planted = found.filter((pl.col("quadrant") == "all") & pl.col("planted").is_not_null())
-    if planted.is_empty():
-        return [
-            "Nothing was planted in this student: which skills its failures lack (Table H1.4) is a finding, and there "
-            "is no truth to hold the labels against."
-        ]
-    shares = {(row["quadrant"], row["skill"]): row for row in found.iter_rows(named=True)}
-    named = "; ".join(
-        f"{row['skill']} ({row['planted']}, done rightly in {row['known']:.0%} of needs)"
-        for row in planted.iter_rows(named=True)
-    )
-    text = [f"Gaps were planted in this student on purpose, so the labels have a truth to find: {named}."]
-    for kind, places in PLACES.items():
-        if kind not in planted["planted"].to_list():
-            continue
-        name = KINDS[kind]
-        if not shares["all", name]["snapshots"]:
-            text.append(f"No failure snapshot lacks a skill planted as {name}, so there was nothing to find.")
-            continue
-        lacking = [
-            (q, Interval.maybe(shares["all" if q == "all snapshots" else q, name])) for q in (*places, "all snapshots")
-        ]
-        parts = [f"{value.text()} of {q}" for q, value in lacking if value]
-        difference = Interval.maybe(shares.get((_difference(kind), name)))
-        where = " and ".join(places)
-        if difference is None:
-            verdict = f"there is no snapshot in {where}, or none elsewhere, to tell whether the labels found them."
-        else:
-            found_there = "found them there" if difference.low > 0 else "did not find them there"
-            verdict = f"{where} minus the rest {difference.text(signed=True)}, so the labels {found_there}."
-        text.append(
-            f"Skills planted as {name} belong into {where}. Share of the failure snapshots that lack one, with 95 % "
-            f"interval: {', '.join(parts)}; {verdict}"
-        )
-    return text

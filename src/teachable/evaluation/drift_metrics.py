@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from teachable import stats, tables
-from teachable.paper.inputs import PaperError
+from teachable.evaluation.errors import EvaluationError
 from teachable.seeds import integer
 from teachable.terms import QUADRANTS
 
@@ -29,13 +29,13 @@ def drift_metrics(
     level: float = 0.95,
 ) -> pl.DataFrame:
     """The table described above from DRIFT and LABELED; empty where nothing drifted (no run of the
-    drift could be trained). Raises PaperError when they share no snapshot."""
+    drift could be trained). Raises EvaluationError when they share no snapshot."""
     if drift.is_empty():
         return tables.empty(tables.METRICS)
     before = labeled.select("snapshot_id", base_ELP="ELP_net", base_route="route")
     rows = drift.join(before, on="snapshot_id").drop_nulls(["ELP_net", "base_ELP"])
     if rows.is_empty():
-        raise PaperError("No snapshot of the drift table has a label: the two are not from the same run.")
+        raise EvaluationError("No snapshot of the drift table has a label: the two are not from the same run.")
     rows = rows.with_columns(agreement=(pl.col("route") == pl.col("base_route")).cast(pl.Float64))
     options: Any = {"level": level, "repetitions": repetitions}
     made: list[dict[str, Any]] = []
