@@ -159,7 +159,7 @@ def test_a_pretrained_student_is_reckoned_on_paper() -> None:
     assert (student.weights, student.is_here) == (8e9, False)
     flop = 2 * 1000 * rates.TOKENS * 8e9
     one = student.seconds([work.Work(decisions=1000)])
-    assert one == pytest.approx(rates.LOAD_S + 1000 * rates.TURN_S + flop / (989e12 * rates.UTILISATION))
+    assert one == pytest.approx(8 * rates.LOAD_S + 1000 * rates.TURN_S + flop / (989e12 * rates.UTILISATION))
     assert rates.pretrained(preset("laptop")) is None
 
 
@@ -171,6 +171,9 @@ def test_a_student_of_the_catalogue_is_reckoned_before_it_is_fetched(
     assert student is not None
     assert (student.weights, student.card, student.is_here) == (134_515_008, "cpu", False)
     assert "by the catalogue" in str(student)
+    assert student.cores == preset("pretrained").resources.threads == 2
+    assert student.rate == 2 * rates.CARDS["cpu"] * 1e12  # what a core does is measured: no share is taken off
+    assert "2 cores of the" in str(student)
 
 
 def test_a_student_whose_size_nothing_says_is_refused() -> None:

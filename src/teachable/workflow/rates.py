@@ -2,8 +2,8 @@
 
 A job takes ``start + sum of amount * each`` seconds: ``start`` to load its libraries and open its first games, ``each``
 a unit of :class:`~teachable.workflow.work.Work`. A pretrained student is reckoned on paper:
-``start + LOAD_S + decisions * TURN_S + FLOP / (peak * utilisation)``, with 2 FLOP a weight and token to score and 4 to
-train (LoRA: a forward pass, and a backward pass through frozen weights).
+``start + billions * LOAD_S + decisions * TURN_S + FLOP / (peak * utilisation)``, with 2 FLOP a weight and token to
+score and 4 to train (LoRA: a forward pass, and a backward pass through frozen weights).
 
 One's own jobs give a factor a stage: seconds that they took over seconds reckoned. Stages without one take the factor
 of all. So a slow or busy machine shows after a few jobs, and every number can say where it comes from.
@@ -57,19 +57,20 @@ REFERENCE: Mapping[str, tuple[float, float]] = {
 }
 OTHER = (2.0, 0.0)  # tables, concatenations, other summaries
 
-# Card -> peak of dense bf16 matrix products, TFLOP/s, by its maker's data sheet; "cpu": one core, a guess.
+# Card -> peak of dense bf16 matrix products, TFLOP/s, by its maker's data sheet; "cpu": what one core with AVX-512 did
+# in float32 in preset pretrained (scoring; training did .10), so that nothing is to be taken off for utilisation.
 CARDS: Mapping[str, float] = {
     "A100": 312.0,
     "A6000": 155.0,
     "L40S": 362.0,
     "H100": 989.0,
     "H200": 989.0,
-    "cpu": 0.1,
+    "cpu": 0.14,
 }
 CARD = "A100"  # unless another is named
 UTILISATION = 0.25  # assumed share of the peak: prompts of half a thousand tokens, in batches
 TOKENS = 550  # of one prompt with its commands: 1,630 characters in layout chat, 200 of commands, 4 a token, the frame
-LOAD_S = 60.0  # a model of 16 GB from a local disk to the device, and its first batch
+LOAD_S = 7.5  # a billion weights from a local disk to the device (an 8B model: a minute), and its first batch
 TURN_S = 0.004  # the engine's part of a decision
 COUNTED = "counted in its files"
 RESTORE_S = 1.5  # a job whose results come from the store
@@ -82,12 +83,18 @@ class Pretrained:
     weights: float
     card: str
     said: str  # where the number of weights is from
+    cores: int = 1  # of a job, where the card is "cpu"
 
     def seconds(self, works: Sequence[Work]) -> float:
-        """``LOAD_S + decisions * TURN_S + (2 * decisions + 4 * trained) * TOKENS * weights / (peak * UTILISATION)``."""
+        """``billions * LOAD_S + decisions * TURN_S + (2 * decisions + 4 * trained) * TOKENS * weights / rate``."""
         decisions = sum(work.decisions for work in works)
         flop = (2 * decisions + 4 * sum(work.trained for work in works)) * TOKENS * self.weights
-        return LOAD_S + decisions * TURN_S + flop / (CARDS[self.card] * 1e12 * UTILISATION)
+        return self.weights / 1e9 * LOAD_S + decisions * TURN_S + flop / self.rate
+
+    @property
+    def rate(self) -> float:
+        """FLOP a second: the assumed share of a card's peak, or what the cores of a job do."""
+        return CARDS[self.card] * 1e12 * (self.cores if self.card == "cpu" else UTILISATION)
 
     @property
     def is_here(self) -> bool:
@@ -95,9 +102,10 @@ class Pretrained:
         return self.said == COUNTED
 
     def __str__(self) -> str:
+        how = f"{self.cores} cores" if self.card == "cpu" else f"{UTILISATION:.0%}"
         return (
             f"{self.weights / 1e9:.1f} billion weights ({self.said}), {TOKENS} tokens a decision, "
-            f"{UTILISATION:.0%} of the {CARDS[self.card]:g} TFLOP/s of {self.card}"
+            f"{how} of the {CARDS[self.card]:g} TFLOP/s of {self.card}"
         )
 
 
@@ -114,19 +122,20 @@ def pretrained(config: Config, card: str | None = None) -> Pretrained | None:
     if config.student.source != "hf":
         return None
     on = card if config.resources.gpus else "cpu"
+    cores = config.resources.threads
     path = config.student.path or ""
     try:
-        return Pretrained(weights_of(locate(path, config.student.revision)), on, COUNTED)
+        return Pretrained(weights_of(locate(path, config.student.revision)), on, COUNTED, cores)
     except StudentError:  # not on this machine, which a plan can do without
         if path in CATALOGUE:
-            return Pretrained(CATALOGUE[path].weights, on, "by the catalogue")
+            return Pretrained(CATALOGUE[path].weights, on, "by the catalogue", cores)
         named = re.search(r"(\d+(?:\.\d+)?)[bB](?![A-Za-z])", Path(path).name)
     if not named:
         raise TeachableError(
             f"student.path: {path} is not on this machine and its name does not say how many weights it has, so "
             "nothing can be reckoned: fetch it first (teachable fetch-student)."
         )
-    return Pretrained(float(named[1]) * 1e9, on, "by its name")
+    return Pretrained(float(named[1]) * 1e9, on, "by its name", cores)
 
 
 @dataclass(frozen=True, slots=True)
