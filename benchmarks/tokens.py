@@ -2,12 +2,11 @@
 
     python benchmarks/tokens.py [--results results]
 
-The requests are those that labelling really makes (`workload.py`), in both prompt layouts. Encoded: all columns of all
+The requests are those that labelling really makes (`workload.py`), in all prompt layouts. Encoded: all columns of all
 forward passes, padding included. The fewest possible: the distinct tokens of the tree of all histories asked about,
 prompts and commands, where every token is encoded once. Tokens do not depend on weights, so the students are tiny.
 `ratio` is encoded over fewest for layout chat; `times_fewer` is what full sequences, one a command, would take over
-what was encoded. Where the student counts for itself (`Student.tokens`), its own number stands beside it. Writes
-`results/tokens.json`.
+what was encoded. Writes `results/tokens.json`.
 """
 
 from __future__ import annotations
@@ -55,7 +54,6 @@ def case(name: str, student: Student, waves: Sequence[workload.Wave]) -> dict[st
     trees = {commands: build_tree([student.encode_command(one) for one in commands]) for _, commands in known}
     behind = [len(one) - len(prompts[request]) for request in known for one in sequences[request]]
     whole = sum(len(prompts[request]) + trees[request[1]].size for request in known)
-    own = getattr(student, "tokens", None)
     return {
         "case": name,
         "ratio": encoded / least,
@@ -75,7 +73,6 @@ def case(name: str, student: Student, waves: Sequence[workload.Wave]) -> dict[st
             "distinct": len(known) / len(requests),
             "fresh": least / whole,
         },
-        **({"own_count": own if isinstance(own, int | float | dict) else str(own)} if own is not None else {}),
     }
 
 
@@ -88,10 +85,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     builtin = Student.load(run.weights, device="cpu")
     chat = workload.chat_waves(run, builtin, given.snapshots)
     with tempfile.TemporaryDirectory() as folder:
-        small = Student.load(workload.llama(Path(folder) / "tiny", workload.tokenizer_of(chat), TINY), device="cpu")
-        cases = [
-            case("layout chat, trees", small, chat),
-            case("layout chat, Monte Carlo", small, workload.chat_waves(run, builtin, given.snapshots, run.protocol)),
+        weights = workload.llama(Path(folder) / "tiny", workload.tokenizer_of(chat), TINY)
+        cases = []
+        for layout in workload.LAYOUTS:
+            small = Student.load(weights, device="cpu", layout=layout)
+            for how, estimation in (("trees", None), ("Monte Carlo", run.protocol)):
+                waves = workload.chat_waves(run, builtin, given.snapshots, estimation, layout)
+                cases.append(case(f"layout {layout}, {how}", small, waves))
+        cases += [
             case(
                 "layout compact, trees, built-in student",
                 builtin,

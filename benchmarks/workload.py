@@ -2,9 +2,9 @@
 
 They come from a finished run of preset laptop (``--results``, default `results`): its student, its games, its first
 snapshots with their advice. What labelling asks is recorded before anything is remembered, once for each prompt layout:
-compact, as the built-in student reads, and chat, as pretrained ones do; there the built-in student still decides, so
-that episodes go as far, but reads nothing. A student of SmolLM2-135M's shape has random weights, which changes neither
-speed nor memory, unless one is named (``--llama DIR``).
+compact, as the built-in student reads, and chat or dialogue, as pretrained ones do; there the built-in student still
+decides, so that episodes go as far, but reads nothing. A student of SmolLM2-135M's shape has random weights, which
+changes neither speed nor memory, unless one is named (``--llama DIR``).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from teachable.rollouts.policy import Reals, Request
 from teachable.rollouts.values import Values
 from teachable.student import Student
 from teachable.student.layouts.chat import ChatLayout
+from teachable.student.layouts.dialogue import DialogueLayout
 from teachable.student.prompt import Context
 from teachable.workflow.configuration import configuration
 from teachable.worlds import Task, World, get_world
@@ -38,6 +39,7 @@ SMOLLM2_135M = {
     "vocab_size": 49_152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
     "num_attention_heads": 9, "num_key_value_heads": 3, "tie_word_embeddings": True,
 }  # fmt: skip
+LAYOUTS = {"chat": ChatLayout, "dialogue": DialogueLayout}
 Wave = list[tuple[str, tuple[str, ...]]]  # prompts with their commands
 
 
@@ -182,7 +184,9 @@ def llama(directory: Path, tokenizer: Any, shape: Mapping[str, Any] = SMOLLM2_13
     return directory
 
 
-def chat_waves(run: Run, student: Student, snapshots: int, estimation: Estimation | None = None) -> list[Wave]:
-    """The recorded decisions of labelling in layout chat with a ChatML template."""
-    tokenizer = chat_tokenizer(["take red apple from counter"], 400)
-    return recorded(run, student, snapshots, ChatLayout(tokenizer).render, "chat", estimation)
+def chat_waves(
+    run: Run, student: Student, snapshots: int, estimation: Estimation | None = None, layout: str = "chat"
+) -> list[Wave]:
+    """The recorded decisions of labelling in layout chat (or dialogue) with a ChatML template."""
+    written = LAYOUTS[layout](chat_tokenizer(["take red apple from counter"], 400))
+    return recorded(run, student, snapshots, written.render, layout, estimation)
