@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teachable import tables
-from teachable.pipeline.drifting import checkpoints_of, drift
+from teachable.pipeline.drifting import TooShort, checkpoints_of, drift
 from teachable.pipeline.games import games_root, open_world
 from teachable.pipeline.models import ABSENT, load_student
 from teachable.pipeline.tasks import by_id
@@ -50,11 +50,17 @@ def run(
     retention_repeats: int,
     model: str,
 ) -> dict[str, Any]:
+    """No row of a run that was not trained, or for fewer steps than it has checkpoints; the log says so."""
+    none = tables.empty(tables.EPISODES)
+    nothing = {"drift": tables.empty(tables.DRIFT), "checkpoint_episodes": none, "patch_test": none}
     if (adapter / ABSENT).exists():
         print(f"{model}: not trained, so it cannot drift", flush=True)
-        none = tables.empty(tables.EPISODES)
-        return {"drift": tables.empty(tables.DRIFT), "checkpoint_episodes": none, "patch_test": none}
-    checkpoints = checkpoints_of(model, adapter)
+        return nothing
+    try:
+        checkpoints = checkpoints_of(model, adapter)
+    except TooShort as error:
+        print(f"{model}: no drift: {error}", flush=True)
+        return nothing
     found = drift(
         load_student(student, checkpoints),
         open_world(world),
