@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
 import polars as pl
 import pytest
 from rollouts.tiny import GAMES, Maze, TablePolicy, TinyWorld, make_task, patches_for
@@ -10,6 +15,8 @@ from teachable import tables
 from teachable.evaluation.drift import checkpoint_name, drift_panel, drift_rows
 from teachable.evaluation.errors import EvaluationError
 from teachable.rollouts import PlaySettings, TreeSettings, starts_of, tree_values
+from teachable.stages import checkpoints as checkpoints_stage
+from teachable.stages import drift as drift_stage
 
 SEEDS = [s for s in range(60) if 0 in Maze(s).distance() and len(Maze(s).commands(0)) > 2][:4]
 
@@ -72,3 +79,20 @@ def test_names_and_empty_panels() -> None:
     with pytest.raises(EvaluationError, match="checkpoint"):
         checkpoint_name("Q1_demo", "0.5")
     assert drift_panel(labeled(), panels("train")).is_empty()
+
+
+@pytest.mark.parametrize("stage", [drift_stage, checkpoints_stage])
+@pytest.mark.parametrize("saved", [(), ("0.5",)])
+def test_a_run_too_short_for_its_checkpoints_has_no_rows(
+    stage: ModuleType, saved: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One step has none on the way, two have one: neither stops what follows, and the log says why nothing is there."""
+    tmp_path.joinpath("adapter_config.json").write_text("{}")
+    for share in saved:
+        (tmp_path / "checkpoints" / share).mkdir(parents=True)
+    asked = inspect.signature(stage.run).parameters
+    given = dict.fromkeys(asked) | {"adapter": tmp_path, "model": "Q1_demo"}
+    found = stage.run(**given)
+    tables_found = found.values() if isinstance(found, dict) else [found]
+    assert all(table.is_empty() for table in tables_found)
+    assert f"run Q1_demo has {len(saved)} checkpoints on the way" in capsys.readouterr().out

@@ -43,7 +43,7 @@ def checkpoints_of(run: str, directory: Path) -> dict[str, Path]:
 
     Raises TooShort when the run was too short to have them.
     """
-    shares = sorted((directory / "checkpoints").iterdir(), key=lambda path: float(path.name))
+    shares = sorted((directory / "checkpoints").glob("*"), key=lambda path: float(path.name))
     if len(shares) != len(CHECKPOINTS) - 1:
         raise TooShort(
             f"{directory}: run {run} has {len(shares)} checkpoints on the way, drift needs "
