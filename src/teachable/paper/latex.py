@@ -13,8 +13,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from teachable.paper import sheet
+
 POINTS = 72.27  # TeX's points in an inch
-COLUMN, PAGE = 3.25 * POINTS, 6.75 * POINTS  # of ICML's two-column style
+COLUMN, PAGE = sheet.COLUMN * POINTS, sheet.PAGE * POINTS
 HEIGHT = 9.0 * POINTS
 _GAP = 6.0  # points between two columns
 _LINE, _CAPTION_LINE = 9.5, 12.0

@@ -19,10 +19,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from teachable.formats import FORMATS
+from teachable.paper.sheet import COLUMN as COLUMN
+from teachable.paper.sheet import PAGE as PAGE
 from teachable.terms import selection_of
 
-COLUMN = 3.25  # inches, one column of the ICML style, printed at this size
-PAGE = 6.75  # both columns
 SMALLEST = 5.5  # points: no text is smaller but a subscript
 
 INK = "#1F2328"
