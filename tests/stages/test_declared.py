@@ -30,6 +30,12 @@ def test_a_stage_asks_for_what_it_declares(name: str) -> None:
     assert all(artifact.schema is None or hasattr(tables, artifact.schema) for artifact in stage.outputs.values())
 
 
+@pytest.mark.parametrize("name", STAGES)
+def test_every_table_and_json_document_names_its_schema(name: str) -> None:
+    """A stage that somebody adds may write JSON of any shape; those that come with the package say theirs."""
+    assert [one.name for one in STAGES[name].outputs.values() if one.kind != "path" and one.schema is None] == []
+
+
 def test_a_result_has_one_stage(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / f"{name}.py").write_text('ABOUT = {"about": "x", "outputs": {"labels": ("labels.json",)}}\n')
