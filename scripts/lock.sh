@@ -18,7 +18,7 @@ uv lock --quiet ${UPGRADE:+--upgrade}
 {
 	echo "# What tests and lint need beside it, optional worlds included; made by \`make lock\`."
 	echo "-r requirements.lock"
-	LC_ALL=C comm -13 <(pins) <(pins --extra dev --extra pretrained --extra textworld-express --extra scienceworld)
+	LC_ALL=C comm -13 <(pins) <(pins --extra dev --extra pretrained --extra rocrate --extra textworld-express --extra scienceworld)
 } >requirements-dev.lock.new
 mv requirements.lock.new requirements.lock
 mv requirements-dev.lock.new requirements-dev.lock
