@@ -76,7 +76,7 @@ _INLINE = re.compile(
 )
 # Planned only: what takes a cluster, a key, a GPU, a large model, another world or most of an hour.
 _PLANNED = re.compile(r"preset=(paper|pilot|laptop)|--profile|(?:expert|judge|world)=|--forcerun|(?<!\w)-F\b")
-_RUNS_NOTHING = re.compile(r"(?<!\S)(-n|--dry-run|--rulegraph|--report|--unlock)\b")
+_RUNS_NOTHING = re.compile(r"(?<!\S)(-n|--dry-run|--rulegraph|--report|--reporter|--unlock)\b")
 _CORES = re.compile(r"(?<!\S)(-c|--cores|--profile|--jobs)\b")
 
 

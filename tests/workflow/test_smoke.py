@@ -75,6 +75,18 @@ def test_every_benchmark_and_log_is_kept(smoke: Workplace) -> None:
     assert "step" in smoke.path("logs/student/build.log").read_text()  # long stages tell how far they are
 
 
+def test_the_run_becomes_an_ro_crate(smoke: Workplace) -> None:
+    done = smoke.snakemake("--reporter", "fairscape")
+    assert done.returncode == 0, done.stderr[-2000:]
+    place = smoke.path("ro-crate-metadata.json")
+    crate = json.loads(place.read_text())["@graph"]
+    place.unlink()
+    assert {"ro-crate-metadata.json"} <= {entity["@id"] for entity in crate}
+    text = json.dumps(crate)
+    assert all(name in text for name in ("results/criteria.json", "results/report.html", "figures/fig_h1_1.pdf"))
+    assert "teachable evaluate" in text  # the command of a job
+
+
 def test_no_process_loads_code_that_the_fingerprint_of_its_stage_does_not_know(smoke: Workplace) -> None:
     traces = [json.loads(path.read_text()) for path in smoke.path("modules").iterdir()]
     program = closure("teachable.cli", *(f"teachable.artifacts.{name}" for name in ("runner", "store", "gpus")))
