@@ -38,7 +38,7 @@ VERDICTS = {True: "pass", False: "**fail**", None: "not measured"}
 
 
 def number(value: Any) -> str:
-    return "" if value is None else f"{value:.3g}"
+    return "" if value is None else f"{round(value, 12) + 0.0:.3g}"  # no -0
 
 
 def main() -> None:
