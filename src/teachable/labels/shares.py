@@ -20,6 +20,12 @@ from teachable.terms import QUADRANTS
 SKILL = "skill="
 
 
+def counted(labeled: pl.DataFrame, together: bool) -> pl.DataFrame:
+    """The rows of LABELED that have a quadrant, without those of expert episodes (unless ``together``), by name."""
+    own = pl.lit(True) if together else pl.col("source") != "expert"
+    return labeled.filter(pl.col("quadrant").is_not_null() & own).sort("snapshot_id")
+
+
 def quadrant_shares(
     labeled: pl.DataFrame,
     planted: Collection[str],
@@ -36,8 +42,7 @@ def quadrant_shares(
     Snapshots without a quadrant and those of expert episodes (unless ``together``) count nowhere; a
     group without a snapshot has no row.
     """
-    counted = pl.lit(True) if together else pl.col("source") != "expert"
-    rows = labeled.filter(pl.col("quadrant").is_not_null() & counted).sort("snapshot_id")
+    rows = counted(labeled, together)
     skills = [skill_of(action) if action else None for action in rows["expert_action"]]
     rows = rows.with_columns(pl.Series("skill", skills, dtype=pl.String))
     groups = {"all": rows}

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from teachable import stats, tables
+from teachable.labels.shares import counted
 from teachable.seeds import integer
 from teachable.terms import QUADRANTS
 
@@ -45,8 +46,7 @@ def skills(
 
     Snapshots without a quadrant and those of expert episodes (unless ``together``) count nowhere.
     """
-    counted = pl.lit(True) if together else pl.col("source") != "expert"
-    rows = labeled.filter(pl.col("quadrant").is_not_null() & counted).sort("snapshot_id")
+    rows = counted(labeled, together)
     probability = [
         math.exp(logp[commands.index(action)]) if action in commands else None
         for action, commands, logp in rows.select("expert_action", "commands", "logp").iter_rows()
